@@ -1,0 +1,130 @@
+/*-------------------------------------------------------------------------
+ *
+ * base.h
+ *	  What every room stands on: settings, identity, the transaction frame,
+ *	  saved plans, clock, shared memory and wake-up.  No room above is known
+ *	  here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DX_BASE_H
+#define DX_BASE_H
+
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "storage/latch.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#define DX_EXTENSION	"dealix_exec"
+#define DX_SCHEMA		"dealix"
+
+/* ---------- guc.c: settings (dealix_exec.*) ---------- */
+
+extern int	dx_workers;			/* workers per (database, owner) at most */
+extern int	dx_worker_idle_timeout; /* ms */
+extern int	dx_pass_max_runs;
+extern int	dx_pass_max_time;	/* ms */
+extern char *dx_databases;		/* "*" or a comma list of names */
+extern int	dx_sweep_interval;	/* s */
+extern int	dx_max_depth;		/* nesting of JSON taken in */
+extern int	dx_max_payload;		/* kB */
+
+extern void dx_guc_init(void);
+
+/* ---------- extension.c: is the extension here, and whose is it ---------- */
+
+/*
+ * InvalidOid when the extension is not created in this database.  Cached;
+ * invalidated by the catalog.  Needs a transaction.
+ */
+extern Oid	dx_extension_oid(void);
+extern Oid	dx_extension_owner(void);
+
+/*
+ * Takes AccessShareLock on the extension object until the end of the
+ * transaction and tells whether it still is the one that we knew.  Every pass
+ * begins with it, so that DROP EXTENSION waits for passes and not the other
+ * way round.
+ */
+extern bool dx_extension_lock(void);
+
+/* ---------- identity.c ---------- */
+
+/*
+ * Engine statements run as the extension's owner with a safe search_path and
+ * outside of what the role has set for itself.  Nothing of the user's runs
+ * between enter and leave.
+ */
+typedef struct DxIdentity
+{
+	Oid			userid;
+	int			sec_context;
+	int			guc_level;
+} DxIdentity;
+
+extern void dx_engine_enter(DxIdentity *saved);
+extern void dx_engine_leave(const DxIdentity *saved);
+
+/* ---------- plan.c: engine statements with saved plans ---------- */
+
+/*
+ * A statement of the engine.  Declare it static const in the file that uses
+ * it; the plan is made at first use and kept.  Only between dx_engine_enter
+ * and dx_engine_leave, and under SPI_connect.
+ */
+typedef struct DxStatement
+{
+	const char *sql;
+	int			nargs;
+	Oid			argtypes[20];
+	SPIPlanPtr	plan;
+} DxStatement;
+
+extern int	dx_execute(DxStatement *statement, Datum *values, const char *nulls,
+					   bool read_only, long max_rows);
+
+/* ---------- frame.c: the one transaction frame of background processes ---------- */
+
+extern void dx_frame_begin(const char *activity);
+extern void dx_frame_commit(void);
+
+/* In a PG_CATCH of a background process: report, abort, be idle. */
+extern void dx_frame_abort(void);
+
+/* ---------- clock.c ---------- */
+
+typedef struct DxClock
+{
+	TimestampTz (*now) (void);
+	void		(*sleep) (long ms);
+} DxClock;
+
+extern const DxClock *dx_clock;
+extern TimestampTz dx_now(void);
+
+/* ---------- uuid.c ---------- */
+
+/* RFC 9562 section 5.7; monotonic within a process. */
+extern void dx_uuid_v7(pg_uuid_t *uuid);
+extern char *dx_uuid_text(const pg_uuid_t *uuid);
+
+/* ---------- shmem.c, ring.c, wake.c: see the heads of those files ---------- */
+
+extern bool dx_shared_available(void);	/* preloaded? */
+extern void dx_shared_init(void);	/* from _PG_init while preloading */
+extern void dx_wake_init(void); /* registers the callbacks, once a backend */
+
+/*
+ * What this transaction has done that others wait for.  Acted upon after
+ * commit; forgotten on abort and on PREPARE (the sweep finds it then).  All
+ * of them are no-ops without shared memory.
+ */
+extern void dx_wake_run(Oid owner, const pg_uuid_t *run_id);	/* has work now */
+extern void dx_wake_many(Oid owner);	/* too many to name: scan */
+extern void dx_wake_at(TimestampTz due);	/* a branch is due then */
+extern void dx_wake_ended(const pg_uuid_t *run_id); /* wakes CALL dealix.wait */
+extern void dx_wake_launcher(void); /* CREATE/DROP EXTENSION */
+
+#endif							/* DX_BASE_H */
