@@ -3,12 +3,145 @@
  * engine.h
  *	  Runs, branches and the pass.
  *
+ * A pass locks runs, takes their branches and messages into memory, advances
+ * them there and writes back once.  Everything between lives in DxPass.cxt.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef DX_ENGINE_H
 #define DX_ENGINE_H
 
+#include "asl/asl.h"
+#include "audit/audit.h"
 #include "base/base.h"
+#include "funcapi.h"
+
+/*
+ * Status of a run.  The numbers are stored; the legal edges stand in run.c.
+ */
+typedef enum DxRunStatus
+{
+	DX_RUN_NONE = 0,
+	DX_RUN_RUNNING = 1,
+	DX_RUN_COMPENSATING = 2,
+	DX_RUN_INCIDENT = 3,
+	DX_RUN_SUCCEEDED = 10,
+	DX_RUN_FAILED = 11,
+	DX_RUN_TIMED_OUT = 12,
+	DX_RUN_CANCELLED = 13,
+	DX_RUN_TERMINATED = 14
+} DxRunStatus;
+
+#define dx_status_ended(status) ((status) >= DX_RUN_SUCCEEDED)
+
+/* What a branch does at the moment.  Stored. */
+typedef enum DxPhase
+{
+	DX_PHASE_READY = 1,			/* about to enter its state */
+	DX_PHASE_RETRY = 2,			/* waits before the next attempt */
+	DX_PHASE_TIMER = 3,			/* in a Wait state */
+	DX_PHASE_SIGNAL = 4,		/* waits for a signal */
+	DX_PHASE_JOIN = 5,			/* waits for its child branches */
+	DX_PHASE_UNDO = 6			/* compensates */
+} DxPhase;
+
+/* Kinds of message in the inbox.  Stored. */
+typedef enum DxMessageKind
+{
+	DX_MESSAGE_SIGNAL = 1,
+	DX_MESSAGE_CANCEL = 2
+} DxMessageKind;
+
+/* Kinds of history event.  Stored; named by dx_event_name. */
+typedef enum DxEventKind
+{
+	DX_EVENT_RUN_STARTED = 1,
+	DX_EVENT_STATE_SUCCEEDED = 2,
+	DX_EVENT_STEP_SUCCEEDED = 3,
+	DX_EVENT_STEP_FAILED = 4,
+	DX_EVENT_WAIT_STARTED = 5,
+	DX_EVENT_SIGNAL_RECEIVED = 6,
+	DX_EVENT_STATE_FAILED = 7,
+	DX_EVENT_STATE_CAUGHT = 8,
+	DX_EVENT_COMPENSATION_STARTED = 9,
+	DX_EVENT_STEP_COMPENSATED = 10,
+	DX_EVENT_COMPENSATION_FAILED = 11,
+	DX_EVENT_RUN_SUCCEEDED = 12,
+	DX_EVENT_RUN_FAILED = 13,
+	DX_EVENT_RUN_TIMED_OUT = 14,
+	DX_EVENT_RUN_CANCELLED = 15,
+	DX_EVENT_RUN_TERMINATED = 16,
+	DX_EVENT_CANCEL_REQUESTED = 17,
+	DX_EVENT_INCIDENT_OPENED = 18,
+	DX_EVENT_RUN_REDRIVEN = 19,
+	DX_EVENT_MESSAGE_LATE = 20,
+	DX_EVENT_BRANCHES_STARTED = 21
+} DxEventKind;
+
+typedef struct DxMessage
+{
+	int64		inbox_id;
+	DxMessageKind kind;
+	char	   *name;
+	Jsonb	   *payload;
+	Oid			sender;
+	TimestampTz sent_at;
+	bool		consumed;
+} DxMessage;
+
+typedef struct DxBranch
+{
+	int32		branch;			/* 0 = main */
+	int32		parent;			/* -1 for the main branch */
+	int32		item;			/* number among its siblings; in UNDO: cursor */
+	DxPhase		phase;
+	const DxState *state;		/* NULL: has not entered StartAt yet */
+	int32		attempt;		/* of the state, from 1; 0 = none yet */
+	int32		conflicts;		/* deadlocks in a row, not attempts */
+	int32	   *retries;		/* per retrier; NULL = all 0 */
+	int			nretries;
+	TimestampTz due_at;			/* DT_NOEND: no timer */
+	TimestampTz entered_at;
+	char	   *wait_for;		/* name of the signal */
+	Jsonb	   *data;			/* raw input of the state */
+	Jsonb	   *variables;		/* NULL: none */
+	bool		stored;			/* has a row */
+	bool		changed;
+	bool		gone;			/* to be deleted */
+} DxBranch;
+
+typedef struct DxRun
+{
+	pg_uuid_t	id;
+	int32		workflow_id;
+	int32		version_id;
+	const char *workflow;		/* name, from the program cache */
+	int32		version;
+	const DxProgram *program;
+	Oid			owner;
+	DxRunStatus status;
+	DxRunStatus final_status;	/* while COMPENSATING or INCIDENT in it */
+	int16		durability;
+	int32		seq;			/* last history event */
+	int32		last_branch;	/* highest branch number used */
+	int32		undone_to;		/* events up to here are compensated */
+	TimestampTz created_at;
+	TimestampTz started_at;		/* 0: not yet */
+	TimestampTz finished_at;	/* 0: not yet */
+	TimestampTz deadline;		/* DT_NOEND: none */
+	char	   *key;
+	char	   *correlation_id;
+	char	   *traceparent;
+	Jsonb	   *input;
+	Jsonb	   *output;
+	char	   *error;
+	char	   *cause;
+	DxChain		chain;
+	List	   *branches;		/* of DxBranch * */
+	List	   *messages;		/* of DxMessage *, in order of arrival */
+	bool		changed;
+	bool		yield;			/* wants a new pass before it goes on */
+} DxRun;
 
 /* What a pass may spend. */
 typedef struct DxPassLimits
@@ -28,25 +161,71 @@ typedef struct DxPassResult
 	bool		more;			/* the budget ended before the work did */
 } DxPassResult;
 
+typedef struct DxPass
+{
+	MemoryContext cxt;
+	Oid			owner;			/* whose runs; InvalidOid: an operator's call */
+	TimestampTz now;			/* at its beginning */
+	TimestampTz deadline;
+	bool		cancel_is_error;	/* a cancel belongs to the step, not to us */
+	bool		over;			/* the budget is spent, or the pass has to end */
+	List	   *runs;			/* of DxRun * */
+	List	   *events;			/* of DxEvent *, not written yet */
+	DxPassResult *result;
+} DxPass;
+
+/*
+ * Where a scan for due work stands; all zero = at the beginning.
+ */
+typedef struct DxDueCursor
+{
+	TimestampTz due_at;
+	pg_uuid_t	run_id;
+	int64		inbox_id;
+	bool		branches_done;
+} DxDueCursor;
+
+/* ---------- pass.c ---------- */
+
 /*
  * One pass over the runs of owner, in the current transaction.  hints: run ids
  * to look at; with nhints = 0 it looks for due ones by itself, oldest first.
  * The caller owns the transaction and commits.  An error means: roll back and
  * call dx_pass again for the same runs one at a time; a run that fails alone
- * is given to dx_pass_quarantine in a new transaction.
+ * is given to dx_pass_quarantine in a new transaction.  Needs SPI_connect and
+ * an active snapshot.  result->busy is palloc'd in CurrentMemoryContext.
+ *
+ * cancel_is_error: a cancel request that arrives in a step is the step's
+ * error (background workers); otherwise it ends the pass (tick, drain).
  */
 extern void dx_pass(Oid owner, const DxPassLimits *limits,
-					const pg_uuid_t *hints, int nhints, DxPassResult *result);
+					const pg_uuid_t *hints, int nhints,
+					bool cancel_is_error, DxPassResult *result);
 
 /* Makes an incident of a run whose pass failed by an error of the engine. */
 extern void dx_pass_quarantine(const pg_uuid_t *run_id, const char *message);
 
 /*
- * Run ids of owner that have work at this moment, oldest first, at most max,
- * after the position *after (due time; 0 = from the beginning), which is moved
- * forward.  Takes no locks: who claims checks again.
+ * dx_pass for callers inside of a transaction that they do not own, with the
+ * retry one run at a time and the quarantine done in subtransactions.
  */
-extern int	dx_scan_due(Oid owner, TimestampTz *after, int max, pg_uuid_t *ids);
+extern void dx_pass_guarded(Oid owner, const DxPassLimits *limits,
+							DxPassResult *result);
+
+/* For calls about one run: a pass that holds just this run, locked. */
+extern DxPass *dx_pass_open(Oid owner, bool cancel_is_error, int max_time,
+							DxPassResult *result);
+extern DxRun *dx_pass_take(DxPass *pass, const pg_uuid_t *run_id);
+extern void dx_pass_close(DxPass *pass);
+
+/* ---------- scan.c ---------- */
+
+/*
+ * Run ids of owner that have work at this moment, oldest first, at most max,
+ * after *cursor, which is moved forward.  Takes no locks: who claims checks
+ * again.  Fewer than max: the scan has come to its end.
+ */
+extern int	dx_scan_due(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids);
 
 /*
  * For the dispatcher: owners that have work now, and when the next timer of
@@ -60,10 +239,138 @@ typedef struct DxDueOwner
 
 extern int	dx_scan_owners(DxDueOwner **owners, TimestampTz *next_due);
 
-/* A copy of a database must not repeat effects: see held.c. */
-extern bool dx_database_held(void);
+/* ---------- held.c ---------- */
 
-/* What the engine registers at load time. */
+/* A copy of a database must not repeat effects. */
+extern bool dx_database_held(void);
+extern void dx_identity_record(void);
+
+/* ---------- store.c: every statement over the engine's tables ---------- */
+
+extern List *dx_store_claim(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait);
+extern void dx_store_load(DxPass *pass, List *runs);
+extern void dx_store_history(DxPass *pass);
+extern void dx_store_write(DxPass *pass);
+
+/* ---------- program_cache.c ---------- */
+
+extern const DxProgram *dx_program_of(int32 version_id, const char **workflow,
+									  int32 *version);
+extern void dx_compile_options(DxCompileOptions *options);
+
+/* ---------- history.c ---------- */
+
+typedef struct DxEvent
+{
+	DxRun	   *run;
+	int32		seq;
+	DxEventKind kind;
+	int32		branch;
+	const char *state;			/* NULL: of the run */
+	int32		attempt;
+	Oid			actor;
+	TimestampTz at;
+	Jsonb	   *payload;
+	DxHash		hash;
+} DxEvent;
+
+extern void dx_event(DxPass *pass, DxRun *run, DxEventKind kind,
+					 const DxBranch *branch, Jsonb *payload);
+extern void dx_event_by(DxPass *pass, DxRun *run, DxEventKind kind,
+						Oid actor, Jsonb *payload);
+extern const char *dx_event_name(DxEventKind kind);
+extern Jsonb *dx_payload(const char *first_key,...);
+
+/* ---------- run.c ---------- */
+
+extern const char *dx_status_name(DxRunStatus status);
+extern void dx_run_advance(DxPass *pass, DxRun *run);
+extern void dx_run_set_status(DxRun *run, DxRunStatus status);
+extern void dx_run_succeed(DxPass *pass, DxRun *run, Jsonb *output);
+extern void dx_run_fail(DxPass *pass, DxRun *run, DxRunStatus final_status,
+						const DxFault *fault);
+extern void dx_run_end(DxPass *pass, DxRun *run, DxRunStatus status);
+extern void dx_run_incident(DxPass *pass, DxRun *run, const DxFault *fault);
+extern void dx_run_terminate(DxPass *pass, DxRun *run, const char *reason);
+extern void dx_run_redrive(DxPass *pass, DxRun *run);
+extern char *dx_run_status_text(const pg_uuid_t *run_id, bool *ended);
+
+/* ---------- branch.c ---------- */
+
+extern DxBranch *dx_branch_new(DxPass *pass, DxRun *run, int32 parent);
+extern void dx_branch_advance(DxPass *pass, DxRun *run, DxBranch *branch);
+extern void dx_branch_goto(DxBranch *branch, const DxState *state, Jsonb *data);
+extern void dx_branch_park(DxRun *run, DxBranch *branch, DxPhase phase,
+						   TimestampTz due_at);
+extern void dx_branch_step_done(DxPass *pass, DxRun *run, DxBranch *branch,
+								Jsonb *result);
+extern void dx_branch_step_failed(DxPass *pass, DxRun *run, DxBranch *branch,
+								  const DxFault *fault);
+extern bool dx_branch_due(const DxPass *pass, const DxRun *run,
+						  const DxBranch *branch);
+extern void dx_env_init(DxEnv *env, DxRun *run, DxBranch *branch);
+extern bool dx_budget_spent(DxPass *pass);
+extern TimestampTz dx_after_seconds(TimestampTz from, double seconds);
+
+/* ---------- undo.c ---------- */
+
+extern void dx_undo_advance(DxPass *pass, DxRun *run, DxBranch *branch);
+
+/* ---------- call.c, resolve.c: sql: steps ---------- */
+
+typedef enum DxCallOutcome
+{
+	DX_CALL_DONE,
+	DX_CALL_FAULT,
+	DX_CALL_CONFLICT			/* deadlock or serialization failure: again */
+} DxCallOutcome;
+
+extern DxCallOutcome dx_call_sql(DxPass *pass, DxRun *run, int state_index,
+								 const char *target, Jsonb *input,
+								 double timeout, Jsonb **result,
+								 DxFault *fault);
+extern const char *dx_sqlstate_name(int sqlstate);
+
+typedef struct DxCallee
+{
+	Oid			function;
+	bool		whole;			/* one jsonb argument takes the whole input */
+	bool		returns_set;
+	bool		returns_void;
+	bool		variadic;
+	int			nargs;			/* arguments given */
+	char	  **names;			/* of the input's members, in jsonb order */
+	Oid		   *types;
+	char	   *schema;
+	char	   *name;
+} DxCallee;
+
+extern bool dx_resolve(const char *target, const Jsonb *input,
+					   DxCallee *callee, DxFault *fault);
+
+/* ---------- start.c ---------- */
+
+typedef struct DxStart
+{
+	char	   *workflow;
+	int32		version;		/* 0: the latest */
+	char	   *correlation_id;
+	char	   *traceparent;
+	int16		priority;
+	int16		durability;
+} DxStart;
+
+extern void dx_start(const DxStart *start, Jsonb *input, const char *key,
+					 pg_uuid_t *run_id);
+extern void dx_check_payload(const Jsonb *json, const char *what);
+
+/* ---------- access.c ---------- */
+
+extern bool dx_may_see(Oid owner);
+extern bool dx_may_operate(Oid owner);
+
+#define DX_SQLSTATE_RAISED	MAKE_SQLSTATE('D', 'X', '0', '0', '1')
+
 extern void dx_engine_init(void);
 
 #endif							/* DX_ENGINE_H */

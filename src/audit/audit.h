@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit.h
+ *	  The hash chain of a run's history.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DX_AUDIT_H
+#define DX_AUDIT_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#define DX_HASH_LENGTH 32
+
+typedef struct DxHash
+{
+	uint8		bytes[DX_HASH_LENGTH];
+} DxHash;
+
+/* Head of a run's chain: the hash of its last event; all zero before it. */
+typedef struct DxChain
+{
+	DxHash		head;
+} DxChain;
+
+/* What of an event is under the hash. */
+typedef struct DxAuditEvent
+{
+	const pg_uuid_t *run_id;
+	int32		seq;
+	int16		kind;
+	int32		branch;
+	const char *state;			/* NULL: none */
+	int32		attempt;
+	Oid			actor;
+	TimestampTz at;
+	const Jsonb *payload;		/* NULL: none */
+} DxAuditEvent;
+
+extern void dx_chain_append(DxChain *chain, const DxAuditEvent *event);
+extern void dx_sha256(const void *data, size_t len, DxHash *hash);
+
+#endif							/* DX_AUDIT_H */
