@@ -1,0 +1,129 @@
+# dealix_exec: durable execution inside PostgreSQL.
+#
+# A PGXS makefile: all, install, uninstall, installcheck and clean behave as
+# they do for every extension.  The targets of our own (see "make help") need
+# no pg_config to begin with, because they install what is missing; so PGXS is
+# read only when none of them is asked for, and a mixed command line is taken
+# apart into one make per goal.
+
+own_targets = help setup test check demo bench conformance fuzz
+
+ifneq ($(filter $(own_targets),$(MAKECMDGOALS)),)
+
+other_goals := $(filter-out $(own_targets),$(MAKECMDGOALS))
+
+.PHONY: $(own_targets) $(other_goals)
+.NOTPARALLEL:
+
+export PG_CONFIG KEEP CASES SECONDS_OF_FUZZING
+
+help:
+	@echo 'Build and install (PG_CONFIG=... chooses the PostgreSQL, 15 to 18):'
+	@echo '  make                compile the library and put the install script together'
+	@echo '  make install        put both into the PostgreSQL of PG_CONFIG'
+	@echo '  make uninstall      take them out again'
+	@echo '  make installcheck   run the tests against the running server of PGHOST, PGPORT'
+	@echo '  make clean          remove everything that was generated'
+	@echo 'Without any preparation (missing Debian packages are installed first):'
+	@echo '  make demo           the main job on a private throwaway cluster, with a crash in the middle'
+	@echo '  make demo KEEP=1    the same, and the cluster stays for a look around'
+	@echo '  make test           every test there is, on private throwaway clusters'
+	@echo '  make check          the same as make test'
+	@echo '  make conformance CASES=DIR   run language cases from a folder'
+	@echo '  make fuzz           feed mutated definitions to the parser for a while'
+	@echo '  make bench          measure, as a ratio to pgbench on the same machine'
+	@echo '  make setup          only install the missing packages'
+	@echo '  make help           this list'
+	@echo 'Settings: WERROR= (warnings are not errors), ASSERTS=1, DX_DEBUG=1 (fault points)'
+
+setup:
+	@scripts/setup.sh
+
+test check:
+	@scripts/test.sh
+
+demo:
+	@scripts/demo.sh
+
+bench conformance fuzz:
+	@if test -x scripts/$@.sh; then scripts/$@.sh; \
+	else echo 'make $@: not available in this version.' >&2; exit 1; fi
+
+ifneq ($(other_goals),)
+$(other_goals):
+	@$(MAKE) --no-print-directory $@
+endif
+
+else							# plain PGXS
+
+EXTENSION = dealix_exec
+EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" dealix_exec.control)
+MODULE_big = dealix_exec
+PGFILEDESC = "dealix_exec - durable execution"
+
+SOURCES = $(sort $(wildcard src/*.c src/*/*.c))
+OBJS = $(SOURCES:.c=.o)
+DEPS = $(SOURCES:.c=.d)
+
+INSTALL_SCRIPT_SQL = sql/dealix_exec--$(EXTVERSION).sql
+DATA = $(filter-out $(INSTALL_SCRIPT_SQL),$(wildcard sql/dealix_exec--*--*.sql))
+DATA_built = $(INSTALL_SCRIPT_SQL)
+
+# What PostgreSQL's own headers and calling conventions do not comply with.
+WERROR ?= -Werror
+PG_CFLAGS = -Wall -Wextra $(WERROR) -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers -Wno-clobbered
+PG_CPPFLAGS = -I$(srcdir)/src
+ifdef ASSERTS
+PG_CPPFLAGS += -DUSE_ASSERT_CHECKING
+endif
+ifdef DX_DEBUG
+PG_CPPFLAGS += -DDX_DEBUG
+endif
+
+# Bitcode for inlining into JIT code would need clang, and nothing to inline.
+override with_llvm = no
+
+# Input under test/, results and what is expected at the top.
+REGRESS = $(sort $(basename $(notdir $(wildcard test/sql/*.sql))))
+REGRESS_OPTS = --inputdir=$(srcdir)/test --load-extension=dealix_exec
+ISOLATION = $(sort $(basename $(notdir $(wildcard test/specs/*.spec))))
+ISOLATION_OPTS = --inputdir=$(srcdir)/test --outputdir=. --load-extension=dealix_exec
+TAP_TESTS = 1
+PROVE_TESTS = $(sort $(wildcard test/t/*.pl))
+
+EXTRA_CLEAN = $(wildcard src/*.o src/*/*.o src/*.d src/*/*.d src/*.bc src/*/*.bc) \
+	$(filter-out $(DATA),$(wildcard sql/dealix_exec--*.sql)) .deps results regression.diffs \
+	regression.out output_iso tmp_check tmp_check_iso log
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifeq ($(wildcard $(PGXS)),)
+$(error $(PG_CONFIG) knows no PGXS: install PostgreSQL's server development \
+files ("make setup" does it on Debian) or give PG_CONFIG=/path/to/pg_config)
+endif
+include $(PGXS)
+
+# PostgreSQL's own tracking keeps one folder for all and knows no subfolders.
+$(OBJS): %.o: %.c
+	$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
+-include $(wildcard $(DEPS))
+
+# One piece per concern; sql/order names the order, one file a line.
+SQL_PIECES = $(addprefix sql/pieces/,$(shell sed 's/\#.*//' sql/order))
+
+$(INSTALL_SCRIPT_SQL): sql/order $(SQL_PIECES) $(EXTENSION).control
+	@for piece in sql/pieces/*.sql; do \
+		case ' $(SQL_PIECES) ' in *" $$piece "*) ;; \
+		*) test ! -e "$$piece" || { \
+			echo "$$piece is not named in sql/order." >&2; exit 1; } ;; \
+		esac; \
+	done
+	@{ echo '\echo Use "CREATE EXTENSION dealix_exec" to load this file. \quit'; \
+	   for piece in $(SQL_PIECES); do echo; cat "$$piece" || exit 1; done; } >$@.tmp
+	@mv $@.tmp $@
+
+override PG_PROVE_FLAGS += -I test/perl
+
+endif
