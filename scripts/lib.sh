@@ -1,0 +1,269 @@
+# shellcheck shell=bash
+# Shell functions that the scripts share: messages, the role that servers run
+# under, a private copy of the PostgreSQL installation, and throwaway clusters.
+#
+# Everything lives in one folder made by work_create; work_remove stops what
+# runs there and removes it.  No cluster outside of that folder is looked at.
+
+# The folder of the project.
+dx_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+dx_script=$(basename "${BASH_SOURCE[1]:-$0}" .sh)
+dx_work=
+dx_pids=()
+
+umask 022
+
+say() { printf '%s\n' "$*"; }
+
+die()
+{
+	printf '%s: %s\n' "$dx_script" "$*" >&2
+	exit 1
+}
+
+# ---------- the role that servers run under ----------
+
+# Servers never run as root: root hands them to the user postgres.
+server_user()
+{
+	if [ "$(id -u)" = 0 ]; then echo postgres; else id -un; fi
+}
+
+# What to put before a command to run it as that role.
+dx_server=()
+if [ "$(id -u)" = 0 ]; then
+	dx_server=(runuser -u postgres --)
+fi
+
+as_server() { "${dx_server[@]}" "$@"; }
+
+# ---------- the folder for everything that is made ----------
+
+# Its path is short because a socket's path has to fit into 107 bytes.
+work_create()
+{
+	dx_work=$(mktemp -d "/tmp/dealix-$1-XXXXXX")
+	chmod 711 "$dx_work"
+	trap work_remove EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+}
+
+work_remove()
+{
+	local status=$? pid conf
+
+	trap - EXIT
+	for pid in "${dx_pids[@]}"; do
+		kill_tree "$pid"
+	done
+	if [ -n "$dx_work" ]; then
+		for conf in "$dx_work"/clusters/*/data/postmaster.pid; do
+			[ -e "$conf" ] || continue
+			cluster_stop "$(basename "$(dirname "$(dirname "$conf")")")" immediate || true
+		done
+		rm -rf "$dx_work"
+	fi
+	exit "$status"
+}
+
+# ---------- PostgreSQL ----------
+
+# Sets pg_config, pg_original_bin, pg_tests (the folder of the test programs).
+# shellcheck disable=SC2034
+find_postgres()
+{
+	local major
+
+	pg_config=${PG_CONFIG:-pg_config}
+	command -v "$pg_config" >/dev/null ||
+		die "$pg_config is missing: install PostgreSQL's server development files or give PG_CONFIG."
+	pg_config=$(command -v "$pg_config")
+	major=$("$pg_config" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+	if [ "$major" -lt 15 ]; then
+		die "PostgreSQL 15 or later is needed, and $pg_config belongs to $major."
+	fi
+	pg_original_bin=$("$pg_config" --bindir)
+	pg_tests=$(cd "$(dirname "$("$pg_config" --pgxs)")/../test" && pwd)
+}
+
+# A copy of the PostgreSQL installation, so that neither root's rights nor the
+# installed extension (which a running server may use) are touched.  Programs
+# find their files relative to themselves, so they are copied; the rest is
+# linked.  Sets pg_bin.
+prefix_create()
+{
+	local root=$dx_work/pg dir
+
+	for dir in bindir sharedir pkglibdir; do
+		dir=$("$pg_config" "--$dir")
+		[ -d "$dir" ] || continue
+		mkdir -p "$root$dir"
+		if [ "$dir" = "$pg_original_bin" ]; then
+			cp -RL "$dir/." "$root$dir"
+		else
+			cp -Rs "$dir/." "$root$dir"
+		fi
+	done
+	find "$root" -name 'dealix_exec*' -prune -exec rm -rf {} +
+	pg_root=$root
+	pg_bin=$root$pg_original_bin
+}
+
+# A copy of the sources that the servers' role may read and write.
+source_copy()
+{
+	mkdir -p "$dx_work/source"
+	tar -C "$dx_top" --exclude=./.git --exclude='*.o' --exclude='*.so' \
+		--exclude='*.d' --exclude='./sql/dealix_exec--*.sql' --exclude=./results \
+		--exclude=./tmp_check --exclude=./log -cf - . | tar -C "$dx_work/source" -xf -
+}
+
+# Builds that copy and installs it into the private prefix.  Arguments go to
+# make.
+build_install()
+{
+	local source=$dx_work/source
+
+	if ! make -C "$source" -s -j2 PG_CONFIG="$pg_config" "$@" >"$dx_work/build.log" 2>&1 ||
+		! make -C "$source" -s PG_CONFIG="$pg_config" DESTDIR="$pg_root" "$@" \
+			install >>"$dx_work/build.log" 2>&1; then
+		tail -n 60 "$dx_work/build.log" >&2
+		die "the build failed."
+	fi
+}
+
+# What runs afterwards: a private copy with a fresh build, or with
+# DX_INSTALLED=1 what is installed where PG_CONFIG points.
+postgres_prepare()
+{
+	find_postgres
+	source_copy
+	if [ "${DX_INSTALLED:-0}" = 1 ]; then
+		pg_root=
+		pg_bin=$pg_original_bin
+	else
+		prefix_create
+		build_install "$@"
+	fi
+	export PATH="$pg_bin:$PATH"
+}
+
+# ---------- clusters ----------
+
+# A port that nobody listens on.  The server uses its own socket folder only,
+# so the number matters just to people who would mix clusters up.
+free_port()
+{
+	local port hex
+
+	while :; do
+		port=$((50000 + RANDOM % 10000))
+		hex=$(printf ':%04X ' "$port")
+		if ! cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q "$hex" &&
+			[ ! -e "/tmp/.s.PGSQL.$port" ]; then
+			echo "$port"
+			return
+		fi
+	done
+}
+
+# cluster_create NAME [SETTING...]: a new cluster, not started.
+cluster_create()
+{
+	local dir=$dx_work/clusters/$1 port
+
+	shift
+	mkdir -p "$dir/socket"
+	chmod 711 "$dx_work/clusters"
+	if [ "$(id -u)" = 0 ]; then
+		getent passwd postgres >/dev/null ||
+			die "the user postgres is missing, and servers never run as root."
+		chown -R postgres: "$dir"
+	fi
+	chmod 700 "$dir/socket"
+	port=$(free_port)
+	(cd "$dir" && as_server "$pg_bin/initdb" -D "$dir/data" -U postgres --auth=trust \
+		--encoding=UTF8 --no-locale --no-sync) >"$dx_work/initdb.log" 2>&1 ||
+		{ cat "$dx_work/initdb.log" >&2; die "initdb failed."; }
+	{
+		echo "listen_addresses = ''"
+		echo "unix_socket_directories = '$dir/socket'"
+		echo "port = $port"
+		echo "fsync = on"
+		echo "cron.host = '$dir/socket'"
+		echo "log_line_prefix = '%m [%p] %q%u@%d '"
+		printf '%s\n' "$@"
+	} | as_server tee -a "$dir/data/postgresql.conf" >/dev/null
+	echo "$port" >"$dir/port"
+}
+
+cluster_use()
+{
+	export PGHOST=$dx_work/clusters/$1/socket
+	PGPORT=$(cat "$dx_work/clusters/$1/port")
+	export PGPORT PGUSER=postgres PGDATABASE=postgres
+	unset PGSERVICE PGSERVICEFILE PGPASSFILE PGOPTIONS PGHOSTADDR PGSSLMODE PGAPPNAME
+}
+
+# Also waits until crash recovery is over.
+cluster_start()
+{
+	local dir=$dx_work/clusters/$1
+
+	(cd "$dir" && as_server "$pg_bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 120 start) \
+		>/dev/null 2>&1 || { tail -n 20 "$dir/log" >&2; die "the server did not start."; }
+	cluster_use "$1"
+}
+
+cluster_stop()
+{
+	local dir=$dx_work/clusters/$1
+
+	(cd "$dir" && as_server "$pg_bin/pg_ctl" -D "$dir/data" -w -t 60 -m "${2:-fast}" stop) \
+		>/dev/null 2>&1
+}
+
+children_of()
+{
+	local stat rest
+
+	for stat in /proc/[0-9]*/stat; do
+		rest=$(cat "$stat" 2>/dev/null) || continue
+		# pid (name) state ppid ...: the name may have blanks and brackets
+		# shellcheck disable=SC2086
+		set -- $1 ${rest##*) }
+		if [ "$3" = "$1" ]; then
+			stat=${stat#/proc/}
+			echo "${stat%/stat}"
+		fi
+	done
+}
+
+kill_tree()
+{
+	local child
+
+	for child in $(children_of "$1"); do
+		kill_tree "$child"
+	done
+	kill "$1" 2>/dev/null || true
+}
+
+# SIGKILL to the postmaster and to all of its processes at once.
+cluster_kill()
+{
+	local dir=$dx_work/clusters/$1 postmaster victims pid
+
+	postmaster=$(as_server head -n 1 "$dir/data/postmaster.pid")
+	mapfile -t victims < <(children_of "$postmaster")
+	as_server kill -9 "$postmaster" "${victims[@]}" 2>/dev/null || true
+	for pid in "$postmaster" "${victims[@]}"; do
+		while [ -d "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null; do
+			sleep 0.05
+		done
+	done
+}
+
+psql_quiet() { "$pg_bin/psql" -XqAt -v ON_ERROR_STOP=1 "$@"; }

@@ -1,0 +1,228 @@
+#!/bin/bash
+# Every test there is: pg_regress, isolation, pgTAP and Perl TAP, each on
+# private throwaway clusters with a build of its own that checks assertions.
+# Ends with the line "N passed, N failed, N skipped".
+#
+#   scripts/test.sh [regress|isolation|pgtap|tap|logs]...   only these suites
+#   KEEP=1                                                  keep the work folder
+#   TESTS='11_crash 14_*'                                   only these files (by stem)
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+suites=${*:-regress isolation pgtap tap}
+passed=0
+failed=0
+skipped=0
+started=$SECONDS
+
+# tally NAME PASSED FAILED SKIPPED SECONDS
+tally()
+{
+	passed=$((passed + $2))
+	failed=$((failed + $3))
+	skipped=$((skipped + $4))
+	printf '%-40s %5d passed %5d failed %5d skipped  %4d s\n' "$1" "$2" "$3" "$4" "$5"
+}
+
+# Stems of the files DIR/*.EXT that TESTS selects.
+stems()
+{
+	local file stem pattern patterns
+
+	read -ra patterns <<<"${TESTS:-*}"
+	for file in "$1"/*."$2"; do
+		[ -e "$file" ] || continue
+		stem=$(basename "$file" ".$2")
+		for pattern in "${patterns[@]}"; do
+			# shellcheck disable=SC2254
+			case $stem in
+				$pattern) echo "$stem"; break ;;
+			esac
+		done
+	done
+}
+
+# Counts a pg_regress run: its lines are TAP since version 16, and end in "ok"
+# or "FAILED" before.
+count_regress()
+{
+	awk '
+		/^(ok|not ok) [0-9]+/ || /^(test |     )[^ ].*\.\.\. / {
+			if ($0 ~ /^not ok/ || $0 ~ /FAILED/) bad++; else good++
+		}
+		END { print good + 0, bad + 0 }' "$1"
+}
+
+# run_regress NAME PROGRAM TEST...
+run_regress()
+{
+	local name=$1 program=$2 status=0 good bad begin=$SECONDS out=$dx_work/out/$1
+
+	shift 2
+	if [ $# = 0 ]; then return; fi
+	cluster_create "$name" "max_prepared_transactions = 5"
+	cluster_start "$name"
+	(cd "$dx_work/source" && as_server "$program" --inputdir=test --outputdir=. \
+		--bindir="$pg_bin" --load-extension=dealix_exec \
+		--dbname="dx_$name" "$@") >"$out.log" 2>&1 || status=$?
+	read -r good bad < <(count_regress "$out.log")
+	if [ "$status" != 0 ] && [ "$bad" = 0 ]; then
+		bad=1
+		cat "$out.log"
+	fi
+	if [ "$bad" != 0 ]; then
+		head -n 400 "$dx_work/source/regression.diffs" 2>/dev/null || true
+	fi
+	tally "$name" "$good" "$bad" 0 $((SECONDS - begin))
+	check_regress_complete "$name" $((good + bad)) $#
+	cluster_stop "$name"
+}
+
+check_regress_complete()
+{
+	if [ "$2" -lt "$3" ]; then
+		say "$1: only $2 of $3 tests ran."
+		failed=$((failed + $3 - $2))
+	fi
+}
+
+# tap_one FILE OUT COMMAND...: runs one TAP file and leaves OUT/FILE.tap, .err
+# and .sum (passed, failed, skipped, seconds).
+tap_one()
+{
+	local name=$1 out=$2/$1 status=0 begin=$SECONDS
+
+	shift 2
+	timeout -k 10 "${DX_FILE_TIMEOUT:-400}" "$@" >"$out.tap" 2>"$out.err" </dev/null || status=$?
+	perl "$dx_top/scripts/tap_count.pl" "$out.tap" "$status" >"$out.sum"
+	echo $((SECONDS - begin)) >>"$out.sum"
+}
+
+# Reports the results that tap_one left.
+tap_report()
+{
+	local suite=$1 out=$2 name good bad skip took why
+
+	shift 2
+	for name in "$@"; do
+		{ read -r good bad skip && IFS= read -r why && read -r took; } <"$out/$name.sum"
+		tally "$suite/$name" "$good" "$bad" "$skip" "$took"
+		if [ "$bad" != 0 ]; then
+			say "--- $suite/$name: $why"
+			grep -v '^ok' "$out/$name.tap" | tail -n 60 || true
+			tail -n 60 "$out/$name.err"
+			say "---"
+		elif [ "$skip" != 0 ]; then
+			grep -E '# (skip|SKIP)' "$out/$name.tap" | sort | uniq -c | head -n 5 || true
+		fi
+	done
+}
+
+run_pgtap()
+{
+	local name names out=$dx_work/out/pgtap
+
+	mapfile -t names < <(stems "$dx_top/test/pgtap" sql)
+	if [ ${#names[@]} = 0 ]; then return; fi
+	mkdir -p "$out"
+	cluster_create pgtap "shared_preload_libraries = 'dealix_exec,pg_cron'" \
+		"cron.database_name = 'postgres'" "max_prepared_transactions = 5"
+	cluster_start pgtap
+	for name in "${names[@]}"; do
+		psql_quiet -c "CREATE DATABASE \"$name\""
+		psql_quiet -d "$name" -c "CREATE EXTENSION dealix_exec; CREATE EXTENSION pgtap"
+		(cd "$dx_work/source/test/pgtap" && tap_one "$name" "$out" \
+			pg_prove --verbose --psql-bin "$pg_bin/psql" -d "$name" "$name.sql")
+		psql_quiet -c "DROP DATABASE \"$name\" WITH (FORCE)"
+	done
+	tap_report pgtap "$out" "${names[@]}"
+	cluster_stop pgtap
+}
+
+# Two files at a time: they wait more than they work.
+run_tap()
+{
+	local names out=$dx_work/out/tap
+
+	mapfile -t names < <(stems "$dx_top/test/t" pl)
+	if [ ${#names[@]} = 0 ]; then return; fi
+	mkdir -p "$out" "$dx_work/tap"
+	chown "$(server_user):" "$dx_work/tap"
+	for name in "${names[@]}"; do
+		while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n || true; done
+		(cd "$dx_work/source" && tap_one "$name" "$out" \
+			"${dx_server[@]}" "$dx_work/tap_environment" "$name") &
+		dx_pids+=($!)
+	done
+	wait
+	tap_report tap "$out" "${names[@]}"
+}
+
+# A script, because timeout cannot run a shell function.
+write_tap_environment()
+{
+	cat >"$dx_work/tap_environment" <<END
+#!/bin/bash
+# \$1: stem of the file in test/t
+set -eu
+mkdir -p "$dx_work/tap/\$1"
+export TESTDIR="$dx_work/tap/\$1" TESTDATADIR="$dx_work/tap/\$1/tmp_check"
+export TESTLOGDIR="$dx_work/tap/\$1/tmp_check/log"
+export PATH="$pg_bin:\$PATH" PG_CONFIG="$pg_bin/pg_config" DX_INSTALLED=1
+export PG_REGRESS="$pg_tests/regress/pg_regress" top_builddir="$dx_work/source"
+export PGPORT=65432 LC_ALL=C
+unset PGHOST PGUSER PGDATABASE PGOPTIONS PGSERVICE
+exec perl -I "$pg_tests/perl" -I test/perl "test/t/\$1.pl"
+END
+	chmod 755 "$dx_work/tap_environment"
+}
+
+# What no server may have said in all this.
+check_logs()
+{
+	local bad=$dx_work/out/logs.txt logs
+
+	mapfile -t logs < <(find "$dx_work/clusters" "$dx_work/tap" \
+		\( -name log -o -name '*.log' \) -type f ! -name 'regress_log_*' 2>/dev/null)
+	if [ ${#logs[@]} = 0 ]; then return; fi
+	if grep -nE 'WARNING: .*(leak|still referenced|still active|not closed)|PANIC: |TRAP: |terminated by signal (4|6|7|8|11)|invalid memory alloc|stack smashing' \
+		"${logs[@]}" >"$bad"; then
+		say "--- server logs:"
+		head -n 40 "$bad"
+		tally "server logs" 0 1 0 0
+	else
+		tally "server logs (${#logs[@]})" 1 0 0 0
+	fi
+}
+
+"$dx_top/scripts/setup.sh"
+work_create test
+if [ "${KEEP:-0}" = 1 ]; then
+	trap 'dx_work= ; work_remove' EXIT
+	say "Everything is kept in $dx_work."
+fi
+postgres_prepare ASSERTS=1
+mkdir -p "$dx_work/out"
+chown -R "$(server_user):" "$dx_work/source"
+say "PostgreSQL $("$pg_bin/pg_config" --version | sed 's/^PostgreSQL //'), built in $((SECONDS - started)) s."
+write_tap_environment
+
+for suite in $suites; do
+	case $suite in
+		regress)
+			mapfile -t tests < <(stems "$dx_top/test/sql" sql)
+			run_regress regress "$pg_tests/regress/pg_regress" "${tests[@]}" ;;
+		isolation)
+			mapfile -t tests < <(stems "$dx_top/test/specs" spec)
+			run_regress isolation "$pg_tests/isolation/pg_isolation_regress" "${tests[@]}" ;;
+		pgtap) run_pgtap ;;
+		tap) run_tap ;;
+		*) die "there is no suite $suite; the suites are regress, isolation, pgtap and tap." ;;
+	esac
+done
+check_logs
+
+say "Took $((SECONDS - started)) s."
+say "$passed passed, $failed failed, $skipped skipped"
+if [ "$passed" = 0 ] || [ "$failed" != 0 ]; then exit 1; fi
