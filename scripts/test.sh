@@ -49,7 +49,7 @@ count_regress()
 {
 	awk '
 		/^(ok|not ok) [0-9]+/ || /^(test |     )[^ ].*\.\.\. / {
-			if ($0 ~ /^not ok/ || $0 ~ /FAILED/) bad++; else good++
+			if ($0 ~ /^ok / || $0 ~ /\.\.\. ok( |$)/) good++; else bad++
 		}
 		END { print good + 0, bad + 0 }' "$1"
 }

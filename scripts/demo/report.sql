@@ -1,0 +1,19 @@
+-- What happened, for people.  Run as the role shop.
+\pset footer off
+\echo
+\echo 'Outcomes'
+SELECT workflow, status, error, count(*) AS runs,
+	round(extract(epoch FROM avg(finished_at - created_at))::numeric, 1) AS "seconds on average"
+FROM dealix.runs
+GROUP BY workflow, status, error
+ORDER BY workflow, runs DESC;
+
+\echo 'Transfers by what moved (rows of pgbench_history, which has no index)'
+SELECT rtrim(filler) AS movement, count(*) AS rows, count(DISTINCT tid) AS transfers, sum(delta)
+FROM pgbench_history GROUP BY 1 ORDER BY min(mtime), 1;
+
+\echo 'One compensated run, from the end of its life backwards to why'
+SELECT run_id AS compensated FROM dealix.runs
+WHERE workflow = 'sign' AND error = 'NotSigned' ORDER BY created_at LIMIT 1 \gset
+SELECT seq, to_char(at, 'HH24:MI:SS.MS') AS at, event, state, attempt, left(detail::text, 60) AS detail
+FROM dealix.timeline(:'compensated') ORDER BY seq;
