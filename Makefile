@@ -120,8 +120,7 @@ $(INSTALL_SCRIPT_SQL): sql/order $(SQL_PIECES) $(EXTENSION).control
 			echo "$$piece is not named in sql/order." >&2; exit 1; } ;; \
 		esac; \
 	done
-	@{ printf '%s\n' '\echo Use "CREATE EXTENSION dealix_exec" to load this file. \quit'; \
-	   for piece in $(SQL_PIECES); do echo; cat "$$piece" || exit 1; done; } >$@.tmp
+	@for piece in $(SQL_PIECES); do cat "$$piece" && echo || exit 1; done >$@.tmp
 	@mv $@.tmp $@
 
 override PG_PROVE_FLAGS += -I test/perl
