@@ -36,7 +36,7 @@ typedef struct DxAuditEvent
 	int32		branch;
 	const char *state;			/* NULL: none */
 	int32		attempt;
-	Oid			actor;
+	const char *actor;			/* role name at that time */
 	TimestampTz at;
 	const Jsonb *payload;		/* NULL: none */
 } DxAuditEvent;

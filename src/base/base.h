@@ -14,6 +14,7 @@
 
 #include "executor/spi.h"
 #include "storage/latch.h"
+#include "utils/jsonb.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -84,6 +85,26 @@ typedef struct DxStatement
 
 extern int	dx_execute(DxStatement *statement, Datum *values, const char *nulls,
 					   bool read_only, long max_rows);
+
+/* ---------- deferred.c ---------- */
+
+/* Are there deferred constraint triggers waiting in this transaction? */
+extern bool dx_deferred_pending(void);
+
+/* ---------- sqlstate.c ---------- */
+
+extern const char *dx_sqlstate_name(int sqlstate);
+
+/* ---------- server.c: what differs between versions of the server ---------- */
+
+extern bool dx_may_execute(Oid function, Oid role);
+extern bool dx_may_use_schema(const char *schema, Oid role);
+
+/*
+ * Makes the commit of this transaction wait for its flush, whatever the role
+ * or the session has set.
+ */
+extern void dx_force_durable(void);
 
 /* ---------- frame.c: the one transaction frame of background processes ---------- */
 

@@ -32,6 +32,10 @@ typedef enum DxRunStatus
 	DX_RUN_TERMINATED = 14
 } DxRunStatus;
 
+/* When a run's passes count as done.  Stored. */
+#define DX_DURABILITY_SYNC	0
+#define DX_DURABILITY_ASYNC 1
+
 #define dx_status_ended(status) ((status) >= DX_RUN_SUCCEEDED)
 
 /* What a branch does at the moment.  Stored. */
@@ -104,6 +108,7 @@ typedef struct DxBranch
 	TimestampTz entered_at;
 	char	   *wait_for;		/* name of the signal */
 	Jsonb	   *data;			/* raw input of the state */
+	Jsonb	   *effective;		/* input after Parameters; not stored */
 	Jsonb	   *variables;		/* NULL: none */
 	bool		stored;			/* has a row */
 	bool		changed;
@@ -160,6 +165,9 @@ typedef struct DxPassResult
 	pg_uuid_t  *busy;			/* they: to be hinted again a moment later */
 	bool		more;			/* the budget ended before the work did */
 } DxPassResult;
+
+/* States that a pass takes at most: bounds its memory, whatever a run does. */
+#define DX_PASS_MAX_EVENTS	20000
 
 typedef struct DxPass
 {
@@ -243,7 +251,9 @@ extern int	dx_scan_owners(DxDueOwner **owners, TimestampTz *next_due);
 
 /* A copy of a database must not repeat effects. */
 extern bool dx_database_held(void);
+extern bool dx_database_at_home(void);
 extern void dx_identity_record(void);
+extern bool dx_identity_adopt(void);
 
 /* ---------- store.c: every statement over the engine's tables ---------- */
 
@@ -256,7 +266,6 @@ extern void dx_store_write(DxPass *pass);
 
 extern const DxProgram *dx_program_of(int32 version_id, const char **workflow,
 									  int32 *version);
-extern void dx_compile_options(DxCompileOptions *options);
 
 /* ---------- history.c ---------- */
 
@@ -268,7 +277,7 @@ typedef struct DxEvent
 	int32		branch;
 	const char *state;			/* NULL: of the run */
 	int32		attempt;
-	Oid			actor;
+	const char *actor;			/* role name at that time */
 	TimestampTz at;
 	Jsonb	   *payload;
 	DxHash		hash;
@@ -310,7 +319,22 @@ extern bool dx_branch_due(const DxPass *pass, const DxRun *run,
 						  const DxBranch *branch);
 extern void dx_env_init(DxEnv *env, DxRun *run, DxBranch *branch);
 extern bool dx_budget_spent(DxPass *pass);
+
+/* Deadlocks in a row after which the author of the step has to hear of it. */
+#define DX_MAX_CONFLICTS	25
+extern TimestampTz dx_conflict_retry_at(int conflicts);
 extern TimestampTz dx_after_seconds(TimestampTz from, double seconds);
+
+/* ---------- join.c: Parallel and Map ---------- */
+
+extern void dx_join_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
+extern void dx_join_advance(DxPass *pass, DxRun *run, DxBranch *branch);
+extern bool dx_join_due(const DxPass *pass, const DxRun *run,
+						const DxBranch *branch);
+extern void dx_join_child_done(DxPass *pass, DxRun *run, DxBranch *child,
+							   Jsonb *output);
+extern void dx_join_child_failed(DxPass *pass, DxRun *run, DxBranch *child,
+								 const DxFault *fault);
 
 /* ---------- undo.c ---------- */
 
@@ -329,7 +353,7 @@ extern DxCallOutcome dx_call_sql(DxPass *pass, DxRun *run, int state_index,
 								 const char *target, Jsonb *input,
 								 double timeout, Jsonb **result,
 								 DxFault *fault);
-extern const char *dx_sqlstate_name(int sqlstate);
+
 
 typedef struct DxCallee
 {
@@ -337,7 +361,7 @@ typedef struct DxCallee
 	bool		whole;			/* one jsonb argument takes the whole input */
 	bool		returns_set;
 	bool		returns_void;
-	bool		variadic;
+	int			variadic_arg;	/* which of them is VARIADIC, or -1 */
 	int			nargs;			/* arguments given */
 	char	  **names;			/* of the input's members, in jsonb order */
 	Oid		   *types;
@@ -345,8 +369,26 @@ typedef struct DxCallee
 	char	   *name;
 } DxCallee;
 
+extern bool dx_split_target(const char *target, char **schema, char **name);
+extern List *dx_function_oids(const char *schema, const char *name);
 extern bool dx_resolve(const char *target, const Jsonb *input,
 					   DxCallee *callee, DxFault *fault);
+
+/* ---------- argument.c ---------- */
+
+/* How JSON becomes an argument of one SQL type. */
+typedef struct DxArgument
+{
+	Oid			type;
+	bool		by_query;		/* array, composite, domain */
+	SPIPlanPtr	plan;			/* then */
+	FmgrInfo	input;			/* else: the type's input function */
+	Oid			ioparam;
+} DxArgument;
+
+extern void dx_argument_prepare(DxArgument *argument, Oid type, MemoryContext cxt);
+extern void dx_argument_release(DxArgument *argument);
+extern Datum dx_argument_value(DxArgument *argument, JsonbValue *value, bool *isnull);
 
 /* ---------- start.c ---------- */
 
@@ -363,6 +405,11 @@ typedef struct DxStart
 extern void dx_start(const DxStart *start, Jsonb *input, const char *key,
 					 pg_uuid_t *run_id);
 extern void dx_check_payload(const Jsonb *json, const char *what);
+
+/* ---------- publish.c ---------- */
+
+extern int	dx_publish(const char *name, Jsonb *definition, DxProblems *problems);
+extern void dx_publish_options(DxCompileOptions *options);
 
 /* ---------- access.c ---------- */
 

@@ -1,0 +1,144 @@
+-- Tables.  Nobody reads them directly: people use the views, the engine writes
+-- them as the extension's owner.
+
+-- Which database this is.  A copy finds another identity here and is held.
+CREATE TABLE dealix.engine (
+	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+	system_identifier bigint NOT NULL,
+	database_oid bigint NOT NULL,
+	recorded_by text NOT NULL,
+	recorded_at timestamptz NOT NULL
+);
+
+CREATE TABLE dealix.workflow (
+	workflow_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	name text NOT NULL UNIQUE,
+	author regrole NOT NULL,
+	created_at timestamptz NOT NULL
+);
+
+CREATE TABLE dealix.version (
+	version_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	workflow_id int NOT NULL REFERENCES dealix.workflow,
+	version int NOT NULL,
+	definition jsonb NOT NULL,
+	sha256 bytea NOT NULL,
+	author regrole NOT NULL,
+	created_at timestamptz NOT NULL,
+	UNIQUE (workflow_id, version)
+);
+
+CREATE TABLE dealix.run (
+	run_id uuid PRIMARY KEY,
+	created_at timestamptz NOT NULL,
+	started_at timestamptz,
+	finished_at timestamptz,
+	deadline timestamptz,
+	workflow_id int NOT NULL,
+	version_id int NOT NULL,
+	owner regrole NOT NULL,
+	history_seq int NOT NULL DEFAULT 0,
+	last_branch int NOT NULL DEFAULT 0,
+	undone_to int NOT NULL DEFAULT 0,
+	status smallint NOT NULL,
+	final_status smallint NOT NULL DEFAULT 0,
+	priority smallint NOT NULL DEFAULT 0,
+	durability smallint NOT NULL DEFAULT 0,
+	key text,
+	correlation_id text,
+	traceparent text,
+	error text,
+	cause text,
+	chain bytea,
+	input jsonb,
+	output jsonb
+);
+
+-- Idempotent start.  Not over status: an index column that changes would cost
+-- the HOT update that every pass makes.
+CREATE UNIQUE INDEX run_key ON dealix.run (workflow_id, owner, key)
+	WHERE key IS NOT NULL;
+
+-- Lines of control that live.
+CREATE TABLE dealix.branch (
+	run_id uuid NOT NULL,
+	due_at timestamptz,
+	entered_at timestamptz,
+	owner regrole NOT NULL,
+	branch int NOT NULL,
+	parent int NOT NULL DEFAULT -1,
+	item int NOT NULL DEFAULT 0,
+	attempt int NOT NULL DEFAULT 0,
+	conflicts int NOT NULL DEFAULT 0,
+	phase smallint NOT NULL,
+	state text,
+	wait_for text,
+	retries int[],
+	data jsonb,
+	variables jsonb,
+	PRIMARY KEY (run_id, branch)
+) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
+	autovacuum_vacuum_cost_delay = 0);
+
+CREATE INDEX branch_due ON dealix.branch (owner, due_at, run_id)
+	WHERE due_at IS NOT NULL;
+
+-- Messages for runs, not taken in yet.
+CREATE TABLE dealix.inbox (
+	inbox_id bigint GENERATED ALWAYS AS IDENTITY,
+	run_id uuid NOT NULL,
+	sent_at timestamptz NOT NULL,
+	owner regrole NOT NULL,
+	kind smallint NOT NULL,
+	sender regrole NOT NULL,
+	name text,
+	payload jsonb,
+	PRIMARY KEY (run_id, inbox_id)
+) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
+	autovacuum_vacuum_cost_delay = 0);
+
+CREATE INDEX inbox_owner ON dealix.inbox (owner, inbox_id);
+
+-- Keys of messages already sent to a run that goes on; outlives the message.
+CREATE TABLE dealix.message_key (
+	run_id uuid NOT NULL,
+	name text NOT NULL,
+	key text NOT NULL,
+	PRIMARY KEY (run_id, name, key)
+);
+
+-- The audit.  actor is text, not a role: it says who it was at that time.
+CREATE TABLE dealix.history_event (
+	run_id uuid NOT NULL,
+	at timestamptz NOT NULL,
+	seq int NOT NULL,
+	branch int NOT NULL,
+	kind smallint NOT NULL,
+	attempt smallint NOT NULL,
+	actor text NOT NULL,
+	state text,
+	payload jsonb,
+	hash bytea NOT NULL,
+	PRIMARY KEY (run_id, seq)
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.1);
+
+CREATE FUNCTION dealix.refuse_change() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RAISE EXCEPTION 'history is append-only: % on %.% is refused', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
+		USING ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'What a run did stays as it was written; new facts are new events.';
+END
+$$;
+COMMENT ON FUNCTION dealix.refuse_change() IS
+'Trigger function of the append-only tables: refuses the statement with 55000, whoever gives it.';
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE
+	ON dealix.history_event FOR EACH STATEMENT EXECUTE FUNCTION dealix.refuse_change();
+ALTER TABLE dealix.history_event ENABLE ALWAYS TRIGGER append_only;
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE
+	ON dealix.version FOR EACH STATEMENT EXECUTE FUNCTION dealix.refuse_change();
+ALTER TABLE dealix.version ENABLE ALWAYS TRIGGER append_only;
+
+REVOKE ALL ON ALL TABLES IN SCHEMA dealix FROM PUBLIC;

@@ -1,0 +1,25 @@
+-- Who may see what: by grants of functions.
+
+CREATE FUNCTION dealix.all_runs() RETURNS boolean
+LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dealix_all_runs';
+COMMENT ON FUNCTION dealix.all_runs() IS
+'A right, as a function: who may execute it sees the runs of all owners in the views. Granted by dealix.grant_access(role, ''operator'' or ''auditor'').';
+
+CREATE FUNCTION dealix.run_visible(owner regrole) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.pg_has_role(owner::oid, 'USAGE')
+		OR pg_catalog.has_function_privilege('dealix.all_runs()'::regprocedure::oid, 'EXECUTE');
+END;
+COMMENT ON FUNCTION dealix.run_visible(regrole) IS
+'Whether the current user may see runs of this owner: it has the owner''s privileges, or may see all runs.';
+
+CREATE FUNCTION dealix.status_name(status smallint) RETURNS text
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dealix_status_name';
+COMMENT ON FUNCTION dealix.status_name(smallint) IS
+'The name of a run''s status, RUNNING for 1 and so on.';
+
+CREATE FUNCTION dealix.event_name(kind smallint) RETURNS text
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dealix_event_name';
+COMMENT ON FUNCTION dealix.event_name(smallint) IS
+'The name of a kind of history event, run_started for 1 and so on.';

@@ -1,0 +1,133 @@
+-- What people look at.
+
+CREATE VIEW dealix.workflows WITH (security_barrier) AS
+SELECT w.name AS workflow, v.version, v.author, v.created_at,
+	v.definition, pg_catalog.encode(v.sha256, 'hex') AS sha256
+FROM dealix.workflow w
+JOIN dealix.version v ON v.workflow_id OPERATOR(pg_catalog.=) w.workflow_id;
+COMMENT ON VIEW dealix.workflows IS 'Every version of every workflow.';
+
+CREATE VIEW dealix.runs WITH (security_barrier) AS
+SELECT r.run_id, w.name AS workflow, v.version, r.owner,
+	dealix.status_name(r.status) AS status, r.key, r.correlation_id, r.traceparent,
+	r.priority, CASE r.durability WHEN 0 THEN 'sync' ELSE 'async' END AS durability,
+	r.input, r.output, r.error, r.cause,
+	r.created_at, r.started_at, r.finished_at, r.deadline
+FROM dealix.run r
+JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id
+JOIN dealix.version v ON v.version_id OPERATOR(pg_catalog.=) r.version_id
+WHERE dealix.run_visible(r.owner);
+COMMENT ON VIEW dealix.runs IS 'Runs of the caller''s roles; all runs for operators and auditors.';
+
+CREATE VIEW dealix.history WITH (security_barrier) AS
+SELECT h.run_id, h.seq, h.at, dealix.event_name(h.kind) AS event, h.branch, h.state,
+	h.attempt, h.actor, h.payload, h.hash
+FROM dealix.history_event h
+JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) h.run_id
+WHERE dealix.run_visible(r.owner);
+COMMENT ON VIEW dealix.history IS 'The append-only events of runs, in order of seq within a run; hash chains each event to the one before.';
+
+CREATE VIEW dealix.steps WITH (security_barrier) AS
+SELECT h.run_id, w.name AS workflow, h.seq, h.branch, h.state, h.attempt,
+	CASE h.kind WHEN 3 THEN 'SUCCEEDED' WHEN 4 THEN 'FAILED'
+		WHEN 10 THEN 'COMPENSATED' ELSE 'COMPENSATION_FAILED' END AS status,
+	h.at AS finished_at,
+	h.payload OPERATOR(pg_catalog.->) 'output' AS output,
+	h.payload OPERATOR(pg_catalog.->>) 'error' AS error,
+	h.payload OPERATOR(pg_catalog.->>) 'cause' AS cause
+FROM dealix.history_event h
+JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) h.run_id
+JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id
+WHERE h.kind OPERATOR(pg_catalog.=) ANY (ARRAY[3, 4, 10, 11]::smallint[])
+	AND dealix.run_visible(r.owner);
+COMMENT ON VIEW dealix.steps IS 'Attempts at Task states and at their compensations that have come to an end.';
+
+CREATE VIEW dealix.waiting WITH (security_barrier) AS
+SELECT b.run_id, w.name AS workflow, r.owner, b.branch, b.state, b.attempt,
+	CASE b.phase WHEN 1 THEN 'turn' WHEN 2 THEN 'retry' WHEN 3 THEN 'timer'
+		WHEN 4 THEN 'signal' WHEN 5 THEN 'branches' ELSE 'compensation' END AS waits_for,
+	b.wait_for AS name, b.due_at AS until, b.entered_at AS since
+FROM dealix.branch b
+JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) b.run_id
+JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id
+WHERE dealix.run_visible(r.owner);
+COMMENT ON VIEW dealix.waiting IS 'What each live branch of a run waits for, and until when at most.';
+
+CREATE VIEW dealix.incidents WITH (security_barrier) AS
+SELECT r.run_id, w.name AS workflow, v.version, r.owner, i.at AS opened_at,
+	i.payload OPERATOR(pg_catalog.->>) 'error' AS error,
+	i.payload OPERATOR(pg_catalog.->>) 'cause' AS cause,
+	r.error AS run_error, r.cause AS run_cause, r.correlation_id
+FROM dealix.run r
+JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id
+JOIN dealix.version v ON v.version_id OPERATOR(pg_catalog.=) r.version_id
+LEFT JOIN LATERAL (SELECT h.at, h.payload FROM dealix.history_event h
+	WHERE h.run_id OPERATOR(pg_catalog.=) r.run_id AND h.kind OPERATOR(pg_catalog.=) 18
+	ORDER BY h.seq DESC LIMIT 1) i ON true
+WHERE r.status OPERATOR(pg_catalog.=) 3 AND dealix.run_visible(r.owner);
+COMMENT ON VIEW dealix.incidents IS 'Runs that stopped because a person has to look; dealix.redrive(run_id) goes on.';
+
+CREATE FUNCTION dealix.result(run_id uuid) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	r record;
+BEGIN
+	SELECT x.status, x.output, x.error, x.cause INTO r FROM dealix.runs x
+	WHERE x.run_id = result.run_id;
+	IF NOT FOUND THEN
+		RAISE no_data_found USING MESSAGE = format('there is no run %s', result.run_id),
+			HINT = 'See dealix.runs for the runs that you may see.';
+	ELSIF r.status = 'SUCCEEDED' THEN
+		RETURN r.output;
+	ELSIF r.status IN ('RUNNING', 'COMPENSATING', 'INCIDENT') THEN
+		RETURN NULL;
+	END IF;
+	RAISE EXCEPTION 'run % ended %: %', result.run_id, r.status, coalesce(r.error, 'no error name')
+		USING ERRCODE = 'DX002', DETAIL = coalesce(r.cause, 'No cause was given.'),
+			HINT = format('SELECT * FROM dealix.timeline(%L) shows how it came to that.', result.run_id);
+END
+$$;
+COMMENT ON FUNCTION dealix.result(uuid) IS
+'The output of a run that SUCCEEDED; null while it goes on. A run that ended otherwise is an error (DX002) with the run''s error and cause. Errors: P0002 no such run.';
+
+CREATE FUNCTION dealix.timeline(run_id uuid) RETURNS TABLE (seq int, at timestamptz, event text,
+	branch int, state text, attempt int, actor text, detail jsonb)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT h.seq, h.at, h.event, h.branch, h.state, h.attempt::int, h.actor, h.payload
+	FROM dealix.history h WHERE h.run_id = timeline.run_id ORDER BY h.seq
+$$;
+COMMENT ON FUNCTION dealix.timeline(uuid) IS
+'What a run did, event by event.';
+
+CREATE FUNCTION dealix.describe(run_id uuid) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	described jsonb;
+BEGIN
+	SELECT to_jsonb(r) || jsonb_build_object(
+		'waiting', coalesce((SELECT jsonb_agg(jsonb_strip_nulls(to_jsonb(w)) - '{run_id,workflow,owner}'::text[] ORDER BY w.branch)
+			FROM dealix.waiting w WHERE w.run_id = r.run_id), '[]'),
+		'events', (SELECT count(*) FROM dealix.history h WHERE h.run_id = r.run_id),
+		'held', dealix.held())
+	INTO described FROM dealix.runs r WHERE r.run_id = describe.run_id;
+	IF described IS NULL THEN
+		RAISE no_data_found USING MESSAGE = format('there is no run %s', describe.run_id),
+			HINT = 'See dealix.runs for the runs that you may see.';
+	END IF;
+	RETURN described;
+END
+$$;
+COMMENT ON FUNCTION dealix.describe(uuid) IS
+'Everything about a run in one object: its header, what its branches wait for, how many events it has, and whether this database is held. Errors: P0002 no such run.';
+
+CREATE FUNCTION dealix.stuck() RETURNS TABLE (run_id uuid, workflow text, status text, reason text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT r.run_id, r.workflow, r.status,
+		CASE WHEN w.run_id IS NULL THEN 'it has no branch'
+			ELSE format('branch %s waits for its %s without a timer', w.branch, w.waits_for) END
+	FROM dealix.runs r LEFT JOIN dealix.waiting w ON w.run_id = r.run_id
+	WHERE r.status IN ('RUNNING', 'COMPENSATING')
+		AND (w.run_id IS NULL OR (w.until IS NULL AND w.waits_for IN ('turn', 'retry', 'timer', 'compensation')))
+$$;
+COMMENT ON FUNCTION dealix.stuck() IS
+'Runs that go on but wait for nothing that could wake them. It is always empty; a row is an error of the engine.';

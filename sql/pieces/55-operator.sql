@@ -1,0 +1,82 @@
+-- For operators.
+
+CREATE FUNCTION dealix.terminate(run_id uuid, reason text DEFAULT NULL) RETURNS boolean
+LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_terminate';
+COMMENT ON FUNCTION dealix.terminate(uuid, text) IS
+'Stops a run now: no step, no compensation. Waits for a pass over it to end. Returns false when the run has ended already.';
+
+CREATE FUNCTION dealix.redrive(run_id uuid) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_redrive';
+COMMENT ON FUNCTION dealix.redrive(uuid) IS
+'Goes on from where a run stopped, with the same version: an INCIDENT from its branches (a compensation from the step that could not be undone), a FAILED or TIMED_OUT run that was not compensated from its failed state. Attempts count anew. Errors: 55000 when there is nothing to go on from.';
+
+CREATE FUNCTION dealix.resume_engine() RETURNS boolean
+LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_resume_engine';
+COMMENT ON FUNCTION dealix.resume_engine() IS
+'Lets runs go on in a database that is held because it is a copy: from now on this is the database whose runs stand in it. Make sure that the original does not run as well. Returns false when the database was not held.';
+
+CREATE FUNCTION dealix.held() RETURNS boolean
+LANGUAGE C STABLE AS 'MODULE_PATHNAME', 'dealix_held';
+COMMENT ON FUNCTION dealix.held() IS
+'Whether this database is a copy in which nothing runs until dealix.resume_engine().';
+
+CREATE FUNCTION dealix.access_functions(access text) RETURNS SETOF regprocedure
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	readers text[] := ARRAY['run_visible', 'status_name', 'event_name', 'result', 'timeline', 'describe',
+		'stuck', 'held', 'wait', 'worker_status'];
+	names text[];
+BEGIN
+	names := CASE access
+		WHEN 'application' THEN readers || ARRAY['start', 'start_many', 'signal', 'cancel', 'tick', 'drain', 'raise']
+		WHEN 'author' THEN readers || ARRAY['publish', 'validate', 'test_state', 'raise']
+		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'redrive', 'resume_engine', 'validate']
+		WHEN 'auditor' THEN readers || ARRAY['all_runs']
+	END;
+	IF names IS NULL THEN
+		RAISE EXCEPTION 'access % is not known', quote_nullable(access)
+			USING ERRCODE = 'invalid_parameter_value',
+				HINT = 'It is application, author, operator or auditor.';
+	END IF;
+	RETURN QUERY SELECT p.oid::regprocedure FROM pg_proc p
+		WHERE p.pronamespace = 'dealix'::regnamespace AND p.proname = ANY (names)
+		ORDER BY p.oid;
+END
+$$;
+COMMENT ON FUNCTION dealix.access_functions(text) IS
+'The functions that an access (application, author, operator, auditor) is made of.';
+
+CREATE FUNCTION dealix.grant_access(role regrole, access text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	f regprocedure;
+	v regclass;
+BEGIN
+	IF role IS NULL THEN
+		RAISE null_value_not_allowed USING MESSAGE = 'role must not be null';
+	END IF;
+	FOR f IN SELECT dealix.access_functions(access) LOOP
+		EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %s', f, role);
+	END LOOP;
+	FOR v IN SELECT c.oid::regclass FROM pg_class c
+		WHERE c.relnamespace = 'dealix'::regnamespace AND c.relkind = 'v' LOOP
+		EXECUTE format('GRANT SELECT ON %s TO %s', v, role);
+	END LOOP;
+	EXECUTE format('GRANT USAGE ON SCHEMA dealix TO %s', role);
+END
+$$;
+COMMENT ON FUNCTION dealix.grant_access(regrole, text) IS
+'Gives a role what its work needs. application: start runs, signal, cancel, drive and see its own. author: publish and validate. operator: see all runs, cancel, signal, terminate, redrive, resume. auditor: see all runs. The caller needs the right to grant, as the extension''s owner has. Nothing is granted to PUBLIC.';
+
+CREATE FUNCTION dealix.revoke_access(role regrole, access text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	f regprocedure;
+BEGIN
+	FOR f IN SELECT dealix.access_functions(access) LOOP
+		EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM %s', f, role);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION dealix.revoke_access(regrole, text) IS
+'Takes back the functions of an access. What another access has in common with it is taken too: grant that one again.';

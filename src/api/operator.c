@@ -1,0 +1,154 @@
+/*-------------------------------------------------------------------------
+ *
+ * operator.c
+ *	  SQL functions for operators: terminate, redrive, resume_engine.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "engine/engine.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(dealix_terminate);
+PG_FUNCTION_INFO_V1(dealix_redrive);
+PG_FUNCTION_INFO_V1(dealix_resume_engine);
+PG_FUNCTION_INFO_V1(dealix_all_runs);
+PG_FUNCTION_INFO_V1(dealix_held);
+PG_FUNCTION_INFO_V1(dealix_status_name);
+PG_FUNCTION_INFO_V1(dealix_event_name);
+
+static void
+require_run_id(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("run_id must not be null")));
+}
+
+/* Locks a run that the caller may operate; waits for a pass over it. */
+static DxRun *
+open_run(const pg_uuid_t *run_id, DxPass **pass, DxPassResult *result)
+{
+	DxRun	   *run;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	*pass = dx_pass_open(InvalidOid, false, 1000, result);
+	run = dx_pass_take(*pass, run_id);
+	if (run == NULL || !dx_may_operate(run->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("there is no run %s", dx_uuid_text(run_id)),
+				 errhint("See dealix.runs for the runs that you may see.")));
+	return run;
+}
+
+static void
+close_run(DxPass *pass)
+{
+	dx_pass_close(pass);
+	dx_force_durable();
+	SPI_finish();
+}
+
+/* terminate(run_id, reason) */
+Datum
+dealix_terminate(PG_FUNCTION_ARGS)
+{
+	DxPassResult result;
+	DxPass	   *pass;
+	DxRun	   *run;
+	MemoryContext oldcxt;
+	bool		ended;
+
+	require_run_id(fcinfo);
+	run = open_run(PG_GETARG_UUID_P(0), &pass, &result);
+	ended = dx_status_ended(run->status);
+	oldcxt = MemoryContextSwitchTo(pass->cxt);
+	if (!ended)
+		dx_run_terminate(pass, run, PG_ARGISNULL(1) ? NULL :
+						 text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	MemoryContextSwitchTo(oldcxt);
+	close_run(pass);
+	PG_RETURN_BOOL(!ended);
+}
+
+/* redrive(run_id) */
+Datum
+dealix_redrive(PG_FUNCTION_ARGS)
+{
+	DxPassResult result;
+	DxPass	   *pass;
+	DxRun	   *run;
+	MemoryContext oldcxt;
+
+	require_run_id(fcinfo);
+	run = open_run(PG_GETARG_UUID_P(0), &pass, &result);
+	oldcxt = MemoryContextSwitchTo(pass->cxt);
+	dx_run_redrive(pass, run);
+	MemoryContextSwitchTo(oldcxt);
+	close_run(pass);
+	PG_RETURN_VOID();
+}
+
+/* resume_engine() */
+Datum
+dealix_resume_engine(PG_FUNCTION_ARGS)
+{
+	bool		resumed;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	resumed = dx_identity_adopt();
+	SPI_finish();
+	if (resumed)
+	{
+		dx_force_durable();
+		dx_wake_many(InvalidOid);
+		ereport(LOG,
+				(errmsg("dealix_exec: the engine of this database was resumed by \"%s\"",
+						GetUserNameFromId(GetSessionUserId(), false))));
+	}
+	PG_RETURN_BOOL(resumed);
+}
+
+/*
+ * all_runs(): who may execute it sees every run, not only those of its own
+ * roles; see access.c.
+ */
+Datum
+dealix_all_runs(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(true);
+}
+
+/* held() */
+Datum
+dealix_held(PG_FUNCTION_ARGS)
+{
+	bool		held;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	held = dx_database_held();
+	SPI_finish();
+	PG_RETURN_BOOL(held);
+}
+
+/* status_name(status) */
+Datum
+dealix_status_name(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(dx_status_name(PG_GETARG_INT16(0))));
+}
+
+/* event_name(kind) */
+Datum
+dealix_event_name(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(dx_event_name(PG_GETARG_INT16(0))));
+}

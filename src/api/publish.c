@@ -1,0 +1,89 @@
+/*-------------------------------------------------------------------------
+ *
+ * publish.c
+ *	  SQL function for authors: publish.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "engine/engine.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(dealix_publish);
+
+#define MAX_NAME_LENGTH 80
+
+static void
+check_name(const char *name)
+{
+	const char *p;
+
+	if (name[0] == '\0' || pg_mbstrlen(name) > MAX_NAME_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("workflow name \"%s\" must have 1 to %d characters",
+						name, MAX_NAME_LENGTH)));
+	for (p = name; *p; p++)
+	{
+		if ((unsigned char) *p < 0x20 || *p == 0x7f)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_NAME),
+					 errmsg("a workflow name must not have control characters")));
+	}
+}
+
+/* All problems, one to a line. */
+static char *
+describe(const DxProblems *problems)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, problems->list)
+	{
+		DxProblem  *problem = lfirst(lc);
+
+		appendStringInfo(&buf, "%s%s: %s",
+						 foreach_current_index(lc) > 0 ? "\n" : "",
+						 problem->pointer[0] ? problem->pointer : "/",
+						 problem->message);
+		if (problem->hint != NULL)
+			appendStringInfo(&buf, " (%s)", problem->hint);
+	}
+	return buf.data;
+}
+
+/* publish(name, definition) */
+Datum
+dealix_publish(PG_FUNCTION_ARGS)
+{
+	DxProblems	problems = {NIL};
+	char	   *name;
+	int			version;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", PG_ARGISNULL(0) ? "name" : "definition")));
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	check_name(name);
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	version = dx_publish(name, PG_GETARG_JSONB_P(1), &problems);
+	if (version == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg_plural("the definition of workflow \"%s\" has %d problem",
+							   "the definition of workflow \"%s\" has %d problems",
+							   list_length(problems.list),
+							   name, list_length(problems.list)),
+				 errdetail("%s", describe(&problems)),
+				 errhint("SELECT * FROM dealix.validate(definition) gives them as rows.")));
+	SPI_finish();
+	PG_RETURN_INT32(version);
+}

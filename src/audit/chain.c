@@ -1,0 +1,95 @@
+/*-------------------------------------------------------------------------
+ *
+ * chain.c
+ *	  Each event's hash covers the event and the hash before it.
+ *
+ *	  hash(n) = SHA-256(0x00 || encoding(n)), the leaf hash of RFC 6962
+ *	  section 2.1, with an encoding that starts with a domain string and the
+ *	  hash before, and writes every field with its length or at a fixed width
+ *	  in network byte order.  What is hashed is what is stored: the time in
+ *	  microseconds, the payload as the SHA-256 of its jsonb text.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "audit/audit.h"
+#include "common/cryptohash.h"
+#include "common/sha2.h"
+#include "lib/stringinfo.h"
+#include "libpq/pqformat.h"
+#include "utils/memutils.h"
+
+static const char event_domain[] = "dealix_exec/event/1";
+
+/*
+ * SHA-256 of len bytes.  Errors: XX000 when the server's library refuses.
+ */
+void
+dx_sha256(const void *data, size_t len, DxHash *hash)
+{
+	static pg_cryptohash_ctx *ctx = NULL;
+
+	if (ctx == NULL)
+	{
+		MemoryContext oldcxt = MemoryContextSwitchTo(TopMemoryContext);
+
+		ctx = pg_cryptohash_create(PG_SHA256);
+		MemoryContextSwitchTo(oldcxt);
+	}
+	if (ctx == NULL ||
+		pg_cryptohash_init(ctx) < 0 ||
+		pg_cryptohash_update(ctx, data, len) < 0 ||
+		pg_cryptohash_final(ctx, hash->bytes, DX_HASH_LENGTH) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not compute a SHA-256 hash")));
+}
+
+static void
+append_text(StringInfo buf, const char *text)
+{
+	if (text == NULL)
+	{
+		pq_sendint32(buf, (uint32) -1);
+		return;
+	}
+	pq_sendint32(buf, strlen(text));
+	appendBinaryStringInfo(buf, text, strlen(text));
+}
+
+/*
+ * Moves the head of a chain over one more event.
+ */
+void
+dx_chain_append(DxChain *chain, const DxAuditEvent *event)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '\0');
+	append_text(&buf, event_domain);
+	appendBinaryStringInfo(&buf, (const char *) chain->head.bytes, DX_HASH_LENGTH);
+	appendBinaryStringInfo(&buf, (const char *) event->run_id->data, UUID_LEN);
+	pq_sendint32(&buf, event->seq);
+	pq_sendint16(&buf, event->kind);
+	pq_sendint32(&buf, event->branch);
+	append_text(&buf, event->state);
+	pq_sendint32(&buf, event->attempt);
+	append_text(&buf, event->actor);
+	pq_sendint64(&buf, event->at);
+	if (event->payload != NULL)
+	{
+		StringInfoData text;
+		DxHash		payload;
+
+		initStringInfo(&text);
+		(void) JsonbToCString(&text, unconstify(JsonbContainer *, &event->payload->root),
+							  VARSIZE(event->payload));
+		dx_sha256(text.data, text.len, &payload);
+		appendBinaryStringInfo(&buf, (const char *) payload.bytes, DX_HASH_LENGTH);
+		pfree(text.data);
+	}
+	dx_sha256(buf.data, buf.len, &chain->head);
+	pfree(buf.data);
+}

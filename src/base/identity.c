@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * identity.c
+ *	  Who the engine is while it reads and writes its own tables.
+ *
+ * A role's own settings reach every session of that role, and a step may have
+ * changed what it likes: so each stretch of engine statements brings what it
+ * depends on along, in a GUC nest level of its own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/base.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+/*
+ * The planner settings pin the engine's plans to index look-ups: a plan made
+ * while a table is empty must not turn into a scan of a million rows.
+ */
+static const struct
+{
+	const char *name;
+	const char *value;
+}			engine_settings[] =
+{
+	{"search_path", "pg_catalog, pg_temp"},
+	{"enable_seqscan", "off"},
+	{"enable_hashjoin", "off"},
+	{"enable_mergejoin", "off"},
+	{"enable_bitmapscan", "off"},
+	{"jit", "off"},
+	{"row_security", "off"},
+};
+
+/*
+ * From here on statements run as the extension's owner under a safe
+ * search_path.  *saved is for dx_engine_leave.  An error in between needs no
+ * leave: (sub)transaction abort restores both.  Errors: 55000 when the
+ * extension is not created in this database.
+ */
+void
+dx_engine_enter(DxIdentity *saved)
+{
+	Oid			owner = dx_extension_owner();
+	int			i;
+
+	if (!OidIsValid(owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension \"%s\" is not created in this database", DX_EXTENSION),
+				 errhint("Run CREATE EXTENSION %s.", DX_EXTENSION)));
+
+	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
+	saved->guc_level = NewGUCNestLevel();
+	SetUserIdAndSecContext(owner,
+						   saved->sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	for (i = 0; i < lengthof(engine_settings); i++)
+		(void) set_config_option(engine_settings[i].name,
+								 engine_settings[i].value,
+								 PGC_SUSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+}
+
+/* Back to who we were. */
+void
+dx_engine_leave(const DxIdentity *saved)
+{
+	AtEOXact_GUC(false, saved->guc_level);
+	SetUserIdAndSecContext(saved->userid, saved->sec_context);
+}

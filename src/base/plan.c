@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan.c
+ *	  Statements of the engine, with saved plans.
+ *
+ * Owns the plans that hang on DxStatement.  They are made under the
+ * extension's owner and a fixed search_path, and are generic: the engine's
+ * statements are index look-ups whatever their parameters are.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/base.h"
+#include "nodes/parsenodes.h"
+
+/*
+ * Executes a statement of the engine.
+ *
+ * values, nulls: as for SPI_execute_plan; max_rows 0 = all.  Returns the SPI
+ * result code, SPI_processed and SPI_tuptable are set.  Errors: whatever the
+ * statement raises; 58000 when it can't be prepared.
+ */
+int
+dx_execute(DxStatement *statement, Datum *values, const char *nulls,
+		   bool read_only, long max_rows)
+{
+	int			rc;
+
+	if (statement->plan == NULL)
+	{
+		SPIPlanPtr	plan;
+
+		plan = SPI_prepare_cursor(statement->sql, statement->nargs,
+								  statement->argtypes,
+								  CURSOR_OPT_GENERIC_PLAN);
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_SYSTEM_ERROR),
+					 errmsg("could not prepare an engine statement: %s",
+							SPI_result_code_string(SPI_result)),
+					 errdetail("Statement: %s", statement->sql)));
+		statement->plan = plan;
+	}
+
+	rc = SPI_execute_plan(statement->plan, values, nulls, read_only, max_rows);
+	if (rc < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYSTEM_ERROR),
+				 errmsg("could not execute an engine statement: %s",
+						SPI_result_code_string(rc)),
+				 errdetail("Statement: %s", statement->sql)));
+	return rc;
+}

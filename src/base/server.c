@@ -1,0 +1,56 @@
+/*-------------------------------------------------------------------------
+ *
+ * server.c
+ *	  What differs between PostgreSQL 15, 16, 17 and 18, and what is forced.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/base.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+
+/* May this role execute this function? */
+bool
+dx_may_execute(Oid function, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ProcedureRelationId, function, role,
+						   ACL_EXECUTE) == ACLCHECK_OK;
+#else
+	return pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK;
+#endif
+}
+
+/* Is there such a schema, and may this role look into it? */
+bool
+dx_may_use_schema(const char *schema, Oid role)
+{
+	Oid			namespace = get_namespace_oid(schema, true);
+
+	if (!OidIsValid(namespace))
+		return false;
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(NamespaceRelationId, namespace, role,
+						   ACL_USAGE) == ACLCHECK_OK;
+#else
+	return pg_namespace_aclcheck(namespace, role, ACL_USAGE) == ACLCHECK_OK;
+#endif
+}
+
+/*
+ * A commit that has been acknowledged must survive a crash, whatever the role
+ * has set synchronous_commit to.  Lasts until the end of the transaction.
+ */
+void
+dx_force_durable(void)
+{
+	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
+		(void) set_config_option("synchronous_commit", "on", PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}

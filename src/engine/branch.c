@@ -1,0 +1,682 @@
+/*-------------------------------------------------------------------------
+ *
+ * branch.c
+ *	  The interpreter: takes one branch from state to state until it is parked.
+ *
+ * A branch is changed in memory only.  What a state does to the outside of the
+ * run, it does through call.c (sql: steps) or by parking.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "common/pg_prng.h"
+#include "engine/engine.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+/* from + seconds, saturating at DT_NOEND. */
+TimestampTz
+dx_after_seconds(TimestampTz from, double seconds)
+{
+	if (seconds >= 1e11)
+		return DT_NOEND;
+	return from + (TimestampTz) rint(Max(seconds, 0) * USECS_PER_SEC);
+}
+
+/* Has the pass used what it may? */
+bool
+dx_budget_spent(DxPass *pass)
+{
+	if (!pass->over && (list_length(pass->events) >= DX_PASS_MAX_EVENTS ||
+						dx_now() >= pass->deadline))
+		pass->over = true;
+	return pass->over;
+}
+
+/* When to try again after so many conflicts in a row: exponential, full jitter. */
+TimestampTz
+dx_conflict_retry_at(int conflicts)
+{
+	double		limit = Min(0.002 * pow(2, Min(conflicts, 10)), 1.0);
+
+	return dx_after_seconds(dx_now(),
+							limit * pg_prng_double(&pg_global_prng_state));
+}
+
+/* A new branch of a run; parent -1: the main one. */
+DxBranch *
+dx_branch_new(DxPass *pass, DxRun *run, int32 parent)
+{
+	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
+	DxBranch   *branch = palloc0(sizeof(DxBranch));
+
+	branch->branch = ++run->last_branch;
+	branch->parent = parent;
+	branch->phase = DX_PHASE_READY;
+	branch->due_at = pass->now;
+	branch->changed = true;
+	run->branches = lappend(run->branches, branch);
+	run->changed = true;
+	MemoryContextSwitchTo(oldcxt);
+	return branch;
+}
+
+/* Puts a branch at the beginning of a state. */
+void
+dx_branch_goto(DxBranch *branch, const DxState *state, Jsonb *data)
+{
+	branch->state = state;
+	branch->phase = DX_PHASE_READY;
+	branch->data = data;
+	branch->attempt = 0;
+	branch->conflicts = 0;
+	branch->retries = NULL;
+	branch->nretries = 0;
+	branch->entered_at = 0;
+	branch->wait_for = NULL;
+	branch->effective = NULL;
+	branch->changed = true;
+}
+
+/* Lets a branch wait; the run's deadline wakes it too. */
+void
+dx_branch_park(DxRun *run, DxBranch *branch, DxPhase phase, TimestampTz due_at)
+{
+	branch->phase = phase;
+	branch->due_at = run->status == DX_RUN_RUNNING ?
+		Min(due_at, run->deadline) : due_at;
+	branch->changed = true;
+}
+
+/* ---------- the environment of an evaluation ---------- */
+
+typedef struct ContextArg
+{
+	DxRun	   *run;
+	DxBranch   *branch;
+} ContextArg;
+
+static Jsonb *
+timestamp_json(TimestampTz at)
+{
+	char		buf[64];
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (timestamp2tm(at, NULL, &tm, &fsec, NULL, NULL) != 0)
+		return dx_json_null();
+	snprintf(buf, sizeof(buf), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
+			 tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min,
+			 tm.tm_sec, (int) (fsec / 1000));
+	return dx_json_string(buf);
+}
+
+static Jsonb *
+int_json(int32 value)
+{
+	JsonbValue	v;
+
+	v.type = jbvNumeric;
+	v.val.numeric = DatumGetNumeric(DirectFunctionCall1(int4_numeric,
+														Int32GetDatum(value)));
+	return dx_json_from_value(&v);
+}
+
+/* "$$": the Context Object, as the specification and AWS have it. */
+static Jsonb *
+build_context(void *arg)
+{
+	ContextArg *at = arg;
+	DxRun	   *run = at->run;
+	DxBranch   *branch = at->branch;
+	char	   *id = dx_uuid_text(&run->id);
+	Jsonb	   *execution;
+	Jsonb	   *state;
+	Jsonb	   *machine;
+
+	execution = dx_payload("Id", dx_json_string(id),
+						   "Input", run->input,
+						   "Name", dx_json_string(run->key ? run->key : id),
+						   "RoleArn", dx_json_string(GetUserNameFromId(run->owner, false)),
+						   "StartTime", timestamp_json(run->created_at),
+						   "RedriveCount", int_json(0),
+						   "CorrelationId", run->correlation_id ? dx_json_string(run->correlation_id) : NULL,
+						   "TraceParent", run->traceparent ? dx_json_string(run->traceparent) : NULL,
+						   NULL);
+	state = dx_payload("Name", dx_json_string(branch->state ? branch->state->name : ""),
+					   "EnteredTime", timestamp_json(branch->entered_at),
+					   "RetryCount", int_json(Max(branch->attempt - 1, 0)),
+					   NULL);
+	machine = dx_payload("Id", dx_json_string(psprintf("%s:%d", run->workflow, run->version)),
+						 "Name", dx_json_string(run->workflow),
+						 NULL);
+	return dx_payload("Execution", execution, "State", state,
+					  "StateMachine", machine, NULL);
+}
+
+/* Prepares the environment of evaluations about the branch's present state. */
+void
+dx_env_init(DxEnv *env, DxRun *run, DxBranch *branch)
+{
+	ContextArg *arg = palloc(sizeof(ContextArg));
+
+	arg->run = run;
+	arg->branch = branch;
+	memset(env, 0, sizeof(DxEnv));
+	env->input = branch->data;
+	env->state_input = branch->data;
+	env->variables = branch->variables;
+	env->build_context = build_context;
+	env->context_arg = arg;
+}
+
+/* ---------- leaving a state ---------- */
+
+static void
+branch_finished(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *output)
+{
+	if (branch->parent < 0)
+		dx_run_succeed(pass, run, output);
+	else
+		dx_join_child_done(pass, run, branch, output);
+}
+
+/* To the next state, or to the end of the branch. */
+static void
+leave(DxPass *pass, DxRun *run, DxBranch *branch, int next, Jsonb *output,
+	  Jsonb *variables)
+{
+	branch->variables = variables;
+	if (next >= 0)
+		dx_branch_goto(branch, &run->program->states[next], output);
+	else
+		branch_finished(pass, run, branch, output);
+}
+
+/* A fault that no Retry and no Catch takes. */
+static void
+branch_failed(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
+{
+	dx_event(pass, run, DX_EVENT_STATE_FAILED, branch,
+			 dx_payload("error", dx_json_string(fault->error),
+						"cause", fault->cause ? dx_json_string(fault->cause) : NULL,
+						"input", branch->data,
+						"variables", branch->variables, NULL));
+	if (branch->parent < 0)
+		dx_run_fail(pass, run, DX_RUN_FAILED, fault);
+	else
+		dx_join_child_failed(pass, run, branch, fault);
+}
+
+static bool
+try_retry(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
+{
+	const DxState *state = branch->state;
+	double		delay;
+	int			chosen;
+
+	if (state->nretriers == 0)
+		return false;
+	if (branch->nretries < state->nretriers)
+	{
+		int32	   *retries = palloc0(sizeof(int32) * state->nretriers);
+
+		if (branch->nretries > 0)
+			memcpy(retries, branch->retries, sizeof(int32) * branch->nretries);
+		branch->retries = retries;
+		branch->nretries = state->nretriers;
+	}
+	chosen = dx_retry_choose(state->nretriers, state->retriers, branch->retries,
+							 fault->error,
+							 pg_prng_double(&pg_global_prng_state), &delay);
+	if (chosen < 0)
+		return false;
+
+	branch->retries[chosen]++;
+	dx_branch_park(run, branch, DX_PHASE_RETRY, dx_after_seconds(dx_now(), delay));
+	dx_event(pass, run, DX_EVENT_STEP_FAILED, branch,
+			 dx_payload("error", dx_json_string(fault->error),
+						"cause", fault->cause ? dx_json_string(fault->cause) : NULL,
+						"retry_at", timestamp_json(branch->due_at), NULL));
+	return true;
+}
+
+static bool
+try_catch(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
+{
+	const DxCatcher *catcher = dx_catch_choose(branch->state, fault->error);
+	const DxState *next;
+	DxEnv		env;
+	DxFault		failure;
+	Jsonb	   *output;
+	Jsonb	   *variables;
+
+	if (catcher == NULL)
+		return false;
+	next = &run->program->states[catcher->next];
+	dx_event(pass, run, DX_EVENT_STATE_CAUGHT, branch,
+			 dx_payload("error", dx_json_string(fault->error),
+						"cause", fault->cause ? dx_json_string(fault->cause) : NULL,
+						"next", dx_json_string(next->name), NULL));
+	dx_env_init(&env, run, branch);
+	if (!dx_io_catch(branch->state, catcher, &env, fault, &output, &variables,
+					 &failure))
+	{
+		branch_failed(pass, run, branch, &failure);
+		return true;
+	}
+	leave(pass, run, branch, catcher->next, output, variables);
+	return true;
+}
+
+/*
+ * The attempt at the branch's state failed: Retry, then Catch, then the end of
+ * the branch.
+ */
+void
+dx_branch_step_failed(DxPass *pass, DxRun *run, DxBranch *branch,
+					  const DxFault *fault)
+{
+	if (try_retry(pass, run, branch, fault))
+		return;
+	if (branch->state->type == DX_STATE_TASK)
+		dx_event(pass, run, DX_EVENT_STEP_FAILED, branch,
+				 dx_payload("error", dx_json_string(fault->error),
+							"cause", fault->cause ? dx_json_string(fault->cause) : NULL,
+							NULL));
+	if (try_catch(pass, run, branch, fault))
+		return;
+	branch_failed(pass, run, branch, fault);
+}
+
+static Jsonb *
+step_payload(DxRun *run, DxBranch *branch, Jsonb *result)
+{
+	DxFault		fault;
+
+	if (branch->state->type != DX_STATE_TASK)
+		return NULL;
+	if (!branch->state->u.task.compensable)
+		return dx_payload("output", result, NULL);
+
+	/* The undo needs what the step was given. */
+	if (branch->effective == NULL)
+	{
+		DxEnv		env;
+
+		dx_env_init(&env, run, branch);
+		if (!dx_io_enter(branch->state, &env, &branch->effective, &fault))
+			branch->effective = branch->data;
+	}
+	return dx_payload("input", branch->effective, "output", result, NULL);
+}
+
+/* The branch's state has this result: on to what follows. */
+void
+dx_branch_step_done(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
+{
+	const DxState *state = branch->state;
+	DxEnv		env;
+	DxFault		fault;
+	Jsonb	   *output;
+	Jsonb	   *variables;
+
+	dx_event(pass, run, state->type == DX_STATE_TASK ?
+			 DX_EVENT_STEP_SUCCEEDED : DX_EVENT_STATE_SUCCEEDED,
+			 branch, step_payload(run, branch, result));
+	branch->conflicts = 0;
+
+	dx_env_init(&env, run, branch);
+	env.result = result;
+	if (dx_io_exit(state, &env, result, &output, &variables, &fault))
+		leave(pass, run, branch, state->next, output, variables);
+	else if (try_catch(pass, run, branch, &fault))
+		return;
+	else
+		branch_failed(pass, run, branch, &fault);
+}
+
+/* ---------- entering a state, by type ---------- */
+
+static void
+do_pass(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
+{
+	DxFault		fault;
+	Jsonb	   *effective;
+
+	if (!dx_io_enter(branch->state, env, &effective, &fault))
+		branch_failed(pass, run, branch, &fault);
+	else
+		dx_branch_step_done(pass, run, branch,
+							branch->state->result ? branch->state->result : effective);
+}
+
+static void
+do_choice(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
+{
+	DxFault		fault;
+	Jsonb	   *output;
+	Jsonb	   *variables;
+	int			next;
+
+	if (!dx_io_choose(branch->state, env, &next, &output, &variables, &fault))
+	{
+		branch_failed(pass, run, branch, &fault);
+		return;
+	}
+	dx_event(pass, run, DX_EVENT_STATE_SUCCEEDED, branch,
+			 dx_payload("next", dx_json_string(run->program->states[next].name), NULL));
+	leave(pass, run, branch, next, output, variables);
+}
+
+/* The output of Wait and Succeed, which have no result of their own. */
+static void
+pass_through(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	DxEnv		env;
+	DxFault		fault;
+	Jsonb	   *effective;
+
+	dx_env_init(&env, run, branch);
+	if (!dx_io_enter(branch->state, &env, &effective, &fault))
+		branch_failed(pass, run, branch, &fault);
+	else
+		dx_branch_step_done(pass, run, branch, effective);
+}
+
+static void
+do_wait(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
+{
+	DxFault		fault;
+	TimestampTz until;
+
+	if (!dx_io_wait(branch->state, env, dx_now(), &until, &fault))
+	{
+		branch_failed(pass, run, branch, &fault);
+		return;
+	}
+	if (until <= dx_now())
+	{
+		pass_through(pass, run, branch);
+		return;
+	}
+	dx_branch_park(run, branch, DX_PHASE_TIMER, until);
+	dx_event(pass, run, DX_EVENT_WAIT_STARTED, branch,
+			 dx_payload("until", timestamp_json(until), NULL));
+}
+
+static void
+do_fail(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
+{
+	DxFault		error = {NULL, NULL};
+	DxFault		fault;
+
+	if (dx_io_fail(branch->state, env, &error, &fault))
+		branch_failed(pass, run, branch, &error);
+	else
+		branch_failed(pass, run, branch, &fault);
+}
+
+/* ---------- Task ---------- */
+
+/* A deadlock or a serialization failure: again, without using up an attempt. */
+static void
+conflicted(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
+{
+	/* What the pass holds may be what the other waits for: let go. */
+	pass->over = true;
+	if (++branch->conflicts > DX_MAX_CONFLICTS)
+	{
+		dx_branch_step_failed(pass, run, branch, fault);
+		return;
+	}
+	branch->attempt--;
+	dx_branch_park(run, branch, DX_PHASE_RETRY,
+				   dx_conflict_retry_at(branch->conflicts));
+	run->changed = true;
+}
+
+static void
+do_sql(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
+{
+	const DxTask *task = &branch->state->u.task;
+	DxFault		fault = {NULL, NULL};
+	Jsonb	   *result = NULL;
+	bool		limited;
+	double		timeout = 0;
+
+	if (!dx_amount_eval(&task->timeout, env, &limited, &timeout, &fault))
+	{
+		dx_branch_step_failed(pass, run, branch, &fault);
+		return;
+	}
+	pass->result->steps++;
+	switch (dx_call_sql(pass, run, branch->state->index, task->target,
+						branch->effective, limited ? timeout : 0,
+						&result, &fault))
+	{
+		case DX_CALL_DONE:
+			dx_branch_step_done(pass, run, branch, result);
+			break;
+		case DX_CALL_FAULT:
+			dx_branch_step_failed(pass, run, branch, &fault);
+			break;
+		case DX_CALL_CONFLICT:
+			conflicted(pass, run, branch, &fault);
+			break;
+	}
+}
+
+/* The oldest message that a branch in a signal: state waits for. */
+static DxMessage *
+find_signal(DxRun *run, const DxBranch *branch)
+{
+	ListCell   *lc;
+
+	foreach(lc, run->messages)
+	{
+		DxMessage  *message = lfirst(lc);
+
+		if (!message->consumed && message->kind == DX_MESSAGE_SIGNAL &&
+			strcmp(message->name, branch->wait_for) == 0)
+			return message;
+	}
+	return NULL;
+}
+
+static void
+take_signal(DxPass *pass, DxRun *run, DxBranch *branch, DxMessage *message)
+{
+	message->consumed = true;
+	dx_event_by(pass, run, DX_EVENT_SIGNAL_RECEIVED, message->sender,
+				dx_payload("name", dx_json_string(message->name),
+						   "sent_at", timestamp_json(message->sent_at), NULL));
+	dx_branch_step_done(pass, run, branch, message->payload);
+}
+
+static void
+do_signal(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
+{
+	const DxTask *task = &branch->state->u.task;
+	DxFault		fault = {NULL, NULL};
+	DxMessage  *message;
+	TimestampTz until = DT_NOEND;
+	bool		limited;
+	double		timeout;
+
+	if (!dx_amount_eval(&task->timeout, env, &limited, &timeout, &fault))
+	{
+		dx_branch_step_failed(pass, run, branch, &fault);
+		return;
+	}
+	branch->wait_for = pstrdup(task->target);
+	message = find_signal(run, branch);
+	if (message != NULL)
+	{
+		take_signal(pass, run, branch, message);
+		return;
+	}
+	if (limited)
+		until = dx_after_seconds(dx_now(), timeout);
+	dx_branch_park(run, branch, DX_PHASE_SIGNAL, until);
+	dx_event(pass, run, DX_EVENT_WAIT_STARTED, branch,
+			 dx_payload("signal", dx_json_string(branch->wait_for),
+						"until", limited ? timestamp_json(until) : NULL, NULL));
+}
+
+static void
+do_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
+{
+	const DxTask *task = &branch->state->u.task;
+	DxFault		fault;
+
+	branch->attempt++;
+	if (!dx_io_enter(branch->state, env, &branch->effective, &fault))
+	{
+		dx_branch_step_failed(pass, run, branch, &fault);
+		return;
+	}
+	switch (task->kind)
+	{
+		case DX_RESOURCE_SQL:
+			do_sql(pass, run, branch, env);
+			break;
+		case DX_RESOURCE_SIGNAL:
+			do_signal(pass, run, branch, env);
+			break;
+		case DX_RESOURCE_COMPENSATE:
+			branch->phase = DX_PHASE_UNDO;
+			branch->due_at = pass->now;
+			branch->item = 0;
+			branch->attempt = 0;
+			branch->changed = true;
+			break;
+		default:
+			fault.error = pstrdup(DX_ERROR_RUNTIME);
+			fault.cause = psprintf("Resource \"%s\" can't be executed by this version.",
+								   task->uri);
+			dx_branch_step_failed(pass, run, branch, &fault);
+	}
+}
+
+static void
+enter(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	DxEnv		env;
+
+	if (branch->state == NULL)
+	{
+		const DxProgram *program = run->program;
+
+		branch->state = &program->states[program->machines[0].start];
+		branch->changed = true;
+	}
+	if (branch->entered_at == 0)
+		branch->entered_at = dx_now();
+	dx_env_init(&env, run, branch);
+
+	switch (branch->state->type)
+	{
+		case DX_STATE_TASK:
+			do_task(pass, run, branch, &env);
+			break;
+		case DX_STATE_PASS:
+			do_pass(pass, run, branch, &env);
+			break;
+		case DX_STATE_CHOICE:
+			do_choice(pass, run, branch, &env);
+			break;
+		case DX_STATE_WAIT:
+			do_wait(pass, run, branch, &env);
+			break;
+		case DX_STATE_SUCCEED:
+			pass_through(pass, run, branch);
+			break;
+		case DX_STATE_FAIL:
+			do_fail(pass, run, branch, &env);
+			break;
+		case DX_STATE_PARALLEL:
+		case DX_STATE_MAP:
+			branch->attempt++;
+			dx_join_enter(pass, run, branch, &env);
+			break;
+	}
+}
+
+/* A branch in a signal: state was woken: by a signal, or by its timeout. */
+static void
+wake_signal(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	DxMessage  *message = find_signal(run, branch);
+	DxFault		fault;
+
+	if (message != NULL)
+	{
+		take_signal(pass, run, branch, message);
+		return;
+	}
+	fault.error = pstrdup(DX_ERROR_TIMEOUT);
+	fault.cause = psprintf("No signal \"%s\" came in time.", branch->wait_for);
+	dx_branch_step_failed(pass, run, branch, &fault);
+}
+
+/* Is there something to do for this branch at the moment? */
+bool
+dx_branch_due(const DxPass *pass, const DxRun *run, const DxBranch *branch)
+{
+	switch (branch->phase)
+	{
+		case DX_PHASE_READY:
+			return true;
+		case DX_PHASE_RETRY:
+		case DX_PHASE_TIMER:
+		case DX_PHASE_UNDO:
+			return branch->due_at <= pass->now;
+		case DX_PHASE_SIGNAL:
+			return branch->due_at <= pass->now ||
+				find_signal(unconstify(DxRun *, run), branch) != NULL;
+		case DX_PHASE_JOIN:
+			return dx_join_due(pass, run, branch);
+	}
+	return false;
+}
+
+/*
+ * Takes a branch as far as it goes: until it is parked or done, or the budget
+ * of the pass is spent.
+ */
+void
+dx_branch_advance(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		run->changed = true;
+		branch->changed = true;
+		switch (branch->phase)
+		{
+			case DX_PHASE_READY:
+			case DX_PHASE_RETRY:
+				branch->phase = DX_PHASE_READY;
+				enter(pass, run, branch);
+				break;
+			case DX_PHASE_TIMER:
+				pass_through(pass, run, branch);
+				break;
+			case DX_PHASE_SIGNAL:
+				wake_signal(pass, run, branch);
+				break;
+			case DX_PHASE_UNDO:
+				dx_undo_advance(pass, run, branch);
+				break;
+			case DX_PHASE_JOIN:
+				dx_join_advance(pass, run, branch);
+				break;
+		}
+	} while (!branch->gone && !dx_status_ended(run->status) &&
+			 run->status != DX_RUN_INCIDENT &&
+			 !dx_budget_spent(pass) && dx_branch_due(pass, run, branch));
+}

@@ -1,0 +1,153 @@
+/*-------------------------------------------------------------------------
+ *
+ * history.c
+ *	  One event for each transition, numbered and chained per run.
+ *
+ * Events are kept in the pass and written in one statement (store.c); the
+ * chain's head moves at once, so that order in memory is order in the chain.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "engine/engine.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+/* Names by number; the numbers are stored. */
+static const char *const event_names[] =
+{
+	[DX_EVENT_RUN_STARTED] = "run_started",
+	[DX_EVENT_STATE_SUCCEEDED] = "state_succeeded",
+	[DX_EVENT_STEP_SUCCEEDED] = "step_succeeded",
+	[DX_EVENT_STEP_FAILED] = "step_failed",
+	[DX_EVENT_WAIT_STARTED] = "wait_started",
+	[DX_EVENT_SIGNAL_RECEIVED] = "signal_received",
+	[DX_EVENT_STATE_FAILED] = "state_failed",
+	[DX_EVENT_STATE_CAUGHT] = "state_caught",
+	[DX_EVENT_COMPENSATION_STARTED] = "compensation_started",
+	[DX_EVENT_STEP_COMPENSATED] = "step_compensated",
+	[DX_EVENT_COMPENSATION_FAILED] = "compensation_failed",
+	[DX_EVENT_RUN_SUCCEEDED] = "run_succeeded",
+	[DX_EVENT_RUN_FAILED] = "run_failed",
+	[DX_EVENT_RUN_TIMED_OUT] = "run_timed_out",
+	[DX_EVENT_RUN_CANCELLED] = "run_cancelled",
+	[DX_EVENT_RUN_TERMINATED] = "run_terminated",
+	[DX_EVENT_CANCEL_REQUESTED] = "cancel_requested",
+	[DX_EVENT_INCIDENT_OPENED] = "incident_opened",
+	[DX_EVENT_RUN_REDRIVEN] = "run_redriven",
+	[DX_EVENT_MESSAGE_LATE] = "message_late",
+	[DX_EVENT_BRANCHES_STARTED] = "branches_started",
+};
+
+/* The name of an event kind as people see it; "unknown" for a foreign number. */
+const char *
+dx_event_name(DxEventKind kind)
+{
+	if ((int) kind <= 0 || (int) kind >= lengthof(event_names) ||
+		event_names[kind] == NULL)
+		return "unknown";
+	return event_names[kind];
+}
+
+static void
+append(DxPass *pass, DxRun *run, DxEventKind kind, const DxBranch *branch,
+	   Oid actor, TimestampTz at, Jsonb *payload)
+{
+	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
+	DxEvent    *event = palloc0(sizeof(DxEvent));
+	DxAuditEvent audit;
+
+	event->run = run;
+	event->seq = ++run->seq;
+	event->kind = kind;
+	event->branch = branch ? branch->branch : 0;
+	event->state = branch && branch->state ? branch->state->name : NULL;
+	event->attempt = branch ? branch->attempt : 0;
+	event->actor = GetUserNameFromId(actor, true);
+	if (event->actor == NULL)
+		event->actor = psprintf("%u", actor);
+	event->at = at;
+	event->payload = payload;
+
+	audit.run_id = &run->id;
+	audit.seq = event->seq;
+	audit.kind = kind;
+	audit.branch = event->branch;
+	audit.state = event->state;
+	audit.attempt = event->attempt;
+	audit.actor = event->actor;
+	audit.at = at;
+	audit.payload = payload;
+	dx_chain_append(&run->chain, &audit);
+	event->hash = run->chain.head;
+
+	pass->events = lappend(pass->events, event);
+	run->changed = true;
+	MemoryContextSwitchTo(oldcxt);
+}
+
+/*
+ * The event of the start is written by the first pass, with the time of the
+ * start: start() itself then costs two inserts.
+ */
+static void
+append_start(DxPass *pass, DxRun *run)
+{
+	if (run->seq > 0)
+		return;
+	append(pass, run, DX_EVENT_RUN_STARTED, NULL, run->owner,
+		   run->created_at, run->input);
+}
+
+/*
+ * Records a transition of a branch (NULL: of the run), done by the run's
+ * owner.  payload may be NULL; it has to live in pass->cxt.
+ */
+void
+dx_event(DxPass *pass, DxRun *run, DxEventKind kind,
+		 const DxBranch *branch, Jsonb *payload)
+{
+	append_start(pass, run);
+	append(pass, run, kind, branch, run->owner, dx_now(), payload);
+}
+
+/* Records what somebody did to a run from outside. */
+void
+dx_event_by(DxPass *pass, DxRun *run, DxEventKind kind, Oid actor,
+			Jsonb *payload)
+{
+	append_start(pass, run);
+	append(pass, run, kind, NULL, actor, dx_now(), payload);
+}
+
+/*
+ * An object for a payload: pairs of key and Jsonb *, up to a NULL key; pairs
+ * whose value is NULL are left out.
+ */
+Jsonb *
+dx_payload(const char *first_key,...)
+{
+	JsonbParseState *state = NULL;
+	const char *key;
+	va_list		args;
+	JsonbValue	v;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	va_start(args, first_key);
+	for (key = first_key; key != NULL; key = va_arg(args, const char *))
+	{
+		Jsonb	   *value = va_arg(args, Jsonb *);
+
+		if (value == NULL)
+			continue;
+		v.type = jbvString;
+		v.val.string.val = unconstify(char *, key);
+		v.val.string.len = strlen(key);
+		pushJsonbValue(&state, WJB_KEY, &v);
+		dx_json_to_value(value, &v);
+		pushJsonbValue(&state, WJB_VALUE, &v);
+	}
+	va_end(args);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}

@@ -1,0 +1,391 @@
+/*-------------------------------------------------------------------------
+ *
+ * pass.c
+ *	  The pass: claim runs, advance them, write back, all in one transaction.
+ *
+ * The lock on a run's row is the run's mutex.  What the claim returns may have
+ * been finished by somebody else while we waited for nothing: branches and
+ * messages are read after the lock, with a fresh snapshot, and a run without
+ * work is left as it is.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "engine/engine.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+/*
+ * Begins a pass.  owner: whose runs it takes; max_time in ms.  The caller has
+ * SPI connected, and closes the pass or lets the transaction abort.
+ */
+DxPass *
+dx_pass_open(Oid owner, bool cancel_is_error, int max_time,
+			 DxPassResult *result)
+{
+	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext,
+											  "dealix_exec pass",
+											  ALLOCSET_DEFAULT_SIZES);
+	DxPass	   *pass = MemoryContextAllocZero(cxt, sizeof(DxPass));
+
+	memset(result, 0, sizeof(DxPassResult));
+	pass->cxt = cxt;
+	pass->owner = owner;
+	pass->now = dx_now();
+	pass->deadline = pass->now + (TimestampTz) max_time * 1000;
+	pass->cancel_is_error = cancel_is_error;
+	pass->result = result;
+	return pass;
+}
+
+/* Locks runs, and loads what they are made of. */
+static void
+take(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait)
+{
+	DxIdentity	saved;
+	ListCell   *lc;
+	List	   *claimed;
+	List	   *runs = NIL;
+
+	dx_engine_enter(&saved);
+	claimed = dx_store_claim(pass, ids, nids, wait);
+	foreach(lc, claimed)
+	{
+		DxRun	   *run = lfirst(lc);
+		MemoryContext oldcxt;
+
+		if (OidIsValid(pass->owner) && run->owner != pass->owner)
+			continue;
+		run->program = dx_program_of(run->version_id, &run->workflow,
+									 &run->version);
+		oldcxt = MemoryContextSwitchTo(pass->cxt);
+		runs = lappend(runs, run);
+		MemoryContextSwitchTo(oldcxt);
+	}
+	dx_store_load(pass, runs);
+	dx_engine_leave(&saved);
+	pass->runs = runs;
+	pass->result->claimed = list_length(runs);
+}
+
+/* Locks one run and waits for the lock.  NULL: there is none. */
+DxRun *
+dx_pass_take(DxPass *pass, const pg_uuid_t *run_id)
+{
+	take(pass, run_id, 1, true);
+	return pass->runs == NIL ? NULL : linitial(pass->runs);
+}
+
+static bool
+has_work(DxPass *pass, DxRun *run)
+{
+	ListCell   *lc;
+
+	if (dx_status_ended(run->status))
+		return run->messages != NIL;
+	foreach(lc, run->messages)
+	{
+		if (((DxMessage *) lfirst(lc))->kind != DX_MESSAGE_SIGNAL)
+			return true;
+	}
+	if (run->status == DX_RUN_INCIDENT)
+		return false;
+	foreach(lc, run->branches)
+	{
+		if (dx_branch_due(pass, run, lfirst(lc)))
+			return true;
+	}
+	return run->status == DX_RUN_RUNNING && run->deadline <= pass->now;
+}
+
+static void
+advance(DxPass *pass)
+{
+	ListCell   *lc;
+
+	foreach(lc, pass->runs)
+	{
+		DxRun	   *run = lfirst(lc);
+		MemoryContext oldcxt;
+
+		CHECK_FOR_INTERRUPTS();
+		if (dx_budget_spent(pass))
+			break;
+		if (!has_work(pass, run))
+			continue;
+		oldcxt = MemoryContextSwitchTo(pass->cxt);
+		dx_run_advance(pass, run);
+		MemoryContextSwitchTo(oldcxt);
+	}
+}
+
+/* Tells who has to know, once this has committed. */
+static void
+announce(DxPass *pass)
+{
+	ListCell   *lc;
+	ListCell   *lb;
+
+	foreach(lc, pass->runs)
+	{
+		DxRun	   *run = lfirst(lc);
+		bool		due = has_work(pass, run);
+
+		if (run->changed)
+			pass->result->advanced++;
+		if (due)
+		{
+			pass->result->more = true;
+			dx_wake_run(run->owner, &run->id);
+		}
+		if (!run->changed || dx_status_ended(run->status))
+			continue;
+		foreach(lb, run->branches)
+		{
+			DxBranch   *branch = lfirst(lb);
+
+			if (!branch->gone && !TIMESTAMP_NOT_FINITE(branch->due_at))
+				dx_wake_at(branch->due_at);
+		}
+	}
+}
+
+/*
+ * A commit that does not wait for its flush is right only if every run of the
+ * pass was started so.
+ */
+static void
+choose_durability(DxPass *pass)
+{
+	bool		changed = false;
+	ListCell   *lc;
+
+	foreach(lc, pass->runs)
+	{
+		DxRun	   *run = lfirst(lc);
+
+		if (!run->changed)
+			continue;
+		changed = true;
+		if (run->durability == DX_DURABILITY_SYNC)
+		{
+			dx_force_durable();
+			return;
+		}
+	}
+	if (changed && IsBackgroundWorker)
+		(void) set_config_option("synchronous_commit", "off", PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
+/* Writes back what the pass has changed; the commit is the caller's. */
+void
+dx_pass_close(DxPass *pass)
+{
+	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
+	DxIdentity	saved;
+
+	dx_engine_enter(&saved);
+	dx_store_write(pass);
+	dx_engine_leave(&saved);
+	announce(pass);
+	choose_durability(pass);
+	MemoryContextSwitchTo(oldcxt);
+	MemoryContextDelete(pass->cxt);
+}
+
+/* Hinted runs that the claim did not return: locked by somebody else. */
+static void
+note_busy(DxPass *pass, const pg_uuid_t *hints, int nhints, List *claimed)
+{
+	DxPassResult *result = pass->result;
+	int			i;
+
+	result->busy = palloc(sizeof(pg_uuid_t) * Max(nhints, 1));
+	for (i = 0; i < nhints; i++)
+	{
+		bool		found = false;
+		ListCell   *lc;
+
+		foreach(lc, claimed)
+		{
+			if (memcmp(((DxRun *) lfirst(lc))->id.data, hints[i].data, UUID_LEN) == 0)
+			{
+				found = true;
+				break;
+			}
+		}
+		if (!found)
+			result->busy[result->nbusy++] = hints[i];
+	}
+}
+
+/* Looks for due runs until some can be locked or there are no more. */
+static void
+take_due(DxPass *pass, int max_runs)
+{
+	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * max_runs);
+	DxDueCursor cursor;
+	int			n;
+
+	memset(&cursor, 0, sizeof(cursor));
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		n = dx_scan_due(pass->owner, &cursor, max_runs, ids);
+		if (n > 0)
+			take(pass, ids, n, false);
+	} while (n == max_runs && pass->runs == NIL);
+	if (n == max_runs)
+		pass->result->more = true;
+	pfree(ids);
+}
+
+void
+dx_pass(Oid owner, const DxPassLimits *limits, const pg_uuid_t *hints,
+		int nhints, bool cancel_is_error, DxPassResult *result)
+{
+	DxPass	   *pass;
+
+	memset(result, 0, sizeof(DxPassResult));
+	if (!dx_database_at_home())
+		return;
+	pass = dx_pass_open(owner, cancel_is_error, limits->max_time, result);
+	if (nhints > 0)
+	{
+		take(pass, hints, nhints, false);
+		if (result->claimed < nhints)
+			note_busy(pass, hints, nhints, pass->runs);
+	}
+	else
+		take_due(pass, limits->max_runs);
+
+	advance(pass);
+	dx_pass_close(pass);
+}
+
+void
+dx_pass_quarantine(const pg_uuid_t *run_id, const char *message)
+{
+	DxPassResult result;
+	DxPass	   *pass = dx_pass_open(InvalidOid, false, 1000, &result);
+	DxRun	   *run = dx_pass_take(pass, run_id);
+	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
+
+	if (run != NULL && !dx_status_ended(run->status) &&
+		run->status != DX_RUN_INCIDENT)
+	{
+		DxFault		fault = {DX_ERROR_RUNTIME, NULL};
+
+		fault.cause = pstrdup(message);
+		dx_run_incident(pass, run, &fault);
+	}
+	MemoryContextSwitchTo(oldcxt);
+	dx_pass_close(pass);
+}
+
+/* ---------- in a transaction that is not ours ---------- */
+
+typedef struct GuardedCall
+{
+	Oid			owner;
+	const DxPassLimits *limits;
+	const pg_uuid_t *hint;		/* one run, or NULL */
+	const char *quarantine;		/* then: why */
+	DxPassResult *result;
+} GuardedCall;
+
+static void
+guarded_body(const GuardedCall *call)
+{
+	if (call->quarantine != NULL)
+		dx_pass_quarantine(call->hint, call->quarantine);
+	else
+		dx_pass(call->owner, call->limits, call->hint, call->hint ? 1 : 0, false,
+				call->result);
+}
+
+/* In a subtransaction; NULL, or the error that rolled it back. */
+static ErrorData *
+in_subtransaction(const GuardedCall *call)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+	ResourceOwner oldowner = CurrentResourceOwner;
+	ErrorData  *edata = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(oldcxt);
+	PG_TRY();
+	{
+		guarded_body(call);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(oldcxt);
+		edata = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(oldcxt);
+	CurrentResourceOwner = oldowner;
+	if (edata != NULL && (edata->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+						  edata->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION ||
+						  edata->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE))
+		ReThrowError(edata);
+	return edata;
+}
+
+static void
+one_at_a_time(Oid owner, const DxPassLimits *limits, DxPassResult *total)
+{
+	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * limits->max_runs);
+	DxDueCursor cursor;
+	int			n;
+	int			i;
+
+	memset(&cursor, 0, sizeof(cursor));
+	n = dx_scan_due(owner, &cursor, limits->max_runs, ids);
+	for (i = 0; i < n; i++)
+	{
+		DxPassResult result;
+		GuardedCall call = {owner, limits, &ids[i], NULL, &result};
+		ErrorData  *edata = in_subtransaction(&call);
+
+		if (edata != NULL)
+		{
+			call.quarantine = edata->message;
+			edata = in_subtransaction(&call);
+			if (edata != NULL)
+				ReThrowError(edata);
+			continue;
+		}
+		total->claimed += result.claimed;
+		total->advanced += result.advanced;
+		total->steps += result.steps;
+		total->ended += result.ended;
+	}
+	total->more = n == limits->max_runs;
+	pfree(ids);
+}
+
+void
+dx_pass_guarded(Oid owner, const DxPassLimits *limits, DxPassResult *result)
+{
+	GuardedCall call = {owner, limits, NULL, NULL, result};
+	ErrorData  *edata = in_subtransaction(&call);
+
+	if (edata == NULL)
+		return;
+	ereport(LOG,
+			(errmsg("dealix_exec: a pass failed, its runs go one at a time: %s",
+					edata->message)));
+	memset(result, 0, sizeof(DxPassResult));
+	one_at_a_time(owner, limits, result);
+}

@@ -1,0 +1,247 @@
+/*-------------------------------------------------------------------------
+ *
+ * publish.c
+ *	  From a definition to a stored version; what a definition is checked
+ *	  against in this database.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "engine/engine.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+
+static DxStatement insert_workflow_statement = {
+	"INSERT INTO dealix.workflow (name, author, created_at)"
+	" VALUES ($1, $2, pg_catalog.now()) ON CONFLICT (name) DO NOTHING",
+	2, {TEXTOID, OIDOID}
+};
+
+/* The lock keeps two versions from getting one number. */
+static DxStatement workflow_statement = {
+	"SELECT workflow_id, author::pg_catalog.oid FROM dealix.workflow"
+	" WHERE name = $1 FOR UPDATE",
+	1, {TEXTOID}
+};
+
+static DxStatement latest_statement = {
+	"SELECT version, sha256 FROM dealix.version WHERE workflow_id = $1"
+	" ORDER BY version DESC LIMIT 1",
+	1, {INT4OID}
+};
+
+static DxStatement insert_version_statement = {
+	"INSERT INTO dealix.version"
+	" (workflow_id, version, definition, sha256, author, created_at)"
+	" VALUES ($1, $2, $3, $4, $5, pg_catalog.now())",
+	5, {INT4OID, INT4OID, JSONBOID, BYTEAOID, OIDOID}
+};
+
+/* ---------- resources ---------- */
+
+/* The members that a call would have, as an object of nulls. */
+static Jsonb *
+object_of_keys(List *keys)
+{
+	JsonbParseState *state = NULL;
+	JsonbValue	v;
+	ListCell   *lc;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	foreach(lc, keys)
+	{
+		v.type = jbvString;
+		v.val.string.val = lfirst(lc);
+		v.val.string.len = strlen(v.val.string.val);
+		pushJsonbValue(&state, WJB_KEY, &v);
+		v.type = jbvNull;
+		pushJsonbValue(&state, WJB_VALUE, &v);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+static void
+check_function(const char *target, bool keys_known, List *keys,
+			   const char *pointer, DxProblems *problems)
+{
+	char	   *schema;
+	char	   *name;
+	DxCallee	callee;
+	DxFault		fault;
+	List	   *functions;
+	ListCell   *lc;
+	bool		executable = false;
+
+	if (!dx_split_target(target, &schema, &name))
+	{
+		dx_problem(problems, pointer, "INVALID_RESOURCE",
+				   "Write sql:schema.function.",
+				   "\"%s\" does not name a function by schema and name", target);
+		return;
+	}
+	functions = dx_function_oids(schema, name);
+	if (functions == NIL)
+	{
+		dx_problem(problems, pointer, "UNKNOWN_FUNCTION",
+				   "Create the function before the workflow that calls it is published.",
+				   "function %s does not exist", target);
+		return;
+	}
+	if (!dx_may_use_schema(schema, GetUserId()))
+	{
+		dx_problem(problems, pointer, "NO_PERMISSION",
+				   psprintf("GRANT USAGE ON SCHEMA %s TO %s, and to the roles that start the workflow.",
+							quote_identifier(schema),
+							quote_identifier(GetUserNameFromId(GetUserId(), false))),
+				   "permission denied for schema %s", schema);
+		return;
+	}
+	foreach(lc, functions)
+		executable |= dx_may_execute(lfirst_oid(lc), GetUserId());
+	if (!executable)
+		dx_problem(problems, pointer, "NO_PERMISSION",
+				   psprintf("GRANT EXECUTE ON FUNCTION %s TO %s, for the roles that start the workflow too.",
+							target, quote_identifier(GetUserNameFromId(GetUserId(), false))),
+				   "permission denied for function %s", target);
+	else if (keys_known && !dx_resolve(target, object_of_keys(keys), &callee, &fault))
+		dx_problem(problems, pointer, "WRONG_ARGUMENTS",
+				   "The members of Parameters are the names of the function's arguments; a function with one jsonb argument takes any.",
+				   "%s can't be called so: %s", target, fault.cause);
+}
+
+static void
+check_resource(void *arg, DxResourceKind *kind, const char **target,
+			   const char *uri, bool keys_known, List *keys,
+			   const char *pointer, DxProblems *problems)
+{
+	switch (*kind)
+	{
+		case DX_RESOURCE_SQL:
+			check_function(*target, keys_known, keys, pointer, problems);
+			break;
+		case DX_RESOURCE_SIGNAL:
+			if (**target == '\0')
+				dx_problem(problems, pointer, "INVALID_RESOURCE",
+						   "Write signal:name.", "the signal has no name");
+			break;
+		case DX_RESOURCE_COMPENSATE:
+			break;
+		default:
+			dx_problem(problems, pointer, "UNSUPPORTED_RESOURCE",
+					   "Use sql:schema.function, signal:name or compensate:.",
+					   "resource \"%s\" can't be executed", uri);
+	}
+}
+
+/* What a definition is checked against when it is published or validated. */
+void
+dx_publish_options(DxCompileOptions *options)
+{
+	memset(options, 0, sizeof(DxCompileOptions));
+	options->check_resource = check_resource;
+}
+
+/* ---------- storing ---------- */
+
+static int32
+lock_workflow(const char *name)
+{
+	Datum		values[2];
+	int32		workflow_id;
+	Oid			author;
+	Oid			caller = GetUserId();
+	DxIdentity	saved;
+	bool		isnull;
+
+	dx_engine_enter(&saved);
+	values[0] = CStringGetTextDatum(name);
+	values[1] = ObjectIdGetDatum(caller);
+	(void) dx_execute(&insert_workflow_statement, values, NULL, false, 0);
+	(void) dx_execute(&workflow_statement, values, NULL, false, 1);
+	dx_engine_leave(&saved);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not publish workflow \"%s\" due to a concurrent publish", name),
+				 errhint("Try the transaction again.")));
+	workflow_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0],
+											  SPI_tuptable->tupdesc, 1, &isnull));
+	author = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0],
+											SPI_tuptable->tupdesc, 2, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+	if (!has_privs_of_role(caller, author))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for workflow \"%s\"", name),
+				 errdetail("It belongs to role \"%s\".", GetUserNameFromId(author, false)),
+				 errhint("Publish under another name, or as a member of that role.")));
+	return workflow_id;
+}
+
+static int32
+store_version(int32 workflow_id, Jsonb *definition)
+{
+	char	   *text = JsonbToCString(NULL, &definition->root, VARSIZE(definition));
+	bytea	   *sha256 = palloc(VARHDRSZ + DX_HASH_LENGTH);
+	DxHash		hash;
+	Datum		values[5];
+	DxIdentity	saved;
+	int32		version = 0;
+	bool		isnull;
+	Oid			caller = GetUserId();
+
+	dx_sha256(text, strlen(text), &hash);
+	SET_VARSIZE(sha256, VARHDRSZ + DX_HASH_LENGTH);
+	memcpy(VARDATA(sha256), hash.bytes, DX_HASH_LENGTH);
+
+	dx_engine_enter(&saved);
+	values[0] = Int32GetDatum(workflow_id);
+	(void) dx_execute(&latest_statement, values, NULL, false, 1);
+	if (SPI_processed > 0)
+	{
+		bytea	   *latest;
+
+		version = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0],
+											  SPI_tuptable->tupdesc, 1, &isnull));
+		latest = DatumGetByteaPP(SPI_getbinval(SPI_tuptable->vals[0],
+											   SPI_tuptable->tupdesc, 2, &isnull));
+		if (memcmp(VARDATA_ANY(latest), hash.bytes, DX_HASH_LENGTH) == 0)
+		{
+			dx_engine_leave(&saved);
+			return version;
+		}
+	}
+	version++;
+	values[1] = Int32GetDatum(version);
+	values[2] = JsonbPGetDatum(definition);
+	values[3] = PointerGetDatum(sha256);
+	values[4] = ObjectIdGetDatum(caller);
+	(void) dx_execute(&insert_version_statement, values, NULL, false, 0);
+	dx_identity_record();
+	dx_engine_leave(&saved);
+	return version;
+}
+
+/*
+ * Stores a definition as the next version of a workflow, or finds that the
+ * latest version is the same.  Returns the version; 0 with problems filled
+ * when the definition can't run: then nothing is stored.  Needs SPI_connect.
+ * Errors: 42501 when the workflow belongs to another role.
+ */
+int
+dx_publish(const char *name, Jsonb *definition, DxProblems *problems)
+{
+	DxCompileOptions options;
+	DxProgram  *program;
+
+	dx_publish_options(&options);
+	program = dx_program_compile(definition, &options, CurrentMemoryContext,
+								 problems);
+	if (problems->list != NIL)
+		return 0;
+	dx_program_free(program);
+	return store_version(lock_workflow(name), definition);
+}

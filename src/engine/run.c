@@ -1,0 +1,458 @@
+/*-------------------------------------------------------------------------
+ *
+ * run.c
+ *	  A run as a whole: its status, its end, what is asked of it from outside.
+ *
+ * One function changes the status; the legal edges stand in one table.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "engine/engine.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#define EDGE(to)	(1 << (to))
+#define ENDS		(EDGE(DX_RUN_SUCCEEDED) | EDGE(DX_RUN_FAILED) | \
+					 EDGE(DX_RUN_TIMED_OUT) | EDGE(DX_RUN_CANCELLED) | \
+					 EDGE(DX_RUN_TERMINATED))
+
+static const struct
+{
+	const char *name;
+	uint32		successors;
+}			statuses[] =
+{
+	[DX_RUN_RUNNING] = {"RUNNING",
+	EDGE(DX_RUN_COMPENSATING) | EDGE(DX_RUN_INCIDENT) | ENDS},
+	[DX_RUN_COMPENSATING] = {"COMPENSATING",
+		EDGE(DX_RUN_INCIDENT) | EDGE(DX_RUN_FAILED) | EDGE(DX_RUN_TIMED_OUT) |
+	EDGE(DX_RUN_CANCELLED) | EDGE(DX_RUN_TERMINATED)},
+	[DX_RUN_INCIDENT] = {"INCIDENT",
+		EDGE(DX_RUN_RUNNING) | EDGE(DX_RUN_COMPENSATING) |
+	EDGE(DX_RUN_CANCELLED) | EDGE(DX_RUN_TERMINATED)},
+	[DX_RUN_SUCCEEDED] = {"SUCCEEDED", 0},
+	/* redrive */
+	[DX_RUN_FAILED] = {"FAILED", EDGE(DX_RUN_RUNNING)},
+	[DX_RUN_TIMED_OUT] = {"TIMED_OUT", EDGE(DX_RUN_RUNNING)},
+	[DX_RUN_CANCELLED] = {"CANCELLED", 0},
+	[DX_RUN_TERMINATED] = {"TERMINATED", 0},
+};
+
+static DxStatement status_statement = {
+	"SELECT status, owner::pg_catalog.oid FROM dealix.run WHERE run_id = $1",
+	1, {UUIDOID}
+};
+
+static DxStatement failure_statement = {
+	"SELECT state, payload FROM dealix.history_event"
+	" WHERE run_id = $1 AND kind = $2 ORDER BY seq DESC LIMIT 1",
+	2, {UUIDOID, INT2OID}
+};
+
+/* The name of a status; "UNKNOWN" for a foreign number. */
+const char *
+dx_status_name(DxRunStatus status)
+{
+	if ((int) status < 0 || (int) status >= lengthof(statuses) ||
+		statuses[status].name == NULL)
+		return "UNKNOWN";
+	return statuses[status].name;
+}
+
+/* The one place where a run's status changes. */
+void
+dx_run_set_status(DxRun *run, DxRunStatus status)
+{
+	Assert(statuses[run->status].successors & EDGE(status));
+	run->status = status;
+	run->changed = true;
+}
+
+static void
+drop_branches(DxRun *run)
+{
+	ListCell   *lc;
+
+	foreach(lc, run->branches)
+		((DxBranch *) lfirst(lc))->gone = true;
+	run->changed = true;
+}
+
+static Jsonb *
+fault_payload(const DxFault *fault)
+{
+	return dx_payload("error", dx_json_string(fault->error),
+					  "cause", fault->cause ? dx_json_string(fault->cause) : NULL,
+					  NULL);
+}
+
+static DxEventKind
+end_event(DxRunStatus status)
+{
+	switch (status)
+	{
+		case DX_RUN_SUCCEEDED:
+			return DX_EVENT_RUN_SUCCEEDED;
+		case DX_RUN_TIMED_OUT:
+			return DX_EVENT_RUN_TIMED_OUT;
+		case DX_RUN_CANCELLED:
+			return DX_EVENT_RUN_CANCELLED;
+		case DX_RUN_TERMINATED:
+			return DX_EVENT_RUN_TERMINATED;
+		default:
+			return DX_EVENT_RUN_FAILED;
+	}
+}
+
+/* Ends a run in this status; what it has open is dropped. */
+void
+dx_run_end(DxPass *pass, DxRun *run, DxRunStatus status)
+{
+	Jsonb	   *payload = NULL;
+
+	if (run->error != NULL)
+	{
+		DxFault		fault = {run->error, run->cause};
+
+		payload = fault_payload(&fault);
+	}
+	drop_branches(run);
+	dx_run_set_status(run, status);
+	run->final_status = DX_RUN_NONE;
+	run->finished_at = dx_now();
+	dx_event(pass, run, end_event(status), NULL, payload);
+	pass->result->ended++;
+	dx_wake_ended(&run->id);
+}
+
+/* The main branch has come to its end. */
+void
+dx_run_succeed(DxPass *pass, DxRun *run, Jsonb *output)
+{
+	run->output = output;
+	dx_run_end(pass, run, DX_RUN_SUCCEEDED);
+}
+
+/*
+ * Stops what the run does and compensates, if there is anything that can be;
+ * the run then ends in final_status.
+ */
+void
+dx_run_fail(DxPass *pass, DxRun *run, DxRunStatus final_status,
+			const DxFault *fault)
+{
+	DxBranch   *undo;
+
+	run->error = fault->error;
+	run->cause = fault->cause;
+	if (!run->program->has_compensation)
+	{
+		dx_run_end(pass, run, final_status);
+		return;
+	}
+
+	drop_branches(run);
+	dx_run_set_status(run, DX_RUN_COMPENSATING);
+	run->final_status = final_status;
+	undo = dx_branch_new(pass, run, -1);
+	undo->phase = DX_PHASE_UNDO;
+	undo->due_at = pass->now;
+}
+
+/*
+ * Stops a run until a person has looked.  Its branches stay where they are,
+ * without a timer.
+ */
+void
+dx_run_incident(DxPass *pass, DxRun *run, const DxFault *fault)
+{
+	ListCell   *lc;
+
+	foreach(lc, run->branches)
+	{
+		DxBranch   *branch = lfirst(lc);
+
+		branch->due_at = DT_NOEND;
+		branch->changed = true;
+	}
+	if (run->status == DX_RUN_RUNNING)
+		run->final_status = DX_RUN_NONE;
+	if (run->status != DX_RUN_COMPENSATING)
+	{
+		run->error = fault->error;
+		run->cause = fault->cause;
+	}
+	dx_run_set_status(run, DX_RUN_INCIDENT);
+	dx_event(pass, run, DX_EVENT_INCIDENT_OPENED, NULL, fault_payload(fault));
+	ereport(LOG,
+			(errmsg("dealix_exec: run %s of workflow \"%s\" is an incident: %s",
+					dx_uuid_text(&run->id), run->workflow, fault->error),
+			 errdetail("%s", fault->cause ? fault->cause : "No cause was given."),
+			 errhint("See dealix.incidents; after the repair, SELECT dealix.redrive('%s').",
+					 dx_uuid_text(&run->id))));
+}
+
+/* Stops a run now; no user code runs. */
+void
+dx_run_terminate(DxPass *pass, DxRun *run, const char *reason)
+{
+	run->error = pstrdup("Terminated");
+	run->cause = reason ? pstrdup(reason) : NULL;
+	drop_branches(run);
+	dx_run_set_status(run, DX_RUN_TERMINATED);
+	run->final_status = DX_RUN_NONE;
+	run->finished_at = dx_now();
+	dx_event_by(pass, run, DX_EVENT_RUN_TERMINATED, GetUserId(),
+				reason ? dx_payload("reason", dx_json_string(reason), NULL) : NULL);
+	pass->result->ended++;
+	dx_wake_ended(&run->id);
+}
+
+/* Brings an incident's branches back to life: attempts count from zero. */
+static void
+resume_incident(DxPass *pass, DxRun *run)
+{
+	ListCell   *lc;
+
+	dx_run_set_status(run, run->final_status == DX_RUN_NONE ?
+					  DX_RUN_RUNNING : DX_RUN_COMPENSATING);
+	if (run->status == DX_RUN_RUNNING)
+		run->error = run->cause = NULL;
+	foreach(lc, run->branches)
+	{
+		DxBranch   *branch = lfirst(lc);
+
+		branch->due_at = pass->now;
+		branch->retries = NULL;
+		branch->nretries = 0;
+		branch->conflicts = 0;
+		if (branch->phase == DX_PHASE_UNDO)
+			branch->attempt = 0;
+		branch->changed = true;
+	}
+}
+
+/* Makes the branch of a failed run again from what its failure recorded. */
+static void
+resume_failed(DxPass *pass, DxRun *run)
+{
+	DxIdentity	saved;
+	Datum		values[2];
+	DxBranch   *branch;
+	MemoryContext oldcxt = CurrentMemoryContext;
+	char	   *state;
+	Jsonb	   *payload;
+	bool		isnull;
+
+	dx_engine_enter(&saved);
+	values[0] = UUIDPGetDatum(&run->id);
+	values[1] = Int16GetDatum(DX_EVENT_STATE_FAILED);
+	(void) dx_execute(&failure_statement, values, NULL, false, 1);
+	dx_engine_leave(&saved);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("run %s did not fail in a state", dx_uuid_text(&run->id)),
+				 errhint("Start a new run.")));
+
+	MemoryContextSwitchTo(pass->cxt);
+	state = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	payload = DatumGetJsonbPCopy(SPI_getbinval(SPI_tuptable->vals[0],
+											   SPI_tuptable->tupdesc, 2, &isnull));
+	dx_run_set_status(run, DX_RUN_RUNNING);
+	run->error = run->cause = NULL;
+	run->finished_at = 0;
+	run->deadline = DT_NOEND;
+	branch = dx_branch_new(pass, run, -1);
+	dx_branch_goto(branch, dx_program_find_state(run->program, state),
+				   dx_json_get_json(payload, "input"));
+	branch->variables = dx_json_get_json(payload, "variables");
+	branch->due_at = pass->now;
+	MemoryContextSwitchTo(oldcxt);
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * Goes on from where a run stopped: an incident from its branches, a failed
+ * run from its failed state.  Errors: 55000 when there is nothing to go on
+ * from.
+ */
+void
+dx_run_redrive(DxPass *pass, DxRun *run)
+{
+	DxRunStatus before = run->status;
+
+	if (before == DX_RUN_INCIDENT)
+		resume_incident(pass, run);
+	else if ((before == DX_RUN_FAILED || before == DX_RUN_TIMED_OUT) &&
+			 run->undone_to == 0)
+		resume_failed(pass, run);
+	else if (before == DX_RUN_FAILED || before == DX_RUN_TIMED_OUT)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("run %s is already compensated", dx_uuid_text(&run->id)),
+				 errdetail("What its failed step was to build upon is undone."),
+				 errhint("Start a new run.")));
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("run %s can't be redriven: it is %s",
+						dx_uuid_text(&run->id), dx_status_name(before)),
+				 errhint("Only runs that are FAILED, TIMED_OUT or INCIDENT can.")));
+
+	dx_event_by(pass, run, DX_EVENT_RUN_REDRIVEN, GetUserId(),
+				dx_payload("from", dx_json_string(dx_status_name(before)), NULL));
+	dx_wake_run(run->owner, &run->id);
+}
+
+/* A cancel: everything stops, what can be compensated is. */
+static void
+take_cancel(DxPass *pass, DxRun *run, DxMessage *message)
+{
+	DxFault		fault = {"Cancelled", NULL};
+
+	message->consumed = true;
+	if (run->final_status != DX_RUN_NONE || dx_status_ended(run->status))
+	{
+		dx_event_by(pass, run, DX_EVENT_MESSAGE_LATE, message->sender,
+					dx_payload("message", dx_json_string("cancel"), NULL));
+		return;
+	}
+	fault.cause = message->payload ?
+		dx_json_get_text(message->payload, "reason") : NULL;
+	dx_event_by(pass, run, DX_EVENT_CANCEL_REQUESTED, message->sender,
+				message->payload);
+	dx_run_fail(pass, run, DX_RUN_CANCELLED, &fault);
+}
+
+static void
+take_commands(DxPass *pass, DxRun *run)
+{
+	ListCell   *lc;
+
+	foreach(lc, run->messages)
+	{
+		DxMessage  *message = lfirst(lc);
+
+		if (!message->consumed && message->kind == DX_MESSAGE_CANCEL)
+			take_cancel(pass, run, message);
+	}
+}
+
+/* What arrives after the end is on record, and gone. */
+static void
+note_late_messages(DxPass *pass, DxRun *run)
+{
+	ListCell   *lc;
+
+	foreach(lc, run->messages)
+	{
+		DxMessage  *message = lfirst(lc);
+
+		if (message->consumed)
+			continue;
+		message->consumed = true;
+		dx_event_by(pass, run, DX_EVENT_MESSAGE_LATE, message->sender,
+					dx_payload("message", dx_json_string(message->name ? message->name : "cancel"),
+							   "payload", message->payload, NULL));
+	}
+}
+
+static void
+begin(DxPass *pass, DxRun *run)
+{
+	run->started_at = pass->now;
+	if (run->program->timeout >= 0)
+		run->deadline = dx_after_seconds(run->created_at, run->program->timeout);
+	run->changed = true;
+}
+
+static bool
+advance_branches(DxPass *pass, DxRun *run)
+{
+	bool		progress = false;
+	int			i;
+
+	/* The list may grow while we walk over it. */
+	for (i = 0; i < list_length(run->branches); i++)
+	{
+		DxBranch   *branch = list_nth(run->branches, i);
+
+		CHECK_FOR_INTERRUPTS();
+		if (dx_status_ended(run->status) || run->status == DX_RUN_INCIDENT ||
+			dx_budget_spent(pass))
+			return false;
+		if (branch->gone || !dx_branch_due(pass, run, branch))
+			continue;
+		dx_branch_advance(pass, run, branch);
+		progress = true;
+	}
+	return progress;
+}
+
+/*
+ * Advances a run until every branch is parked, or the run ends, or the budget
+ * of the pass is spent.
+ */
+void
+dx_run_advance(DxPass *pass, DxRun *run)
+{
+	if (run->started_at == 0 && run->status == DX_RUN_RUNNING)
+		begin(pass, run);
+	take_commands(pass, run);
+
+	if (run->status == DX_RUN_RUNNING && run->deadline <= pass->now)
+	{
+		DxFault		fault = {DX_ERROR_TIMEOUT,
+		"The run took longer than the TimeoutSeconds of its workflow."};
+
+		dx_run_fail(pass, run, DX_RUN_TIMED_OUT, &fault);
+	}
+
+	while (!dx_status_ended(run->status) && run->status != DX_RUN_INCIDENT &&
+		   advance_branches(pass, run))
+		CHECK_FOR_INTERRUPTS();
+
+	if (dx_status_ended(run->status))
+		note_late_messages(pass, run);
+}
+
+/*
+ * The status of a run, by name, as it is in the caller's snapshot; *ended
+ * tells whether it is final.  Errors: P0002 when there is no such run, or it
+ * is not the caller's to see.  Needs SPI_connect.
+ */
+char *
+dx_run_status_text(const pg_uuid_t *run_id, bool *ended)
+{
+	DxIdentity	saved;
+	Datum		values[1];
+	bool		isnull;
+	bool		found;
+	int16		status = 0;
+	Oid			owner = InvalidOid;
+
+	dx_engine_enter(&saved);
+	values[0] = UUIDPGetDatum(run_id);
+	(void) dx_execute(&status_statement, values, NULL, false, 1);
+	dx_engine_leave(&saved);
+	found = SPI_processed > 0;
+	if (found)
+	{
+		status = DatumGetInt16(SPI_getbinval(SPI_tuptable->vals[0],
+											 SPI_tuptable->tupdesc, 1, &isnull));
+		owner = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0],
+											   SPI_tuptable->tupdesc, 2, &isnull));
+		SPI_freetuptable(SPI_tuptable);
+	}
+	if (!found || !dx_may_see(owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("there is no run %s", dx_uuid_text(run_id)),
+				 errhint("See dealix.runs for the runs that you may see.")));
+	*ended = dx_status_ended(status);
+	return pstrdup(dx_status_name(status));
+}

@@ -1,0 +1,176 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan.c
+ *	  Finds due work in the two small tables.
+ *
+ * Hints make the engine fast; these scans make it certain.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "engine/engine.h"
+#include "utils/builtins.h"
+
+static DxStatement due_statement = {
+	"SELECT run_id, due_at FROM dealix.branch"
+	" WHERE owner = $1 AND due_at <= $2 AND (due_at, run_id) > ($3, $4)"
+	" ORDER BY due_at, run_id LIMIT $5",
+	5, {OIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, INT8OID}
+};
+
+/*
+ * A signal is work only while a branch waits for it; what came for a run that
+ * has ended has to be put on record.
+ */
+#define INBOX_IS_WORK \
+	"(i.kind <> 1" \
+	" OR EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = i.run_id" \
+	" AND b.phase = 4 AND b.wait_for = i.name)" \
+	" OR NOT EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = i.run_id))"
+
+static DxStatement inbox_statement = {
+	"SELECT i.run_id, i.inbox_id FROM dealix.inbox i"
+	" WHERE i.owner = $1 AND i.inbox_id > $2 AND " INBOX_IS_WORK
+	" ORDER BY i.inbox_id LIMIT $3",
+	3, {OIDOID, INT8OID, INT8OID}
+};
+
+static DxStatement owners_statement = {
+	"WITH RECURSIVE o(owner) AS ("
+	" (SELECT b.owner FROM dealix.branch b WHERE b.due_at IS NOT NULL"
+	" ORDER BY b.owner LIMIT 1)"
+	" UNION ALL SELECT (SELECT b.owner FROM dealix.branch b"
+	" WHERE b.due_at IS NOT NULL AND b.owner > o.owner ORDER BY b.owner LIMIT 1)"
+	" FROM o WHERE o.owner IS NOT NULL)"
+	" SELECT o.owner::pg_catalog.oid,"
+	" (SELECT pg_catalog.count(*) FROM (SELECT FROM dealix.branch b"
+	" WHERE b.owner = o.owner AND b.due_at <= $1 LIMIT 1000) d),"
+	" (SELECT b.due_at FROM dealix.branch b WHERE b.owner = o.owner"
+	" AND b.due_at > $1 ORDER BY b.due_at LIMIT 1)"
+	" FROM o WHERE o.owner IS NOT NULL"
+	" UNION ALL SELECT i.owner::pg_catalog.oid, pg_catalog.count(*), NULL"
+	" FROM dealix.inbox i WHERE " INBOX_IS_WORK " GROUP BY i.owner",
+	1, {TIMESTAMPTZOID}
+};
+
+static int
+scan_branches(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids)
+{
+	Datum		values[5];
+	uint64		i;
+	int			n = 0;
+	bool		isnull;
+
+	values[0] = ObjectIdGetDatum(owner);
+	values[1] = TimestampTzGetDatum(dx_now());
+	values[2] = TimestampTzGetDatum(cursor->due_at ? cursor->due_at : DT_NOBEGIN);
+	values[3] = UUIDPGetDatum(&cursor->run_id);
+	values[4] = Int64GetDatum(max);
+	(void) dx_execute(&due_statement, values, NULL, false, 0);
+	for (i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+
+		cursor->run_id = *DatumGetUUIDP(SPI_getbinval(tuple, desc, 1, &isnull));
+		cursor->due_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 2, &isnull));
+		ids[n++] = cursor->run_id;
+	}
+	SPI_freetuptable(SPI_tuptable);
+	if (n < max)
+		cursor->branches_done = true;
+	return n;
+}
+
+static int
+scan_inbox(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids)
+{
+	Datum		values[3];
+	uint64		i;
+	int			n = 0;
+	bool		isnull;
+
+	values[0] = ObjectIdGetDatum(owner);
+	values[1] = Int64GetDatum(cursor->inbox_id);
+	values[2] = Int64GetDatum(max);
+	(void) dx_execute(&inbox_statement, values, NULL, false, 0);
+	for (i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+
+		ids[n++] = *DatumGetUUIDP(SPI_getbinval(tuple, desc, 1, &isnull));
+		cursor->inbox_id = DatumGetInt64(SPI_getbinval(tuple, desc, 2, &isnull));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return n;
+}
+
+int
+dx_scan_due(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids)
+{
+	DxIdentity	saved;
+	int			n = 0;
+
+	dx_engine_enter(&saved);
+	if (!cursor->branches_done)
+		n = scan_branches(owner, cursor, max, ids);
+	if (n < max)
+		n += scan_inbox(owner, cursor, max - n, ids + n);
+	dx_engine_leave(&saved);
+	return n;
+}
+
+/* Adds to the entry of an owner, which is made if there is none. */
+static void
+add_owner(DxDueOwner *owners, int *n, Oid owner, int64 due)
+{
+	int			i;
+
+	for (i = 0; i < *n; i++)
+	{
+		if (owners[i].owner == owner)
+		{
+			owners[i].due += due;
+			return;
+		}
+	}
+	owners[*n].owner = owner;
+	owners[*n].due = due;
+	(*n)++;
+}
+
+int
+dx_scan_owners(DxDueOwner **owners, TimestampTz *next_due)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	DxIdentity	saved;
+	Datum		values[1];
+	uint64		i;
+	int			n = 0;
+	bool		isnull;
+
+	dx_engine_enter(&saved);
+	values[0] = TimestampTzGetDatum(dx_now());
+	*next_due = DT_NOEND;
+	(void) dx_execute(&owners_statement, values, NULL, false, 0);
+	*owners = MemoryContextAlloc(cxt, sizeof(DxDueOwner) * Max(SPI_processed, 1));
+	for (i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		Oid			owner = DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull));
+		int64		due = DatumGetInt64(SPI_getbinval(tuple, desc, 2, &isnull));
+		Datum		next = SPI_getbinval(tuple, desc, 3, &isnull);
+
+		if (!isnull)
+			*next_due = Min(*next_due, DatumGetTimestampTz(next));
+		if (due > 0)
+			add_owner(*owners, &n, owner, due);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	dx_engine_leave(&saved);
+	return n;
+}

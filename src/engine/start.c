@@ -1,0 +1,242 @@
+/*-------------------------------------------------------------------------
+ *
+ * start.c
+ *	  Starting runs, in the caller's transaction.
+ *
+ * A start writes the run and its main branch, no more: the first pass writes
+ * the event.  Idempotency is a unique index over (workflow, owner, key).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "engine/engine.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/syscache.h"
+
+typedef struct Version
+{
+	int32		workflow_id;
+	int32		version_id;
+} Version;
+
+static DxStatement version_statement = {
+	"SELECT w.workflow_id, v.version_id FROM dealix.workflow w"
+	" JOIN dealix.version v ON v.workflow_id = w.workflow_id"
+	" WHERE w.name = $1 AND ($2 = 0 OR v.version = $2)"
+	" ORDER BY v.version DESC LIMIT 1",
+	2, {TEXTOID, INT4OID}
+};
+
+static DxStatement run_statement = {
+	"INSERT INTO dealix.run (run_id, created_at, workflow_id, version_id, owner,"
+	" status, priority, durability, key, correlation_id, traceparent, input)"
+	" VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11)"
+	" ON CONFLICT (workflow_id, owner, key) WHERE key IS NOT NULL DO NOTHING",
+	11, {UUIDOID, TIMESTAMPTZOID, INT4OID, INT4OID, OIDOID, INT2OID, INT2OID,
+	TEXTOID, TEXTOID, TEXTOID, JSONBOID}
+};
+
+static DxStatement branch_statement = {
+	"INSERT INTO dealix.branch (run_id, owner, branch, phase, due_at, data)"
+	" VALUES ($1, $2, 0, 1, $3, $4)",
+	4, {UUIDOID, OIDOID, TIMESTAMPTZOID, JSONBOID}
+};
+
+static DxStatement existing_statement = {
+	"SELECT run_id, input = $4 FROM dealix.run"
+	" WHERE workflow_id = $1 AND owner = $2 AND key = $3",
+	4, {INT4OID, OIDOID, TEXTOID, JSONBOID}
+};
+
+static void
+find_version(const DxStart *start, Version *version)
+{
+	Datum		values[2];
+	bool		isnull;
+
+	values[0] = CStringGetTextDatum(start->workflow);
+	values[1] = Int32GetDatum(start->version);
+	(void) dx_execute(&version_statement, values, NULL, false, 1);
+	if (SPI_processed == 0 && start->version != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("there is no version %d of workflow \"%s\"",
+						start->version, start->workflow),
+				 errhint("See dealix.workflows for what is published.")));
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("there is no workflow \"%s\"", start->workflow),
+				 errhint("Publish it with dealix.publish(name, definition); see dealix.workflows for what is published.")));
+	version->workflow_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0],
+													   SPI_tuptable->tupdesc, 1, &isnull));
+	version->version_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0],
+													  SPI_tuptable->tupdesc, 2, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * A worker has to connect as the owner; a run that nobody could ever advance
+ * is refused now rather than found later.
+ */
+static void
+check_owner(Oid owner)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
+	bool		can_login;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role with OID %u does not exist", owner)));
+	can_login = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+	ReleaseSysCache(tuple);
+	if (!can_login)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				 errmsg("role \"%s\" can't own a run: it is not permitted to log in",
+						GetUserNameFromId(owner, false)),
+				 errdetail("Steps run in a session of the run's owner."),
+				 errhint("ALTER ROLE %s LOGIN (it needs no password), or start the run as another role.",
+						 quote_identifier(GetUserNameFromId(owner, false)))));
+}
+
+/*
+ * Refuses JSON that is larger or deeper than the engine takes in.  what names
+ * it in the message.  Errors: 54000.
+ */
+void
+dx_check_payload(const Jsonb *json, const char *what)
+{
+	JsonbIterator *it;
+	JsonbValue	v;
+	JsonbIteratorToken token;
+	int			depth = 0;
+
+	if (VARSIZE(json) > (Size) dx_max_payload * 1024)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("%s is too large: %zu bytes", what, (Size) VARSIZE(json)),
+				 errdetail("The limit is %d kB.", dx_max_payload),
+				 errhint("Store the data in a table and pass its key, or raise dealix_exec.max_payload.")));
+	it = JsonbIteratorInit(&unconstify(Jsonb *, json)->root);
+	while ((token = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
+	{
+		if (token == WJB_BEGIN_ARRAY || token == WJB_BEGIN_OBJECT)
+			depth++;
+		else if (token == WJB_END_ARRAY || token == WJB_END_OBJECT)
+			depth--;
+		if (depth > dx_max_depth)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("%s is nested too deeply", what),
+					 errdetail("The limit is %d levels.", dx_max_depth),
+					 errhint("Flatten the data, or raise dealix_exec.max_depth.")));
+	}
+}
+
+/* The run that already has this key; an error if it was given another input. */
+static void
+take_existing(const DxStart *start, const Version *version, Oid owner,
+			  Jsonb *input, const char *key, pg_uuid_t *run_id)
+{
+	Datum		values[4];
+	bool		isnull;
+	bool		same;
+
+	values[0] = Int32GetDatum(version->workflow_id);
+	values[1] = ObjectIdGetDatum(owner);
+	values[2] = CStringGetTextDatum(key);
+	values[3] = JsonbPGetDatum(input);
+	(void) dx_execute(&existing_statement, values, NULL, false, 1);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not start a run with key \"%s\" due to a concurrent start", key),
+				 errhint("Try the transaction again.")));
+	*run_id = *DatumGetUUIDP(SPI_getbinval(SPI_tuptable->vals[0],
+										   SPI_tuptable->tupdesc, 1, &isnull));
+	same = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0],
+									  SPI_tuptable->tupdesc, 2, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+	if (!same)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("key \"%s\" of workflow \"%s\" was already used with another input",
+						key, start->workflow),
+				 errdetail("Run %s has it.", dx_uuid_text(run_id)),
+				 errhint("Use a key that stands for this input, or the run that exists.")));
+}
+
+static bool
+insert_run(const DxStart *start, const Version *version, Oid owner,
+		   Jsonb *input, const char *key, const pg_uuid_t *run_id,
+		   TimestampTz now)
+{
+	Datum		values[11];
+	char		nulls[11];
+
+	memset(nulls, ' ', sizeof(nulls));
+	values[0] = UUIDPGetDatum(run_id);
+	values[1] = TimestampTzGetDatum(now);
+	values[2] = Int32GetDatum(version->workflow_id);
+	values[3] = Int32GetDatum(version->version_id);
+	values[4] = ObjectIdGetDatum(owner);
+	values[5] = Int16GetDatum(start->priority);
+	values[6] = Int16GetDatum(start->durability);
+	if (key)
+		values[7] = CStringGetTextDatum(key);
+	else
+		nulls[7] = 'n';
+	if (start->correlation_id)
+		values[8] = CStringGetTextDatum(start->correlation_id);
+	else
+		nulls[8] = 'n';
+	if (start->traceparent)
+		values[9] = CStringGetTextDatum(start->traceparent);
+	else
+		nulls[9] = 'n';
+	values[10] = JsonbPGetDatum(input);
+	(void) dx_execute(&run_statement, values, nulls, false, 0);
+	return SPI_processed == 1;
+}
+
+/*
+ * Starts a run of the current user.  key: NULL or the idempotency key.  Needs
+ * SPI_connect.  Errors: 42704 no such workflow or version, 28000 the role
+ * can't log in, 54000 input too large, 23505 key used with another input.
+ */
+void
+dx_start(const DxStart *start, Jsonb *input, const char *key, pg_uuid_t *run_id)
+{
+	DxIdentity	saved;
+	Version		version;
+	Oid			owner = GetUserId();
+	TimestampTz now = dx_now();
+	Datum		values[4];
+
+	check_owner(owner);
+	dx_check_payload(input, "the input");
+
+	dx_engine_enter(&saved);
+	find_version(start, &version);
+	dx_uuid_v7(run_id);
+	if (insert_run(start, &version, owner, input, key, run_id, now))
+	{
+		values[0] = UUIDPGetDatum(run_id);
+		values[1] = ObjectIdGetDatum(owner);
+		values[2] = TimestampTzGetDatum(now);
+		values[3] = JsonbPGetDatum(input);
+		(void) dx_execute(&branch_statement, values, NULL, false, 0);
+		dx_wake_run(owner, run_id);
+	}
+	else
+		take_existing(start, &version, owner, input, key, run_id);
+	dx_engine_leave(&saved);
+	if (start->durability == DX_DURABILITY_SYNC)
+		dx_force_durable();
+}

@@ -1,0 +1,238 @@
+/*-------------------------------------------------------------------------
+ *
+ * undo.c
+ *	  Compensation: completed steps are undone in reverse order of completion.
+ *
+ * The history is the list of what has to be undone: the compensable steps that
+ * succeeded after run->undone_to, latest first, whatever branch they were in.
+ * The branch that undoes keeps its place as the sequence number of the step
+ * undone last (item), so that it goes on there after a crash.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/pg_prng.h"
+#include "engine/engine.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+/* A completed step that is to be undone. */
+typedef struct Completed
+{
+	int32		seq;
+	const DxState *state;
+	Jsonb	   *payload;		/* {"input","output"} */
+} Completed;
+
+static DxStatement completed_statement = {
+	"SELECT seq, state, payload FROM dealix.history_event"
+	" WHERE run_id = $1 AND seq < $2 AND seq > $3 AND kind = $4"
+	" AND state = ANY ($5) ORDER BY seq DESC LIMIT 1",
+	5, {UUIDOID, INT4OID, INT4OID, INT2OID, TEXTARRAYOID}
+};
+
+static Datum
+compensable_states(const DxProgram *program)
+{
+	Datum	   *names = palloc(sizeof(Datum) * program->nstates);
+	int			n = 0;
+	int			i;
+
+	for (i = 0; i < program->nstates; i++)
+	{
+		const DxState *state = &program->states[i];
+
+		if (state->type == DX_STATE_TASK && state->u.task.compensable)
+			names[n++] = CStringGetTextDatum(state->name);
+	}
+	return PointerGetDatum(construct_array(names, n, TEXTOID, -1, false,
+										   TYPALIGN_INT));
+}
+
+static bool
+next_completed(DxPass *pass, DxRun *run, const DxBranch *branch,
+			   Completed *completed)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+	DxIdentity	saved;
+	Datum		values[5];
+	bool		isnull;
+	bool		found;
+
+	if (!run->program->has_compensation)
+		return false;
+	values[0] = UUIDPGetDatum(&run->id);
+	values[1] = Int32GetDatum(branch->item > 0 ? branch->item : PG_INT32_MAX);
+	values[2] = Int32GetDatum(run->undone_to);
+	values[3] = Int16GetDatum(DX_EVENT_STEP_SUCCEEDED);
+	values[4] = compensable_states(run->program);
+
+	dx_engine_enter(&saved);
+	dx_store_history(pass);
+	(void) dx_execute(&completed_statement, values, NULL, false, 1);
+	dx_engine_leave(&saved);
+
+	found = SPI_processed > 0;
+	if (found)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[0];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+
+		MemoryContextSwitchTo(pass->cxt);
+		completed->seq = DatumGetInt32(SPI_getbinval(tuple, desc, 1, &isnull));
+		completed->state = dx_program_find_state(run->program,
+												 SPI_getvalue(tuple, desc, 2));
+		completed->payload = DatumGetJsonbPCopy(SPI_getbinval(tuple, desc, 3, &isnull));
+		MemoryContextSwitchTo(oldcxt);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return found;
+}
+
+/* The undo's input: the template over {"input","output","error"}, or that. */
+static bool
+undo_input(DxRun *run, DxBranch *branch, const Completed *completed,
+		   Jsonb **input, DxFault *fault)
+{
+	const DxTask *task = &completed->state->u.task;
+	DxEnv		env;
+	Jsonb	   *error = NULL;
+
+	if (run->error != NULL)
+		error = dx_payload("Error", dx_json_string(run->error),
+						   "Cause", run->cause ? dx_json_string(run->cause) : NULL,
+						   NULL);
+	*input = dx_payload("input", dx_json_get_json(completed->payload, "input"),
+						"output", dx_json_get_json(completed->payload, "output"),
+						"error", error ? error : dx_json_null(), NULL);
+	if (task->undo_parameters == NULL)
+		return true;
+
+	dx_env_init(&env, run, branch);
+	env.input = *input;
+	env.state_input = *input;
+	return dx_template_eval(task->undo_parameters, &env, input, fault);
+}
+
+static bool
+try_retry(DxPass *pass, DxRun *run, DxBranch *branch, DxBranch *shown,
+		  const DxFault *fault)
+{
+	const DxTask *task = &shown->state->u.task;
+	double		delay;
+	int			chosen;
+
+	if (branch->nretries != task->nundo_retriers)
+	{
+		branch->retries = palloc0(sizeof(int32) * Max(task->nundo_retriers, 1));
+		branch->nretries = task->nundo_retriers;
+	}
+	chosen = dx_retry_choose(task->nundo_retriers, task->undo_retriers,
+							 branch->retries, fault->error,
+							 pg_prng_double(&pg_global_prng_state), &delay);
+	dx_event(pass, run, DX_EVENT_COMPENSATION_FAILED, shown,
+			 dx_payload("error", dx_json_string(fault->error),
+						"cause", fault->cause ? dx_json_string(fault->cause) : NULL,
+						NULL));
+	if (chosen < 0)
+		return false;
+	branch->retries[chosen]++;
+	dx_branch_park(run, branch, DX_PHASE_UNDO, dx_after_seconds(dx_now(), delay));
+	return true;
+}
+
+static DxCallOutcome
+call_undo(DxPass *pass, DxRun *run, DxBranch *branch,
+		  const Completed *completed, Jsonb **result, DxFault *fault)
+{
+	const DxTask *task = &completed->state->u.task;
+	DxEnv		env;
+	Jsonb	   *input;
+	bool		limited;
+	double		timeout = 0;
+
+	dx_env_init(&env, run, branch);
+	if (!undo_input(run, branch, completed, &input, fault) ||
+		!dx_amount_eval(&task->undo_timeout, &env, &limited, &timeout, fault))
+		return DX_CALL_FAULT;
+	pass->result->steps++;
+
+	/* An index of its own: the undo is another function than the step. */
+	return dx_call_sql(pass, run, -1 - completed->state->index,
+					   task->undo_target, input, limited ? timeout : 0,
+					   result, fault);
+}
+
+static void
+undo_one(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *completed)
+{
+	DxBranch	shown = *branch;
+	DxFault		fault = {NULL, NULL};
+	Jsonb	   *result = NULL;
+
+	shown.state = completed->state;
+	shown.attempt = ++branch->attempt;
+	switch (call_undo(pass, run, branch, completed, &result, &fault))
+	{
+		case DX_CALL_DONE:
+			dx_event(pass, run, DX_EVENT_STEP_COMPENSATED, &shown,
+					 dx_payload("output", result, NULL));
+			branch->item = completed->seq;
+			branch->attempt = 0;
+			branch->conflicts = 0;
+			branch->retries = NULL;
+			branch->nretries = 0;
+			break;
+		case DX_CALL_CONFLICT:
+			pass->over = true;
+			branch->attempt--;
+			if (++branch->conflicts <= DX_MAX_CONFLICTS)
+			{
+				dx_branch_park(run, branch, DX_PHASE_UNDO,
+							   dx_conflict_retry_at(branch->conflicts));
+				break;
+			}
+			branch->attempt++;
+			/* FALLTHROUGH */
+		case DX_CALL_FAULT:
+			if (!try_retry(pass, run, branch, &shown, &fault))
+				dx_run_incident(pass, run, &fault);
+			break;
+	}
+}
+
+static void
+undo_finished(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	run->undone_to = run->seq;
+	branch->item = 0;
+	if (run->status == DX_RUN_COMPENSATING)
+		dx_run_end(pass, run, run->final_status);
+	else
+		dx_branch_step_done(pass, run, branch, branch->effective ?
+							branch->effective : branch->data);
+}
+
+/*
+ * Undoes the latest step that is not undone yet; when there is none the run
+ * ends, or the compensate: state that asked for it does.
+ */
+void
+dx_undo_advance(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	Completed	completed;
+
+	if (!next_completed(pass, run, branch, &completed))
+	{
+		undo_finished(pass, run, branch);
+		return;
+	}
+	if (branch->item == 0 && branch->attempt == 0 && branch->conflicts == 0)
+		dx_event(pass, run, DX_EVENT_COMPENSATION_STARTED, NULL,
+				 run->error ? dx_payload("error", dx_json_string(run->error),
+										 "cause", run->cause ? dx_json_string(run->cause) : NULL,
+										 NULL) : NULL);
+	undo_one(pass, run, branch, &completed);
+}

@@ -1,0 +1,155 @@
+/*-------------------------------------------------------------------------
+ *
+ * message.c
+ *	  Messages to a run: they are put into its inbox without touching the
+ *	  run's row, so that a sender never waits for a pass.
+ *
+ * A message can come while the run ends; then the next look at the run puts it
+ * on record as late (run.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "outside/outside.h"
+#include "utils/builtins.h"
+
+static DxStatement run_statement = {
+	"SELECT status, owner::pg_catalog.oid, durability FROM dealix.run"
+	" WHERE run_id = $1",
+	1, {UUIDOID}
+};
+
+static DxStatement key_statement = {
+	"INSERT INTO dealix.message_key (run_id, name, key) VALUES ($1, $2, $3)"
+	" ON CONFLICT DO NOTHING",
+	3, {UUIDOID, TEXTOID, TEXTOID}
+};
+
+static DxStatement inbox_statement = {
+	"INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, name, payload)"
+	" VALUES ($1, pg_catalog.clock_timestamp(), $2, $3, $4, $5, $6)",
+	6, {UUIDOID, OIDOID, INT2OID, OIDOID, TEXTOID, JSONBOID}
+};
+
+typedef struct Receiver
+{
+	DxRunStatus status;
+	Oid			owner;
+	int16		durability;
+} Receiver;
+
+static void
+find_receiver(const pg_uuid_t *run_id, Receiver *receiver)
+{
+	DxIdentity	saved;
+	Datum		values[1];
+	bool		isnull;
+	bool		found;
+
+	dx_engine_enter(&saved);
+	values[0] = UUIDPGetDatum(run_id);
+	(void) dx_execute(&run_statement, values, NULL, false, 1);
+	dx_engine_leave(&saved);
+	found = SPI_processed > 0;
+	if (found)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[0];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+
+		receiver->status = DatumGetInt16(SPI_getbinval(tuple, desc, 1, &isnull));
+		receiver->owner = DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull));
+		receiver->durability = DatumGetInt16(SPI_getbinval(tuple, desc, 3, &isnull));
+		SPI_freetuptable(SPI_tuptable);
+	}
+	if (!found || !dx_may_operate(receiver->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("there is no run %s", dx_uuid_text(run_id)),
+				 errhint("See dealix.runs for the runs that you may see.")));
+}
+
+/* Puts a message into the inbox.  false: its key was used before. */
+static bool
+send(const pg_uuid_t *run_id, const Receiver *receiver, DxMessageKind kind,
+	 const char *name, Jsonb *payload, const char *key)
+{
+	Oid			sender = GetUserId();
+	DxIdentity	saved;
+	Datum		values[6];
+	char		nulls[6];
+
+	dx_engine_enter(&saved);
+	memset(nulls, ' ', sizeof(nulls));
+	values[0] = UUIDPGetDatum(run_id);
+	if (key != NULL)
+	{
+		values[1] = CStringGetTextDatum(name);
+		values[2] = CStringGetTextDatum(key);
+		(void) dx_execute(&key_statement, values, NULL, false, 0);
+		if (SPI_processed == 0)
+		{
+			dx_engine_leave(&saved);
+			return false;
+		}
+	}
+	values[1] = ObjectIdGetDatum(receiver->owner);
+	values[2] = Int16GetDatum(kind);
+	values[3] = ObjectIdGetDatum(sender);
+	if (name != NULL)
+		values[4] = CStringGetTextDatum(name);
+	else
+		nulls[4] = 'n';
+	if (payload != NULL)
+		values[5] = JsonbPGetDatum(payload);
+	else
+		nulls[5] = 'n';
+	(void) dx_execute(&inbox_statement, values, nulls, false, 0);
+	dx_engine_leave(&saved);
+	dx_wake_run(receiver->owner, run_id);
+	if (receiver->durability == DX_DURABILITY_SYNC)
+		dx_force_durable();
+	return true;
+}
+
+/*
+ * Sends a signal to a run.  key: NULL, or what makes it unique among the run's
+ * signals of this name.  Returns false when the key was used before: nothing
+ * is sent then.  Needs SPI_connect.  Errors: P0002 no such run, 55000 the run
+ * has ended, 54000 payload too large.
+ */
+bool
+dx_send_signal(const pg_uuid_t *run_id, const char *name, Jsonb *payload,
+			   const char *key)
+{
+	Receiver	receiver;
+
+	dx_check_payload(payload, "the payload of the signal");
+	find_receiver(run_id, &receiver);
+	if (dx_status_ended(receiver.status))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("run %s has ended: it is %s", dx_uuid_text(run_id),
+						dx_status_name(receiver.status)),
+				 errdetail("Signal \"%s\" was not sent.", name)));
+	return send(run_id, &receiver, DX_MESSAGE_SIGNAL, name, payload, key);
+}
+
+/*
+ * Asks a run to stop and to compensate.  false: it has ended already.  Needs
+ * SPI_connect.  Errors: P0002 no such run.
+ */
+bool
+dx_send_cancel(const pg_uuid_t *run_id, const char *reason)
+{
+	Receiver	receiver;
+
+	find_receiver(run_id, &receiver);
+	if (dx_status_ended(receiver.status))
+		return false;
+	return send(run_id, &receiver, DX_MESSAGE_CANCEL, NULL,
+				reason ? dx_payload("reason", dx_json_string(reason), NULL) : NULL,
+				NULL);
+}
