@@ -74,7 +74,9 @@ CREATE TABLE dealix.branch (
 	state text,
 	wait_for text,
 	retries int[],
+	counts int[],
 	data jsonb,
+	items jsonb,
 	variables jsonb,
 	PRIMARY KEY (run_id, branch)
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
@@ -82,6 +84,15 @@ CREATE TABLE dealix.branch (
 
 CREATE INDEX branch_due ON dealix.branch (owner, due_at, run_id)
 	WHERE due_at IS NOT NULL;
+
+-- What child branches leave for the join of a Parallel or Map.
+CREATE TABLE dealix.branch_result (
+	run_id uuid NOT NULL,
+	parent int NOT NULL,
+	item int NOT NULL,
+	output jsonb NOT NULL,
+	PRIMARY KEY (run_id, parent, item)
+);
 
 -- Messages for runs, not taken in yet.
 CREATE TABLE dealix.inbox (

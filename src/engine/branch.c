@@ -64,6 +64,22 @@ dx_branch_new(DxPass *pass, DxRun *run, int32 parent)
 	return branch;
 }
 
+/* The live branch of this number, or NULL. */
+DxBranch *
+dx_branch_find(DxRun *run, int32 number)
+{
+	ListCell   *lc;
+
+	foreach(lc, run->branches)
+	{
+		DxBranch   *branch = lfirst(lc);
+
+		if (branch->branch == number && !branch->gone)
+			return branch;
+	}
+	return NULL;
+}
+
 /* Puts a branch at the beginning of a state. */
 void
 dx_branch_goto(DxBranch *branch, const DxState *state, Jsonb *data)
@@ -71,6 +87,7 @@ dx_branch_goto(DxBranch *branch, const DxState *state, Jsonb *data)
 	branch->state = state;
 	branch->phase = DX_PHASE_READY;
 	branch->data = data;
+	branch->data_changed = true;
 	branch->attempt = 0;
 	branch->conflicts = 0;
 	branch->retries = NULL;
@@ -114,15 +131,29 @@ timestamp_json(TimestampTz at)
 	return dx_json_string(buf);
 }
 
+/* $$.Map of a branch that is, or is within, an iteration of a Map. */
 static Jsonb *
-int_json(int32 value)
+map_context(DxRun *run, const DxBranch *branch)
 {
-	JsonbValue	v;
+	const DxBranch *parent;
+	JsonbValue *value;
 
-	v.type = jbvNumeric;
-	v.val.numeric = DatumGetNumeric(DirectFunctionCall1(int4_numeric,
-														Int32GetDatum(value)));
-	return dx_json_from_value(&v);
+	for (; branch->parent >= 0; branch = parent)
+	{
+		parent = dx_branch_find(run, branch->parent);
+		if (parent == NULL)
+			return NULL;
+		if (parent->state->type != DX_STATE_MAP || parent->items == NULL)
+			continue;
+		value = getIthJsonbValueFromContainer(&parent->items->root, branch->item);
+		if (value == NULL)
+			return NULL;
+		return dx_payload("Item",
+						  dx_payload("Index", dx_json_int(branch->item),
+									 "Value", dx_json_from_value(value), NULL),
+						  NULL);
+	}
+	return NULL;
 }
 
 /* "$$": the Context Object, as the specification and AWS have it. */
@@ -142,19 +173,20 @@ build_context(void *arg)
 						   "Name", dx_json_string(run->key ? run->key : id),
 						   "RoleArn", dx_json_string(GetUserNameFromId(run->owner, false)),
 						   "StartTime", timestamp_json(run->created_at),
-						   "RedriveCount", int_json(0),
+						   "RedriveCount", dx_json_int(0),
 						   "CorrelationId", run->correlation_id ? dx_json_string(run->correlation_id) : NULL,
 						   "TraceParent", run->traceparent ? dx_json_string(run->traceparent) : NULL,
 						   NULL);
 	state = dx_payload("Name", dx_json_string(branch->state ? branch->state->name : ""),
 					   "EnteredTime", timestamp_json(branch->entered_at),
-					   "RetryCount", int_json(Max(branch->attempt - 1, 0)),
+					   "RetryCount", dx_json_int(Max(branch->attempt - 1, 0)),
 					   NULL);
 	machine = dx_payload("Id", dx_json_string(psprintf("%s:%d", run->workflow, run->version)),
 						 "Name", dx_json_string(run->workflow),
 						 NULL);
 	return dx_payload("Execution", execution, "State", state,
-					  "StateMachine", machine, NULL);
+					  "StateMachine", machine, "Map", map_context(run, branch),
+					  NULL);
 }
 
 /* Prepares the environment of evaluations about the branch's present state. */

@@ -93,6 +93,27 @@ typedef struct DxMessage
 	bool		consumed;
 } DxMessage;
 
+/* How far a Parallel or Map is.  Stored as an array in this order. */
+typedef struct DxCounts
+{
+	int32		total;
+	int32		opened;
+	int32		done;
+	int32		failed;
+	int32		limit;			/* children at a time; 0 = no limit */
+	int32		tolerated;		/* failures; -1 = none, the first one counts */
+} DxCounts;
+
+#define DX_NCOUNTS	(sizeof(DxCounts) / sizeof(int32))
+
+/* What a child branch leaves for the join. */
+typedef struct DxResult
+{
+	int32		parent;
+	int32		item;
+	Jsonb	   *output;
+} DxResult;
+
 typedef struct DxBranch
 {
 	int32		branch;			/* 0 = main */
@@ -109,6 +130,10 @@ typedef struct DxBranch
 	char	   *wait_for;		/* name of the signal */
 	Jsonb	   *data;			/* raw input of the state */
 	Jsonb	   *effective;		/* input after Parameters; not stored */
+	DxCounts	counts;			/* in JOIN */
+	Jsonb	   *items;			/* in JOIN: what the children are made from */
+	int32		stored_results; /* results that wait in the table */
+	bool		data_changed;	/* data or items: large, so not written in vain */
 	Jsonb	   *variables;		/* NULL: none */
 	bool		stored;			/* has a row */
 	bool		changed;
@@ -144,8 +169,9 @@ typedef struct DxRun
 	DxChain		chain;
 	List	   *branches;		/* of DxBranch * */
 	List	   *messages;		/* of DxMessage *, in order of arrival */
+	List	   *results;		/* of DxResult *, not joined yet */
+	List	   *joined;			/* parents whose stored results can go */
 	bool		changed;
-	bool		yield;			/* wants a new pass before it goes on */
 } DxRun;
 
 /* What a pass may spend. */
@@ -289,6 +315,7 @@ extern void dx_event_by(DxPass *pass, DxRun *run, DxEventKind kind,
 						Oid actor, Jsonb *payload);
 extern const char *dx_event_name(DxEventKind kind);
 extern Jsonb *dx_payload(const char *first_key,...);
+extern Jsonb *dx_json_int(int32 value);
 
 /* ---------- run.c ---------- */
 
@@ -307,6 +334,7 @@ extern char *dx_run_status_text(const pg_uuid_t *run_id, bool *ended);
 /* ---------- branch.c ---------- */
 
 extern DxBranch *dx_branch_new(DxPass *pass, DxRun *run, int32 parent);
+extern DxBranch *dx_branch_find(DxRun *run, int32 number);
 extern void dx_branch_advance(DxPass *pass, DxRun *run, DxBranch *branch);
 extern void dx_branch_goto(DxBranch *branch, const DxState *state, Jsonb *data);
 extern void dx_branch_park(DxRun *run, DxBranch *branch, DxPhase phase,
@@ -335,6 +363,17 @@ extern void dx_join_child_done(DxPass *pass, DxRun *run, DxBranch *child,
 							   Jsonb *output);
 extern void dx_join_child_failed(DxPass *pass, DxRun *run, DxBranch *child,
 								 const DxFault *fault);
+
+extern void dx_join_failed(DxPass *pass, DxRun *run, DxBranch *parent,
+						   const DxFault *fault);
+
+/* ---------- result.c ---------- */
+
+extern Jsonb *dx_results_collect(DxPass *pass, DxRun *run, DxBranch *parent);
+extern void dx_results_forget(DxRun *run, DxBranch *parent);
+extern bool dx_tolerance_check(DxBranch *branch, DxEnv *env, DxFault *fault);
+extern bool dx_tolerates_failures(const DxBranch *branch);
+extern bool dx_tolerance_holds(const DxBranch *branch, DxFault *fault);
 
 /* ---------- undo.c ---------- */
 

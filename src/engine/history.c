@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/numeric.h"
 
 /* Names by number; the numbers are stored. */
 static const char *const event_names[] =
@@ -150,4 +151,16 @@ dx_payload(const char *first_key,...)
 	}
 	va_end(args);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/* A number as JSON. */
+Jsonb *
+dx_json_int(int32 value)
+{
+	JsonbValue	v;
+
+	v.type = jbvNumeric;
+	v.val.numeric = DatumGetNumeric(DirectFunctionCall1(int4_numeric,
+														Int32GetDatum(value)));
+	return dx_json_from_value(&v);
 }

@@ -38,7 +38,7 @@ static DxStatement claim_wait_statement = {
 
 static DxStatement branch_statement = {
 	"SELECT run_id, branch, parent, item, phase, state, attempt, conflicts,"
-	" due_at, entered_at, wait_for, retries, data, variables"
+	" due_at, entered_at, wait_for, retries, counts, data, items, variables"
 	" FROM dealix.branch WHERE run_id = ANY ($1) ORDER BY run_id, branch",
 	1, {UUIDARRAYOID}
 };
@@ -77,31 +77,52 @@ static DxStatement run_statement = {
 	UUIDARRAYOID, OIDARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, \
 	INT2ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, \
 	TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, \
-	JSONBARRAYOID, JSONBARRAYOID
-#define BRANCH_NARRAYS 15
+	TEXTARRAYOID, BOOLARRAYOID, JSONBARRAYOID, JSONBARRAYOID, JSONBARRAYOID
+#define BRANCH_NARRAYS 18
 #define BRANCH_UNNEST \
 	" FROM pg_catalog.unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11," \
-	" $12, $13, $14, $15) AS u(run_id, owner, branch, parent, item, phase," \
-	" state, attempt, conflicts, due_at, entered_at, wait_for, retries, data," \
-	" variables)"
+	" $12, $13, $14, $15, $16, $17, $18) AS u(run_id, owner, branch, parent," \
+	" item, phase, state, attempt, conflicts, due_at, entered_at, wait_for," \
+	" retries, counts, data_changed, data, items, variables)"
 
 static DxStatement branch_insert_statement = {
 	"INSERT INTO dealix.branch (run_id, owner, branch, parent, item, phase,"
-	" state, attempt, conflicts, due_at, entered_at, wait_for, retries, data,"
-	" variables) SELECT run_id, owner, branch, parent, item, phase, state,"
-	" attempt, conflicts, due_at, entered_at, wait_for, retries::int[], data,"
-	" variables" BRANCH_UNNEST,
+	" state, attempt, conflicts, due_at, entered_at, wait_for, retries, counts,"
+	" data, items, variables) SELECT run_id, owner, branch, parent, item, phase,"
+	" state, attempt, conflicts, due_at, entered_at, wait_for, retries::int[],"
+	" counts::int[], data, items, variables" BRANCH_UNNEST,
 	BRANCH_NARRAYS, {BRANCH_ARRAYS}
 };
 
+/* What did not change is taken from the row: a TOASTed value stays as it is. */
 static DxStatement branch_update_statement = {
 	"UPDATE dealix.branch b SET parent = u.parent, item = u.item,"
 	" phase = u.phase, state = u.state, attempt = u.attempt,"
 	" conflicts = u.conflicts, due_at = u.due_at, entered_at = u.entered_at,"
-	" wait_for = u.wait_for, retries = u.retries::int[], data = u.data,"
+	" wait_for = u.wait_for, retries = u.retries::int[],"
+	" counts = u.counts::int[],"
+	" data = CASE WHEN u.data_changed THEN u.data ELSE b.data END,"
+	" items = CASE WHEN u.data_changed THEN u.items ELSE b.items END,"
 	" variables = u.variables" BRANCH_UNNEST
 	" WHERE b.run_id = u.run_id AND b.branch = u.branch",
 	BRANCH_NARRAYS, {BRANCH_ARRAYS}
+};
+
+static DxStatement result_insert_statement = {
+	"INSERT INTO dealix.branch_result (run_id, parent, item, output)"
+	" SELECT * FROM pg_catalog.unnest($1, $2, $3, $4)",
+	4, {UUIDARRAYOID, INT4ARRAYOID, INT4ARRAYOID, JSONBARRAYOID}
+};
+
+static DxStatement result_delete_statement = {
+	"DELETE FROM dealix.branch_result b USING pg_catalog.unnest($1, $2)"
+	" AS u(run_id, parent) WHERE b.run_id = u.run_id AND b.parent = u.parent",
+	2, {UUIDARRAYOID, INT4ARRAYOID}
+};
+
+static DxStatement result_clear_statement = {
+	"DELETE FROM dealix.branch_result WHERE run_id = ANY ($1)",
+	1, {UUIDARRAYOID}
 };
 
 static DxStatement branch_delete_statement = {
@@ -296,6 +317,21 @@ get_jsonb(Row *row)
 	return row->isnull ? NULL : DatumGetJsonbPCopy(value);
 }
 
+/* An int4 array; NULL and *n = 0 for NULL. */
+static int32 *
+get_ints(Row *row, int *n)
+{
+	Datum		value = get(row);
+	ArrayType  *array;
+
+	*n = 0;
+	if (row->isnull)
+		return NULL;
+	array = DatumGetArrayTypePCopy(value);
+	*n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	return (int32 *) ARR_DATA_PTR(array);
+}
+
 static DxRun *
 read_run(HeapTuple tuple, TupleDesc desc)
 {
@@ -360,7 +396,8 @@ read_branch(DxRun *run, Row *row)
 {
 	DxBranch   *branch = palloc0(sizeof(DxBranch));
 	char	   *state;
-	Datum		retries;
+	int			n;
+	int32	   *counts;
 
 	branch->branch = get_int4(row);
 	branch->parent = get_int4(row);
@@ -372,15 +409,13 @@ read_branch(DxRun *run, Row *row)
 	branch->due_at = get_time(row, DT_NOEND);
 	branch->entered_at = get_time(row, 0);
 	branch->wait_for = get_text(row);
-	retries = get(row);
-	if (!row->isnull)
-	{
-		ArrayType  *array = DatumGetArrayTypePCopy(retries);
-
-		branch->nretries = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-		branch->retries = (int32 *) ARR_DATA_PTR(array);
-	}
+	branch->retries = get_ints(row, &branch->nretries);
+	counts = get_ints(row, &n);
+	if (n == DX_NCOUNTS)
+		memcpy(&branch->counts, counts, sizeof(DxCounts));
+	branch->stored_results = branch->counts.done;
 	branch->data = get_jsonb(row);
+	branch->items = get_jsonb(row);
 	branch->variables = get_jsonb(row);
 	branch->stored = true;
 
@@ -522,19 +557,19 @@ write_runs(List *runs)
 	columns_execute(&run_statement, columns);
 }
 
-/* The retries as the text of an array: unnest would take an array apart. */
+/* As the text of an array: unnest would take an array apart. */
 static char *
-retries_text(const DxBranch *branch)
+ints_text(const int32 *values, int n)
 {
 	StringInfoData buf;
 	int			i;
 
-	if (branch->retries == NULL)
+	if (values == NULL || n == 0)
 		return NULL;
 	initStringInfo(&buf);
-	for (i = 0; i < branch->nretries; i++)
-		appendStringInfo(&buf, "%c%d", i == 0 ? '{' : ',', branch->retries[i]);
-	appendStringInfoString(&buf, branch->nretries == 0 ? "{}" : "}");
+	for (i = 0; i < n; i++)
+		appendStringInfo(&buf, "%c%d", i == 0 ? '{' : ',', values[i]);
+	appendStringInfoChar(&buf, '}');
 	return buf.data;
 }
 
@@ -553,8 +588,12 @@ put_branch(Columns *columns, const DxRun *run, const DxBranch *branch)
 	put_time(columns, branch->due_at, DT_NOEND);
 	put_time(columns, branch->entered_at, 0);
 	put_text(columns, branch->wait_for);
-	put_text(columns, retries_text(branch));
+	put_text(columns, ints_text(branch->retries, branch->nretries));
+	put_text(columns, branch->phase == DX_PHASE_JOIN ?
+			 ints_text((const int32 *) &branch->counts, DX_NCOUNTS) : NULL);
+	put(columns, BoolGetDatum(branch->data_changed), false);
 	put_jsonb(columns, branch->data);
+	put_jsonb(columns, branch->items);
 	put_jsonb(columns, branch->variables);
 }
 
@@ -633,24 +672,77 @@ write_inbox(List *runs)
 }
 
 static void
-forget_keys(List *runs)
+write_results(List *runs)
+{
+	Columns    *inserted;
+	Columns    *deleted;
+	ListCell   *lc;
+	ListCell   *lr;
+	int			ninserted = 0;
+	int			ndeleted = 0;
+
+	foreach(lc, runs)
+	{
+		ninserted += list_length(((DxRun *) lfirst(lc))->results);
+		ndeleted += list_length(((DxRun *) lfirst(lc))->joined);
+	}
+	if (ninserted + ndeleted == 0)
+		return;
+	inserted = columns_make(&result_insert_statement, ninserted);
+	deleted = columns_make(&result_delete_statement, ndeleted);
+	foreach(lc, runs)
+	{
+		DxRun	   *run = lfirst(lc);
+
+		foreach(lr, run->joined)
+		{
+			put(deleted, UUIDPGetDatum(&run->id), false);
+			put(deleted, Int32GetDatum(lfirst_int(lr)), false);
+		}
+		if (dx_status_ended(run->status))
+			continue;
+		foreach(lr, run->results)
+		{
+			DxResult   *result = lfirst(lr);
+
+			put(inserted, UUIDPGetDatum(&run->id), false);
+			put(inserted, Int32GetDatum(result->parent), false);
+			put(inserted, Int32GetDatum(result->item), false);
+			put_jsonb(inserted, result->output);
+		}
+	}
+	columns_execute(&result_delete_statement, deleted);
+	columns_execute(&result_insert_statement, inserted);
+}
+
+/* What a run leaves behind in the small tables when it ends. */
+static void
+forget_ended(List *runs)
 {
 	List	   *ended = NIL;
+	List	   *fanned = NIL;
 	ListCell   *lc;
+	Datum		values[1];
 
 	foreach(lc, runs)
 	{
 		DxRun	   *run = lfirst(lc);
 
-		if (run->changed && dx_status_ended(run->status))
-			ended = lappend(ended, run);
+		if (!run->changed || !dx_status_ended(run->status))
+			continue;
+		ended = lappend(ended, run);
+		if (run->last_branch > 0)
+			fanned = lappend(fanned, run);
 	}
 	if (ended != NIL)
 	{
-		Datum		values[1];
-
 		values[0] = run_ids(ended);
 		(void) dx_execute(&key_delete_statement, values, NULL, false, 0);
+	}
+	if (fanned != NIL)
+	{
+		values[0] = run_ids(fanned);
+		(void) dx_execute(&result_clear_statement, values, NULL, false, 0);
 	}
 }
 
@@ -664,5 +756,6 @@ dx_store_write(DxPass *pass)
 	write_runs(pass->runs);
 	write_branches(pass->runs);
 	write_inbox(pass->runs);
-	forget_keys(pass->runs);
+	write_results(pass->runs);
+	forget_ended(pass->runs);
 }
