@@ -271,6 +271,7 @@ dealix_tick(PG_FUNCTION_ARGS)
 						   GetUserNameFromId(GetUserId(), false)),
 				 errhint("Connect as the owner: steps must not run in a session that others can take back.")));
 
+	dx_refuse_in_step("dealix.tick()");
 	connect_spi();
 	if (!dx_extension_lock())
 		ereport(ERROR,

@@ -35,6 +35,7 @@ open_run(const pg_uuid_t *run_id, DxPass **pass, DxPassResult *result)
 {
 	DxRun	   *run;
 
+	dx_refuse_in_step("This function");
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	*pass = dx_pass_open(InvalidOid, false, 1000, result);

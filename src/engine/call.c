@@ -49,6 +49,9 @@ typedef struct CallEntry
 static HTAB *calls = NULL;
 static bool calls_stale = false;
 
+/* Is a step of the user's running in this backend? */
+static bool in_step = false;
+
 static TimeoutId step_timeout = MAX_TIMEOUTS;
 static volatile sig_atomic_t step_timed_out = false;
 
@@ -333,7 +336,9 @@ call_function(DxPass *pass, CallEntry *entry, Jsonb *input, double timeout,
 	int			rc;
 
 	argument_values(entry, input, values, nulls);
+	in_step = true;
 	rc = SPI_execute_plan(entry->plan, values, nulls, false, 0);
+	in_step = false;
 	if (rc != SPI_OK_SELECT)
 		elog(ERROR, "calling a step gave %s", SPI_result_code_string(rc));
 	result = read_result(&entry->callee, result_cxt);
@@ -372,6 +377,21 @@ classify(DxPass *pass, ErrorData *edata, double timeout, DxFault *fault)
 		edata->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE)
 		return DX_CALL_CONFLICT;
 	return DX_CALL_FAULT;
+}
+
+/*
+ * Refuses what would begin a pass within a pass.  what: the function that the
+ * step has called.  Errors: 55000.
+ */
+void
+dx_refuse_in_step(const char *what)
+{
+	if (in_step)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s can't be called from a step", what),
+				 errdetail("The pass that runs the step holds the locks that it would need."),
+				 errhint("A step may start runs, signal and cancel.")));
 }
 
 /*
@@ -423,6 +443,7 @@ dx_call_sql(DxPass *pass, DxRun *run, int state_index, const char *target,
 	{
 		ErrorData  *edata;
 
+		in_step = false;
 		MemoryContextSwitchTo(oldcxt);
 		edata = CopyErrorData();
 		FlushErrorState();

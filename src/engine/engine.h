@@ -394,6 +394,8 @@ extern DxCallOutcome dx_call_sql(DxPass *pass, DxRun *run, int state_index,
 								 DxFault *fault);
 
 
+extern void dx_refuse_in_step(const char *what);
+
 typedef struct DxCallee
 {
 	Oid			function;
