@@ -191,7 +191,7 @@ build_context(void *arg)
 
 /* Prepares the environment of evaluations about the branch's present state. */
 void
-dx_env_init(DxEnv *env, DxRun *run, DxBranch *branch)
+dx_env_init(DxEnv *env, DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	ContextArg *arg = palloc(sizeof(ContextArg));
 
@@ -203,6 +203,7 @@ dx_env_init(DxEnv *env, DxRun *run, DxBranch *branch)
 	env->variables = branch->variables;
 	env->build_context = build_context;
 	env->context_arg = arg;
+	dx_expression_env(env, pass, run);
 }
 
 /* ---------- leaving a state ---------- */
@@ -293,7 +294,7 @@ try_catch(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
 			 dx_payload("error", dx_json_string(fault->error),
 						"cause", fault->cause ? dx_json_string(fault->cause) : NULL,
 						"next", dx_json_string(next->name), NULL));
-	dx_env_init(&env, run, branch);
+	dx_env_init(&env, pass, run, branch);
 	if (!dx_io_catch(branch->state, catcher, &env, fault, &output, &variables,
 					 &failure))
 	{
@@ -325,7 +326,7 @@ dx_branch_step_failed(DxPass *pass, DxRun *run, DxBranch *branch,
 }
 
 static Jsonb *
-step_payload(DxRun *run, DxBranch *branch, Jsonb *result)
+step_payload(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 {
 	DxFault		fault;
 
@@ -339,7 +340,7 @@ step_payload(DxRun *run, DxBranch *branch, Jsonb *result)
 	{
 		DxEnv		env;
 
-		dx_env_init(&env, run, branch);
+		dx_env_init(&env, pass, run, branch);
 		if (!dx_io_enter(branch->state, &env, &branch->effective, &fault))
 			branch->effective = branch->data;
 	}
@@ -358,10 +359,10 @@ dx_branch_step_done(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 
 	dx_event(pass, run, state->type == DX_STATE_TASK ?
 			 DX_EVENT_STEP_SUCCEEDED : DX_EVENT_STATE_SUCCEEDED,
-			 branch, step_payload(run, branch, result));
+			 branch, step_payload(pass, run, branch, result));
 	branch->conflicts = 0;
 
-	dx_env_init(&env, run, branch);
+	dx_env_init(&env, pass, run, branch);
 	env.result = result;
 	if (dx_io_exit(state, &env, result, &output, &variables, &fault))
 		leave(pass, run, branch, state->next, output, variables);
@@ -412,7 +413,7 @@ pass_through(DxPass *pass, DxRun *run, DxBranch *branch)
 	DxFault		fault;
 	Jsonb	   *effective;
 
-	dx_env_init(&env, run, branch);
+	dx_env_init(&env, pass, run, branch);
 	if (!dx_io_enter(branch->state, &env, &effective, &fault))
 		branch_failed(pass, run, branch, &fault);
 	else
@@ -608,7 +609,7 @@ enter(DxPass *pass, DxRun *run, DxBranch *branch)
 	}
 	if (branch->entered_at == 0)
 		branch->entered_at = dx_now();
-	dx_env_init(&env, run, branch);
+	dx_env_init(&env, pass, run, branch);
 
 	switch (branch->state->type)
 	{

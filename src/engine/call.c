@@ -1,33 +1,23 @@
 /*-------------------------------------------------------------------------
  *
  * call.c
- *	  A sql: step: one call of a user's function in a subtransaction.
+ *	  A sql: step: one call of a user's function.
  *
  * Owns the cache of calls: for each (owner, version, state) the function that
  * the last input led to, and its plan.  The cache is emptied when anything in
  * pg_proc, pg_namespace or pg_type changes.
  *
- * The order at the end of a call matters: deferred constraints fire as the
- * owner, the step's settings are unwound, and only then the engine writes.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "engine/engine.h"
-#include "miscadmin.h"
-#include "storage/proc.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/syscache.h"
-#include "utils/timeout.h"
 
 typedef struct CallKey
 {
@@ -48,12 +38,6 @@ typedef struct CallEntry
 
 static HTAB *calls = NULL;
 static bool calls_stale = false;
-
-/* Is a step of the user's running in this backend? */
-static bool in_step = false;
-
-static TimeoutId step_timeout = MAX_TIMEOUTS;
-static volatile sig_atomic_t step_timed_out = false;
 
 /* ---------- the cache ---------- */
 
@@ -116,7 +100,7 @@ fits(const DxCallee *callee, const Jsonb *input)
 	JsonbIteratorToken token;
 	int			i = 0;
 
-	if (callee->whole)
+	if (callee->whole || callee->ignores_input)
 		return true;
 	if (!JsonContainerIsObject(container))
 		return false;
@@ -165,7 +149,8 @@ call_text(const DxCallee *callee)
 }
 
 static bool
-fill(CallEntry *entry, const char *target, const Jsonb *input, DxFault *fault)
+fill(CallEntry *entry, const char *target, const Jsonb *input,
+	 MemoryContext fault_cxt, DxFault *fault)
 {
 	MemoryContext oldcxt;
 	MemoryContext cxt;
@@ -192,8 +177,8 @@ fill(CallEntry *entry, const char *target, const Jsonb *input, DxFault *fault)
 	MemoryContextSwitchTo(oldcxt);
 	if (!resolved)
 	{
-		fault->error = pstrdup(fault->error);
-		fault->cause = pstrdup(fault->cause);
+		fault->error = MemoryContextStrdup(fault_cxt, fault->error);
+		fault->cause = MemoryContextStrdup(fault_cxt, fault->cause);
 		forget(entry);
 		return false;
 	}
@@ -207,7 +192,7 @@ fill(CallEntry *entry, const char *target, const Jsonb *input, DxFault *fault)
  */
 static CallEntry *
 look_up(Oid owner, int32 version_id, int state_index, const char *target,
-		const Jsonb *input, DxFault *fault)
+		const Jsonb *input, MemoryContext fault_cxt, DxFault *fault)
 {
 	CallKey		key = {owner, version_id, state_index};
 	CallEntry  *entry;
@@ -219,7 +204,7 @@ look_up(Oid owner, int32 version_id, int state_index, const char *target,
 		memset((char *) entry + sizeof(CallKey), 0, sizeof(CallEntry) - sizeof(CallKey));
 	if (entry->valid && fits(&entry->callee, input))
 		return entry;
-	return fill(entry, target, input, fault) ? entry : NULL;
+	return fill(entry, target, input, fault_cxt, fault) ? entry : NULL;
 }
 
 /* ---------- the call ---------- */
@@ -270,128 +255,42 @@ read_result(const DxCallee *callee, MemoryContext cxt)
 	return result;
 }
 
-static void
-step_timeout_handler(void)
-{
-	step_timed_out = true;
-	InterruptPending = true;
-	QueryCancelPending = true;
-	SetLatch(MyLatch);
-}
-
-static void
-start_timer(double timeout)
-{
-	step_timed_out = false;
-	if (timeout <= 0)
-		return;
-	if (step_timeout == MAX_TIMEOUTS)
-		step_timeout = RegisterTimeout(USER_TIMEOUT, step_timeout_handler);
-	enable_timeout_after(step_timeout, (int) Min(timeout * 1000.0, PG_INT32_MAX));
-}
-
-static void
-stop_timer(double timeout)
-{
-	if (timeout <= 0)
-		return;
-	disable_timeout(step_timeout, false);
-	if (step_timed_out)
-	{
-		/* It fired too late to interrupt anything. */
-		QueryCancelPending = false;
-		ereport(ERROR,
-				(errcode(ERRCODE_QUERY_CANCELED),
-				 errmsg("the step ran longer than its TimeoutSeconds")));
-	}
-}
-
-/*
- * Fires what the step has deferred, so that a violation is the step's error
- * and no code of the owner runs at commit.  That leaves all constraints
- * immediate for the rest of the transaction: then the pass ends here, and the
- * next step finds the defaults again.
- */
-static void
-fire_deferred(DxPass *pass)
-{
-	ConstraintsSetStmt *statement;
-
-	if (!dx_deferred_pending())
-		return;
-	statement = makeNode(ConstraintsSetStmt);
-	statement->constraints = NIL;
-	statement->deferred = false;
-	AfterTriggerSetState(statement);
-	pass->over = true;
-}
-
 static Jsonb *
-call_function(DxPass *pass, CallEntry *entry, Jsonb *input, double timeout,
-			  MemoryContext result_cxt)
+call_function(CallEntry *entry, Jsonb *input, MemoryContext result_cxt)
 {
 	Datum	   *values = palloc(sizeof(Datum) * Max(entry->callee.nargs, 1));
 	char	   *nulls = palloc(Max(entry->callee.nargs, 1));
-	Jsonb	   *result;
 	int			rc;
 
 	argument_values(entry, input, values, nulls);
-	in_step = true;
 	rc = SPI_execute_plan(entry->plan, values, nulls, false, 0);
-	in_step = false;
 	if (rc != SPI_OK_SELECT)
 		elog(ERROR, "calling a step gave %s", SPI_result_code_string(rc));
-	result = read_result(&entry->callee, result_cxt);
-	fire_deferred(pass);
-	stop_timer(timeout);
-	return result;
+	return read_result(&entry->callee, result_cxt);
 }
 
-/* What an error of the step is in the language. */
-static DxCallOutcome
-classify(DxPass *pass, ErrorData *edata, double timeout, DxFault *fault)
+/* What the guarded code works on. */
+typedef struct SqlCall
 {
-	if (edata->sqlerrcode == DX_SQLSTATE_RAISED)
-	{
-		fault->error = edata->message;
-		fault->cause = edata->detail;
-		return DX_CALL_FAULT;
-	}
-	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && step_timed_out)
-	{
-		fault->error = pstrdup(DX_ERROR_TIMEOUT);
-		fault->cause = psprintf("The step ran longer than its TimeoutSeconds of %g.", timeout);
-		return DX_CALL_FAULT;
-	}
-	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && !pass->cancel_is_error)
-		ReThrowError(edata);
+	DxRun	   *run;
+	int			state_index;
+	const char *target;
+	Jsonb	   *input;
+	MemoryContext result_cxt;
+	Jsonb	   *result;			/* NULL: fault says why */
+	DxFault    *fault;
+} SqlCall;
 
-	fault->error = psprintf("SQL.%s", dx_sqlstate_name(edata->sqlerrcode));
-	fault->cause = edata->message;
-	if (edata->detail != NULL)
-		fault->cause = psprintf("%s\nDETAIL: %s", fault->cause, edata->detail);
-	if (edata->hint != NULL)
-		fault->cause = psprintf("%s\nHINT: %s", fault->cause, edata->hint);
-
-	if (edata->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
-		edata->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE)
-		return DX_CALL_CONFLICT;
-	return DX_CALL_FAULT;
-}
-
-/*
- * Refuses what would begin a pass within a pass.  what: the function that the
- * step has called.  Errors: 55000.
- */
-void
-dx_refuse_in_step(const char *what)
+static void
+call_body(void *arg)
 {
-	if (in_step)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("%s can't be called from a step", what),
-				 errdetail("The pass that runs the step holds the locks that it would need."),
-				 errhint("A step may start runs, signal and cancel.")));
+	SqlCall    *call = arg;
+	CallEntry  *entry = look_up(call->run->owner, call->run->version_id,
+								call->state_index, call->target, call->input,
+								call->result_cxt, call->fault);
+
+	if (entry != NULL)
+		call->result = call_function(entry, call->input, call->result_cxt);
 }
 
 /*
@@ -408,54 +307,13 @@ DxCallOutcome
 dx_call_sql(DxPass *pass, DxRun *run, int state_index, const char *target,
 			Jsonb *input, double timeout, Jsonb **result, DxFault *fault)
 {
-	MemoryContext oldcxt = CurrentMemoryContext;
-	ResourceOwner oldowner = CurrentResourceOwner;
-	DxCallOutcome outcome = DX_CALL_DONE;
-	Oid			userid;
-	int			sec_context;
+	SqlCall		call = {run, state_index, target, input, CurrentMemoryContext,
+	NULL, fault};
+	DxCallOutcome outcome;
 
-	GetUserIdAndSecContext(&userid, &sec_context);
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		CallEntry  *entry;
-		int			guc_level = NewGUCNestLevel();
-
-		/* Neither SET ROLE nor SET SESSION AUTHORIZATION work in here. */
-		SetUserIdAndSecContext(run->owner,
-							   sec_context | SECURITY_LOCAL_USERID_CHANGE);
-		start_timer(timeout);
-		entry = look_up(run->owner, run->version_id, state_index, target, input,
-						fault);
-		if (entry == NULL)
-			outcome = DX_CALL_FAULT;
-		else
-			*result = call_function(pass, entry, input, timeout, oldcxt);
-		if (entry == NULL && timeout > 0)
-			disable_timeout(step_timeout, false);
-		AtEOXact_GUC(false, guc_level);
-		SetUserIdAndSecContext(userid, sec_context);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(oldcxt);
-		CurrentResourceOwner = oldowner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		in_step = false;
-		MemoryContextSwitchTo(oldcxt);
-		edata = CopyErrorData();
-		FlushErrorState();
-		if (timeout > 0 && step_timeout != MAX_TIMEOUTS)
-			disable_timeout(step_timeout, false);
-		if (step_timed_out)
-			QueryCancelPending = false;
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(oldcxt);
-		CurrentResourceOwner = oldowner;
-		outcome = classify(pass, edata, timeout, fault);
-	}
-	PG_END_TRY();
+	outcome = dx_guard(pass, run->owner, timeout, call_body, &call, fault);
+	if (outcome == DX_CALL_DONE && call.result == NULL)
+		outcome = DX_CALL_FAULT;
+	*result = call.result;
 	return outcome;
 }

@@ -345,7 +345,7 @@ extern void dx_branch_step_failed(DxPass *pass, DxRun *run, DxBranch *branch,
 								  const DxFault *fault);
 extern bool dx_branch_due(const DxPass *pass, const DxRun *run,
 						  const DxBranch *branch);
-extern void dx_env_init(DxEnv *env, DxRun *run, DxBranch *branch);
+extern void dx_env_init(DxEnv *env, DxPass *pass, DxRun *run, DxBranch *branch);
 extern bool dx_budget_spent(DxPass *pass);
 
 /* Deadlocks in a row after which the author of the step has to hear of it. */
@@ -379,7 +379,7 @@ extern bool dx_tolerance_holds(const DxBranch *branch, DxFault *fault);
 
 extern void dx_undo_advance(DxPass *pass, DxRun *run, DxBranch *branch);
 
-/* ---------- call.c, resolve.c: sql: steps ---------- */
+/* ---------- guard.c ---------- */
 
 typedef enum DxCallOutcome
 {
@@ -388,18 +388,25 @@ typedef enum DxCallOutcome
 	DX_CALL_CONFLICT			/* deadlock or serialization failure: again */
 } DxCallOutcome;
 
+typedef void (*DxUserCode) (void *arg);
+
+extern DxCallOutcome dx_guard(DxPass *pass, Oid owner, double timeout,
+							  DxUserCode code, void *arg, DxFault *fault);
+extern void dx_refuse_in_step(const char *what);
+
+/* ---------- call.c, resolve.c: sql: steps ---------- */
+
 extern DxCallOutcome dx_call_sql(DxPass *pass, DxRun *run, int state_index,
 								 const char *target, Jsonb *input,
 								 double timeout, Jsonb **result,
 								 DxFault *fault);
 
 
-extern void dx_refuse_in_step(const char *what);
-
 typedef struct DxCallee
 {
 	Oid			function;
 	bool		whole;			/* one jsonb argument takes the whole input */
+	bool		ignores_input;	/* it has no arguments, and no namesake */
 	bool		returns_set;
 	bool		returns_void;
 	int			variadic_arg;	/* which of them is VARIADIC, or -1 */
@@ -414,6 +421,12 @@ extern bool dx_split_target(const char *target, char **schema, char **name);
 extern List *dx_function_oids(const char *schema, const char *name);
 extern bool dx_resolve(const char *target, const Jsonb *input,
 					   DxCallee *callee, DxFault *fault);
+
+/* ---------- expression.c ---------- */
+
+extern void dx_expression_env(DxEnv *env, DxPass *pass, DxRun *run);
+extern void dx_expression_check(void *arg, const DxExpr *expr,
+								DxProblems *problems);
 
 /* ---------- argument.c ---------- */
 

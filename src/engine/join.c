@@ -91,7 +91,7 @@ dx_join_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 /* ---------- children ---------- */
 
 static bool
-child_input(DxRun *run, DxBranch *parent, int index, Jsonb **input, DxFault *fault)
+child_input(DxPass *pass, DxRun *run, DxBranch *parent, int index, Jsonb **input, DxFault *fault)
 {
 	DxEnv		env;
 	JsonbValue *item;
@@ -102,7 +102,7 @@ child_input(DxRun *run, DxBranch *parent, int index, Jsonb **input, DxFault *fau
 		return true;
 	}
 	item = getIthJsonbValueFromContainer(&parent->items->root, index);
-	dx_env_init(&env, run, parent);
+	dx_env_init(&env, pass, run, parent);
 	return dx_io_item_input(parent->state, &env, index, dx_json_from_value(item),
 							input, fault);
 }
@@ -123,7 +123,7 @@ open_child(DxPass *pass, DxRun *run, DxBranch *parent)
 	DxFault		fault;
 	Jsonb	   *input;
 
-	if (!child_input(run, parent, index, &input, &fault))
+	if (!child_input(pass, run, parent, index, &input, &fault))
 	{
 		dx_join_failed(pass, run, parent, &fault);
 		return;

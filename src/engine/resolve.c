@@ -260,6 +260,7 @@ dx_resolve(const char *target, const Jsonb *input, DxCallee *callee,
 	Candidate  *only;
 	JsonbValue *keys;
 	int			nkeys;
+	bool		ignores = false;
 	ListCell   *lc;
 
 	if (!dx_split_target(target, &callee->schema, &callee->name))
@@ -293,6 +294,7 @@ dx_resolve(const char *target, const Jsonb *input, DxCallee *callee,
 	{
 		named = only;
 		nkeys = 0;
+		ignores = true;
 	}
 	if (named == NULL && whole == NULL && keys == NULL)
 		return fail(fault, ERRCODE_INVALID_PARAMETER_VALUE,
@@ -307,5 +309,6 @@ dx_resolve(const char *target, const Jsonb *input, DxCallee *callee,
 		return fail(fault, ERRCODE_WRONG_OBJECT_TYPE,
 					psprintf("%s is not a plain function.", format_procedure(only->oid)));
 	fill_callee(callee, only, named == NULL, nkeys, keys);
+	callee->ignores_input = ignores;
 	return true;
 }

@@ -93,7 +93,7 @@ next_completed(DxPass *pass, DxRun *run, const DxBranch *branch,
 
 /* The undo's input: the template over {"input","output","error"}, or that. */
 static bool
-undo_input(DxRun *run, DxBranch *branch, const Completed *completed,
+undo_input(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *completed,
 		   Jsonb **input, DxFault *fault)
 {
 	const DxTask *task = &completed->state->u.task;
@@ -110,7 +110,7 @@ undo_input(DxRun *run, DxBranch *branch, const Completed *completed,
 	if (task->undo_parameters == NULL)
 		return true;
 
-	dx_env_init(&env, run, branch);
+	dx_env_init(&env, pass, run, branch);
 	env.input = *input;
 	env.state_input = *input;
 	return dx_template_eval(task->undo_parameters, &env, input, fault);
@@ -153,8 +153,8 @@ call_undo(DxPass *pass, DxRun *run, DxBranch *branch,
 	bool		limited;
 	double		timeout = 0;
 
-	dx_env_init(&env, run, branch);
-	if (!undo_input(run, branch, completed, &input, fault) ||
+	dx_env_init(&env, pass, run, branch);
+	if (!undo_input(pass, run, branch, completed, &input, fault) ||
 		!dx_amount_eval(&task->undo_timeout, &env, &limited, &timeout, fault))
 		return DX_CALL_FAULT;
 	pass->result->steps++;

@@ -1,0 +1,314 @@
+/*-------------------------------------------------------------------------
+ *
+ * expression.c
+ *	  {% SQL expression %}: the evaluator behind QueryLanguage SQL.
+ *
+ * An expression is parsed as PL/pgSQL parses its own, with the variables
+ * (input, result, error, context and what Assign has set, all jsonb) as
+ * parameters that a parser hook supplies.  Owns the cache of plans by (owner,
+ * version, expression).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "engine/engine.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/params.h"
+#include "parser/parse_node.h"
+#include "parser/parser.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+typedef struct PlanKey
+{
+	Oid			owner;
+	int32		version_id;
+	int32		ordinal;
+} PlanKey;
+
+typedef struct PlanEntry
+{
+	PlanKey		key;			/* hash key */
+	SPIPlanPtr	plan;			/* NULL: not made */
+	List	   *names;			/* of char *: parameter n is element n - 1 */
+	MemoryContext cxt;
+} PlanEntry;
+
+static HTAB *plans = NULL;
+
+/* ---------- parsing ---------- */
+
+static bool
+is_variable_name(Node *field)
+{
+	return IsA(field, String);
+}
+
+/* A column reference that names no column is one of our variables. */
+static Node *
+resolve_variable(ParseState *pstate, ColumnRef *ref, Node *var)
+{
+	PlanEntry  *entry = pstate->p_ref_hook_state;
+	MemoryContext oldcxt;
+	const char *name;
+	Param	   *param;
+	ListCell   *lc;
+	int			number = 0;
+
+	if (var != NULL || list_length(ref->fields) != 1 ||
+		!is_variable_name(linitial(ref->fields)))
+		return NULL;
+	name = strVal(linitial(ref->fields));
+	foreach(lc, entry->names)
+	{
+		if (strcmp(lfirst(lc), name) == 0)
+			number = foreach_current_index(lc) + 1;
+	}
+	if (number == 0)
+	{
+		oldcxt = MemoryContextSwitchTo(entry->cxt);
+		entry->names = lappend(entry->names, pstrdup(name));
+		MemoryContextSwitchTo(oldcxt);
+		number = list_length(entry->names);
+	}
+
+	param = makeNode(Param);
+	param->paramkind = PARAM_EXTERN;
+	param->paramid = number;
+	param->paramtype = JSONBOID;
+	param->paramtypmod = -1;
+	param->paramcollid = InvalidOid;
+	param->location = ref->location;
+	return (Node *) param;
+}
+
+static void
+set_up_parser(ParseState *pstate, void *arg)
+{
+	pstate->p_post_columnref_hook = resolve_variable;
+	pstate->p_ref_hook_state = arg;
+}
+
+/*
+ * Makes the plan of an expression.  Errors: whatever the parser says.  The
+ * text is parsed alone before it is wrapped, so that it can't end the wrapping.
+ */
+static void
+prepare(PlanEntry *entry, const char *text)
+{
+	SPIPrepareOptions options;
+	char	   *wrapped;
+
+	(void) raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
+	wrapped = psprintf("SELECT pg_catalog.to_jsonb((SELECT %s\n))", text);
+
+	memset(&options, 0, sizeof(options));
+	options.parserSetup = set_up_parser;
+	options.parserSetupArg = entry;
+	options.parseMode = RAW_PARSE_DEFAULT;
+	entry->plan = SPI_prepare_extended(wrapped, &options);
+	if (entry->plan == NULL)
+		elog(ERROR, "could not prepare an expression: %s",
+			 SPI_result_code_string(SPI_result));
+}
+
+static PlanEntry *
+look_up(const DxRun *run, const DxExpr *expr)
+{
+	PlanKey		key = {run->owner, run->version_id, expr->ordinal};
+	PlanEntry  *entry;
+	bool		found;
+
+	if (plans == NULL)
+	{
+		HASHCTL		ctl;
+
+		ctl.keysize = sizeof(PlanKey);
+		ctl.entrysize = sizeof(PlanEntry);
+		ctl.hcxt = TopMemoryContext;
+		plans = hash_create("dealix_exec expressions", 64, &ctl,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	entry = hash_search(plans, &key, HASH_ENTER, &found);
+	if (!found)
+	{
+		entry->plan = NULL;
+		entry->names = NIL;
+		entry->cxt = NULL;
+	}
+	if (entry->plan == NULL)
+	{
+		if (entry->cxt != NULL)
+			MemoryContextDelete(entry->cxt);
+		entry->names = NIL;
+		entry->cxt = AllocSetContextCreate(TopMemoryContext,
+										   "dealix_exec expression",
+										   ALLOCSET_SMALL_SIZES);
+		prepare(entry, expr->text);
+		if (SPI_keepplan(entry->plan) != 0)
+			elog(ERROR, "could not keep the plan of an expression");
+	}
+	return entry;
+}
+
+/* ---------- evaluating ---------- */
+
+typedef struct Evaluation
+{
+	DxPass	   *pass;
+	DxRun	   *run;
+	const DxExpr *expr;
+	DxEnv	   *env;
+	MemoryContext cxt;
+	Jsonb	   *value;
+} Evaluation;
+
+static Jsonb *
+context_of(DxEnv *env)
+{
+	if (env->context == NULL && env->build_context != NULL)
+		env->context = env->build_context(env->context_arg);
+	return env->context;
+}
+
+/* The value of a variable; NULL when it has none. */
+static Jsonb *
+variable(DxEnv *env, const char *name)
+{
+	if (strcmp(name, "input") == 0)
+		return env->state_input ? env->state_input : env->input;
+	if (strcmp(name, "result") == 0)
+		return env->result;
+	if (strcmp(name, "error") == 0)
+		return env->error_output;
+	if (strcmp(name, "context") == 0)
+		return context_of(env);
+	return env->variables ? dx_json_get_json(env->variables, name) : NULL;
+}
+
+static ParamListInfo
+bind(const PlanEntry *entry, Evaluation *evaluation)
+{
+	ParamListInfo params = makeParamList(list_length(entry->names));
+	ListCell   *lc;
+
+	foreach(lc, entry->names)
+	{
+		ParamExternData *param = &params->params[foreach_current_index(lc)];
+		Jsonb	   *value = variable(evaluation->env, lfirst(lc));
+
+		if (value == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("variable \"%s\" has no value here", (char *) lfirst(lc)),
+					 errhint("There are input, result, error, context and what Assign has set.")));
+		param->value = JsonbPGetDatum(value);
+		param->isnull = false;
+		param->pflags = PARAM_FLAG_CONST;
+		param->ptype = JSONBOID;
+	}
+	params->parserSetup = set_up_parser;
+	params->parserSetupArg = unconstify(PlanEntry *, entry);
+	return params;
+}
+
+static void
+evaluate_body(void *arg)
+{
+	Evaluation *evaluation = arg;
+	PlanEntry  *entry = look_up(evaluation->run, evaluation->expr);
+	SPIExecuteOptions options;
+	MemoryContext oldcxt;
+	bool		isnull = true;
+	Datum		value = (Datum) 0;
+
+	memset(&options, 0, sizeof(options));
+	options.params = bind(entry, evaluation);
+	options.read_only = false;
+	if (SPI_execute_plan_extended(entry->plan, &options) != SPI_OK_SELECT)
+		elog(ERROR, "evaluating an expression failed");
+	if (SPI_processed > 0)
+		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+							  &isnull);
+	oldcxt = MemoryContextSwitchTo(evaluation->cxt);
+	evaluation->value = isnull ? dx_json_null() : DatumGetJsonbPCopy(value);
+	MemoryContextSwitchTo(oldcxt);
+	SPI_freetuptable(SPI_tuptable);
+}
+
+typedef struct EvaluatorArg
+{
+	DxPass	   *pass;
+	DxRun	   *run;
+} EvaluatorArg;
+
+/* DxEvaluator of QueryLanguage SQL. */
+static bool
+evaluate(void *arg, const DxExpr *expr, DxEnv *env, Jsonb **value,
+		 DxFault *fault)
+{
+	EvaluatorArg *at = arg;
+	Evaluation	evaluation = {at->pass, at->run, expr, env, CurrentMemoryContext, NULL};
+	DxFault		sql = {NULL, NULL};
+
+	if (dx_guard(at->pass, at->run->owner, 0, evaluate_body, &evaluation,
+				 &sql) == DX_CALL_DONE)
+	{
+		*value = evaluation.value;
+		return true;
+	}
+	fault->error = pstrdup(DX_ERROR_QUERY);
+	fault->cause = psprintf("At %s: %s: %s", expr->pointer, sql.error,
+							sql.cause ? sql.cause : "");
+	return false;
+}
+
+/* Lets an environment evaluate expressions as the owner of a run. */
+void
+dx_expression_env(DxEnv *env, DxPass *pass, DxRun *run)
+{
+	EvaluatorArg *arg = palloc(sizeof(EvaluatorArg));
+
+	arg->pass = pass;
+	arg->run = run;
+	env->evaluate = evaluate;
+	env->evaluate_arg = arg;
+}
+
+/* ---------- checking ---------- */
+
+typedef struct Check
+{
+	const char *text;
+} Check;
+
+static void
+check_body(void *arg)
+{
+	Check	   *check = arg;
+	PlanEntry	entry;
+
+	memset(&entry, 0, sizeof(entry));
+	entry.cxt = CurrentMemoryContext;
+	prepare(&entry, check->text);
+}
+
+/*
+ * Reports what is wrong with an expression: DxCompileOptions.check_expr.
+ * Needs SPI_connect.
+ */
+void
+dx_expression_check(void *arg, const DxExpr *expr, DxProblems *problems)
+{
+	Check		check = {expr->text};
+	DxFault		fault = {NULL, NULL};
+
+	if (dx_guard(NULL, GetUserId(), 0, check_body, &check, &fault) != DX_CALL_DONE)
+		dx_problem(problems, expr->pointer, "INVALID_EXPRESSION",
+				   "Between {% and %} stands one SQL expression over input, result, error, context and assigned variables, all jsonb.",
+				   "%s", fault.cause ? fault.cause : fault.error);
+}

@@ -1,0 +1,202 @@
+/*-------------------------------------------------------------------------
+ *
+ * guard.c
+ *	  The frame in which all code of the user's runs: steps and expressions.
+ *
+ * A subtransaction, the owner's identity, a GUC nest level and a timer.  The
+ * order at the end matters: deferred constraints fire as the owner, the
+ * settings are unwound, and only then the engine goes on.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "commands/trigger.h"
+#include "engine/engine.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "storage/proc.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/timeout.h"
+
+/* Is code of the user's running in this backend? */
+static bool in_step = false;
+
+static TimeoutId step_timeout = MAX_TIMEOUTS;
+static volatile sig_atomic_t step_timed_out = false;
+
+static void
+step_timeout_handler(void)
+{
+	step_timed_out = true;
+	InterruptPending = true;
+	QueryCancelPending = true;
+	SetLatch(MyLatch);
+}
+
+static void
+start_timer(double timeout)
+{
+	step_timed_out = false;
+	if (timeout <= 0)
+		return;
+	if (step_timeout == MAX_TIMEOUTS)
+		step_timeout = RegisterTimeout(USER_TIMEOUT, step_timeout_handler);
+	enable_timeout_after(step_timeout, (int) Min(timeout * 1000.0, PG_INT32_MAX));
+}
+
+static void
+stop_timer(double timeout)
+{
+	if (timeout <= 0)
+		return;
+	disable_timeout(step_timeout, false);
+	if (step_timed_out)
+	{
+		/* It fired too late to interrupt anything. */
+		QueryCancelPending = false;
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("the step ran longer than its time")));
+	}
+}
+
+/*
+ * Fires what the step has deferred, so that a violation is the step's error
+ * and no code of the owner runs at commit.  That leaves all constraints
+ * immediate for the rest of the transaction: then the pass ends here, and the
+ * next step finds the defaults again.
+ */
+static void
+fire_deferred(DxPass *pass)
+{
+	ConstraintsSetStmt *statement;
+
+	if (!dx_deferred_pending())
+		return;
+	statement = makeNode(ConstraintsSetStmt);
+	statement->constraints = NIL;
+	statement->deferred = false;
+	AfterTriggerSetState(statement);
+	if (pass != NULL)
+		pass->over = true;
+}
+
+/* What an error of the user's code is in the language. */
+static DxCallOutcome
+classify(DxPass *pass, ErrorData *edata, double timeout, DxFault *fault)
+{
+	if (edata->sqlerrcode == DX_SQLSTATE_RAISED)
+	{
+		fault->error = edata->message;
+		fault->cause = edata->detail;
+		return DX_CALL_FAULT;
+	}
+	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && step_timed_out)
+	{
+		fault->error = pstrdup(DX_ERROR_TIMEOUT);
+		fault->cause = psprintf("The step ran longer than its TimeoutSeconds of %g.", timeout);
+		return DX_CALL_FAULT;
+	}
+	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED &&
+		(pass == NULL || !pass->cancel_is_error))
+		ReThrowError(edata);
+
+	fault->error = psprintf("SQL.%s", dx_sqlstate_name(edata->sqlerrcode));
+	fault->cause = edata->message;
+	if (edata->detail != NULL)
+		fault->cause = psprintf("%s\nDETAIL: %s", fault->cause, edata->detail);
+	if (edata->hint != NULL)
+		fault->cause = psprintf("%s\nHINT: %s", fault->cause, edata->hint);
+
+	if (edata->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+		edata->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE)
+		return DX_CALL_CONFLICT;
+	return DX_CALL_FAULT;
+}
+
+/*
+ * Refuses what would begin a pass within a pass.  what: the function that the
+ * step has called.  Errors: 55000.
+ */
+void
+dx_refuse_in_step(const char *what)
+{
+	if (in_step)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s can't be called from a step", what),
+				 errdetail("The pass that runs the step holds the locks that it would need."),
+				 errhint("A step may start runs, signal and cancel.")));
+}
+
+/* The code itself and what has to happen while it still is the owner's turn. */
+static void
+run_guarded(DxPass *pass, Oid owner, int sec_context, double timeout,
+			DxUserCode code, void *arg)
+{
+	int			guc_level = NewGUCNestLevel();
+
+	/* Neither SET ROLE nor SET SESSION AUTHORIZATION work in here. */
+	SetUserIdAndSecContext(owner, sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	start_timer(timeout);
+	in_step = true;
+	code(arg);
+	fire_deferred(pass);
+	in_step = false;
+	stop_timer(timeout);
+	AtEOXact_GUC(false, guc_level);
+}
+
+/*
+ * Runs code of the user's as owner, in a subtransaction of its own.
+ *
+ * pass: NULL outside of one.  timeout in seconds, 0 = none.  The code runs in
+ * a context that goes with the subtransaction: what it returns it has to
+ * allocate elsewhere.  *fault lives in CurrentMemoryContext.  A deadlock or
+ * serialization failure is DX_CALL_CONFLICT, with the fault filled too.  An
+ * error is only raised for a cancel that is not the step's.
+ */
+DxCallOutcome
+dx_guard(DxPass *pass, Oid owner, double timeout, DxUserCode code, void *arg,
+		 DxFault *fault)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+	ResourceOwner oldowner = CurrentResourceOwner;
+	DxCallOutcome outcome = DX_CALL_DONE;
+	Oid			userid;
+	int			sec_context;
+
+	GetUserIdAndSecContext(&userid, &sec_context);
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		run_guarded(pass, owner, sec_context, timeout, code, arg);
+		SetUserIdAndSecContext(userid, sec_context);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(oldcxt);
+		CurrentResourceOwner = oldowner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		in_step = false;
+		MemoryContextSwitchTo(oldcxt);
+		edata = CopyErrorData();
+		FlushErrorState();
+		if (timeout > 0 && step_timeout != MAX_TIMEOUTS)
+			disable_timeout(step_timeout, false);
+		if (step_timed_out)
+			QueryCancelPending = false;
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(oldcxt);
+		CurrentResourceOwner = oldowner;
+		outcome = classify(pass, edata, timeout, fault);
+	}
+	PG_END_TRY();
+	return outcome;
+}
