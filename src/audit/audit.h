@@ -41,7 +41,12 @@ typedef struct DxAuditEvent
 	const Jsonb *payload;		/* NULL: none */
 } DxAuditEvent;
 
-extern void dx_chain_append(DxChain *chain, const DxAuditEvent *event);
-extern void dx_sha256(const void *data, size_t len, DxHash *hash);
+typedef struct DxHasher DxHasher;
+
+extern DxHasher *dx_hasher_open(void);
+extern void dx_hasher_close(DxHasher *hasher);
+extern void dx_sha256(DxHasher *hasher, const void *data, size_t len, DxHash *hash);
+extern void dx_chain_append(DxHasher *hasher, DxChain *chain,
+							const DxAuditEvent *event);
 
 #endif							/* DX_AUDIT_H */

@@ -23,20 +23,29 @@
 static const char event_domain[] = "dealix_exec/event/1";
 
 /*
+ * Opens a context for many hashes: making one costs more than a short hash.
+ * It belongs to the current resource owner and has to be closed under it.
+ */
+DxHasher *
+dx_hasher_open(void)
+{
+	return (DxHasher *) pg_cryptohash_create(PG_SHA256);
+}
+
+void
+dx_hasher_close(DxHasher *hasher)
+{
+	pg_cryptohash_free((pg_cryptohash_ctx *) hasher);
+}
+
+/*
  * SHA-256 of len bytes.  Errors: XX000 when the server's library refuses.
  */
 void
-dx_sha256(const void *data, size_t len, DxHash *hash)
+dx_sha256(DxHasher *hasher, const void *data, size_t len, DxHash *hash)
 {
-	static pg_cryptohash_ctx *ctx = NULL;
+	pg_cryptohash_ctx *ctx = (pg_cryptohash_ctx *) hasher;
 
-	if (ctx == NULL)
-	{
-		MemoryContext oldcxt = MemoryContextSwitchTo(TopMemoryContext);
-
-		ctx = pg_cryptohash_create(PG_SHA256);
-		MemoryContextSwitchTo(oldcxt);
-	}
 	if (ctx == NULL ||
 		pg_cryptohash_init(ctx) < 0 ||
 		pg_cryptohash_update(ctx, data, len) < 0 ||
@@ -62,7 +71,7 @@ append_text(StringInfo buf, const char *text)
  * Moves the head of a chain over one more event.
  */
 void
-dx_chain_append(DxChain *chain, const DxAuditEvent *event)
+dx_chain_append(DxHasher *hasher, DxChain *chain, const DxAuditEvent *event)
 {
 	StringInfoData buf;
 
@@ -86,10 +95,10 @@ dx_chain_append(DxChain *chain, const DxAuditEvent *event)
 		initStringInfo(&text);
 		(void) JsonbToCString(&text, unconstify(JsonbContainer *, &event->payload->root),
 							  VARSIZE(event->payload));
-		dx_sha256(text.data, text.len, &payload);
+		dx_sha256(hasher, text.data, text.len, &payload);
 		appendBinaryStringInfo(&buf, (const char *) payload.bytes, DX_HASH_LENGTH);
 		pfree(text.data);
 	}
-	dx_sha256(buf.data, buf.len, &chain->head);
+	dx_sha256(hasher, buf.data, buf.len, &chain->head);
 	pfree(buf.data);
 }

@@ -313,6 +313,7 @@ extern void dx_event(DxPass *pass, DxRun *run, DxEventKind kind,
 					 const DxBranch *branch, Jsonb *payload);
 extern void dx_event_by(DxPass *pass, DxRun *run, DxEventKind kind,
 						Oid actor, Jsonb *payload);
+extern void dx_events_chain(List *events);
 extern const char *dx_event_name(DxEventKind kind);
 extern Jsonb *dx_payload(const char *first_key,...);
 extern Jsonb *dx_json_int(int32 value);
@@ -471,7 +472,5 @@ extern bool dx_may_see(Oid owner);
 extern bool dx_may_operate(Oid owner);
 
 #define DX_SQLSTATE_RAISED	MAKE_SQLSTATE('D', 'X', '0', '0', '1')
-
-extern void dx_engine_init(void);
 
 #endif							/* DX_ENGINE_H */

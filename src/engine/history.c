@@ -3,8 +3,8 @@
  * history.c
  *	  One event for each transition, numbered and chained per run.
  *
- * Events are kept in the pass and written in one statement (store.c); the
- * chain's head moves at once, so that order in memory is order in the chain.
+ * Events are kept in the pass and written in one statement (store.c), in their
+ * order; that is when the chain's head moves.
  *
  *-------------------------------------------------------------------------
  */
@@ -57,7 +57,6 @@ append(DxPass *pass, DxRun *run, DxEventKind kind, const DxBranch *branch,
 {
 	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
 	DxEvent    *event = palloc0(sizeof(DxEvent));
-	DxAuditEvent audit;
 
 	event->run = run;
 	event->seq = ++run->seq;
@@ -71,21 +70,36 @@ append(DxPass *pass, DxRun *run, DxEventKind kind, const DxBranch *branch,
 	event->at = at;
 	event->payload = payload;
 
-	audit.run_id = &run->id;
-	audit.seq = event->seq;
-	audit.kind = kind;
-	audit.branch = event->branch;
-	audit.state = event->state;
-	audit.attempt = event->attempt;
-	audit.actor = event->actor;
-	audit.at = at;
-	audit.payload = payload;
-	dx_chain_append(&run->chain, &audit);
-	event->hash = run->chain.head;
-
 	pass->events = lappend(pass->events, event);
 	run->changed = true;
 	MemoryContextSwitchTo(oldcxt);
+}
+
+/* Moves the heads of the chains over the events of a pass, in their order. */
+void
+dx_events_chain(List *events)
+{
+	DxHasher   *hasher = dx_hasher_open();
+	ListCell   *lc;
+
+	foreach(lc, events)
+	{
+		DxEvent    *event = lfirst(lc);
+		DxAuditEvent audit;
+
+		audit.run_id = &event->run->id;
+		audit.seq = event->seq;
+		audit.kind = event->kind;
+		audit.branch = event->branch;
+		audit.state = event->state;
+		audit.attempt = event->attempt;
+		audit.actor = event->actor;
+		audit.at = event->at;
+		audit.payload = event->payload;
+		dx_chain_append(hasher, &event->run->chain, &audit);
+		event->hash = event->run->chain.head;
+	}
+	dx_hasher_close(hasher);
 }
 
 /*

@@ -187,6 +187,7 @@ store_version(int32 workflow_id, Jsonb *definition)
 {
 	char	   *text = JsonbToCString(NULL, &definition->root, VARSIZE(definition));
 	bytea	   *sha256 = palloc(VARHDRSZ + DX_HASH_LENGTH);
+	DxHasher   *hasher;
 	DxHash		hash;
 	Datum		values[5];
 	DxIdentity	saved;
@@ -194,7 +195,9 @@ store_version(int32 workflow_id, Jsonb *definition)
 	bool		isnull;
 	Oid			caller = GetUserId();
 
-	dx_sha256(text, strlen(text), &hash);
+	hasher = dx_hasher_open();
+	dx_sha256(hasher, text, strlen(text), &hash);
+	dx_hasher_close(hasher);
 	SET_VARSIZE(sha256, VARHDRSZ + DX_HASH_LENGTH);
 	memcpy(VARDATA(sha256), hash.bytes, DX_HASH_LENGTH);
 

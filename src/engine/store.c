@@ -52,7 +52,7 @@ static DxStatement inbox_statement = {
 static DxStatement history_statement = {
 	"INSERT INTO dealix.history_event"
 	" (run_id, at, seq, branch, kind, attempt, actor, state, payload, hash)"
-	" SELECT * FROM pg_catalog.unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+	" SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
 	10, {UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
 	INT2ARRAYOID, INT2ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID,
 	BYTEAARRAYOID}
@@ -64,7 +64,7 @@ static DxStatement run_statement = {
 	" started_at = u.started_at, finished_at = u.finished_at,"
 	" deadline = u.deadline, error = u.error, cause = u.cause,"
 	" chain = u.chain, output = u.output"
-	" FROM pg_catalog.unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
 	" AS u(run_id, status, final_status, seq, last_branch, undone_to,"
 	" started_at, finished_at, deadline, error, cause, chain, output)"
 	" WHERE r.run_id = u.run_id",
@@ -80,7 +80,7 @@ static DxStatement run_statement = {
 	TEXTARRAYOID, BOOLARRAYOID, JSONBARRAYOID, JSONBARRAYOID, JSONBARRAYOID
 #define BRANCH_NARRAYS 18
 #define BRANCH_UNNEST \
-	" FROM pg_catalog.unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11," \
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11," \
 	" $12, $13, $14, $15, $16, $17, $18) AS u(run_id, owner, branch, parent," \
 	" item, phase, state, attempt, conflicts, due_at, entered_at, wait_for," \
 	" retries, counts, data_changed, data, items, variables)"
@@ -110,12 +110,12 @@ static DxStatement branch_update_statement = {
 
 static DxStatement result_insert_statement = {
 	"INSERT INTO dealix.branch_result (run_id, parent, item, output)"
-	" SELECT * FROM pg_catalog.unnest($1, $2, $3, $4)",
+	" SELECT * FROM unnest($1, $2, $3, $4)",
 	4, {UUIDARRAYOID, INT4ARRAYOID, INT4ARRAYOID, JSONBARRAYOID}
 };
 
 static DxStatement result_delete_statement = {
-	"DELETE FROM dealix.branch_result b USING pg_catalog.unnest($1, $2)"
+	"DELETE FROM dealix.branch_result b USING unnest($1, $2)"
 	" AS u(run_id, parent) WHERE b.run_id = u.run_id AND b.parent = u.parent",
 	2, {UUIDARRAYOID, INT4ARRAYOID}
 };
@@ -126,13 +126,13 @@ static DxStatement result_clear_statement = {
 };
 
 static DxStatement branch_delete_statement = {
-	"DELETE FROM dealix.branch b USING pg_catalog.unnest($1, $2)"
+	"DELETE FROM dealix.branch b USING unnest($1, $2)"
 	" AS u(run_id, branch) WHERE b.run_id = u.run_id AND b.branch = u.branch",
 	2, {UUIDARRAYOID, INT4ARRAYOID}
 };
 
 static DxStatement inbox_delete_statement = {
-	"DELETE FROM dealix.inbox i USING pg_catalog.unnest($1, $2)"
+	"DELETE FROM dealix.inbox i USING unnest($1, $2)"
 	" AS u(run_id, inbox_id) WHERE i.run_id = u.run_id AND i.inbox_id = u.inbox_id",
 	2, {UUIDARRAYOID, INT8ARRAYOID}
 };
@@ -508,6 +508,7 @@ dx_store_history(DxPass *pass)
 
 	if (pass->events == NIL)
 		return;
+	dx_events_chain(pass->events);
 	columns = columns_make(&history_statement, list_length(pass->events));
 	foreach(lc, pass->events)
 	{
