@@ -276,6 +276,8 @@ typedef struct DxMachine
 	int			index;
 	int			start;			/* state index of StartAt */
 	int			owner;			/* state index of the Parallel/Map, -1 = top */
+	int			first_state;	/* its states stand in a row, ordered by */
+	int			nstates;		/* length and then bytes of the name */
 } DxMachine;
 
 typedef struct DxProgram
@@ -291,12 +293,14 @@ typedef struct DxProgram
 	bool		pure;			/* no Task at all */
 } DxProgram;
 
-/* ---------- program.c, validate.c ---------- */
+/* ---------- program.c, problem.c, resource.c ---------- */
 
 /* What compile asks its caller about the world. NULL callbacks: all is well. */
 typedef struct DxCompileOptions
 {
 	bool		strict;			/* pure ASL only: no addition of ours */
+	bool		express;		/* by the rules of AWS's type EXPRESS */
+	int			max_depth;		/* levels of JSON nesting; 0 = 256 */
 
 	/*
 	 * Called for every Task (and Compensate) resource.  keys: the names of

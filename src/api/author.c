@@ -1,0 +1,77 @@
+/*-------------------------------------------------------------------------
+ *
+ * author.c
+ *	  SQL functions for authors of definitions: dealix.validate.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+
+#include "asl/asl.h"
+#include "base/base.h"
+
+PG_FUNCTION_INFO_V1(dx_validate);
+
+/*
+ * What compiling has to know of the world outside of the definition.
+ */
+static void
+compile_options(DxCompileOptions *options)
+{
+	memset(options, 0, sizeof(DxCompileOptions));
+	options->max_depth = dx_max_depth;
+}
+
+/*
+ * dealix.validate(definition jsonb, strict boolean, machine_type text)
+ * RETURNS TABLE(pointer text, code text, message text, hint text)
+ *
+ * One row for each problem, in document order; none when all is well.  Never
+ * an error because of the definition.  ERRCODE_INVALID_PARAMETER_VALUE for a
+ * machine type that is neither STANDARD nor EXPRESS.
+ */
+Datum
+dx_validate(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *definition = PG_GETARG_JSONB_P(0);
+	char	   *machine_type = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	DxCompileOptions options;
+	DxProblems	problems = {NIL};
+	DxProgram  *program;
+	ListCell   *lc;
+
+	compile_options(&options);
+	options.strict = PG_GETARG_BOOL(1);
+	options.express = strcmp(machine_type, "EXPRESS") == 0;
+	if (!options.express && strcmp(machine_type, "STANDARD") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid machine type: \"%s\"", machine_type),
+				 errhint("Valid machine types are STANDARD and EXPRESS.")));
+
+	InitMaterializedSRF(fcinfo, 0);
+	program = dx_program_compile(definition, &options, CurrentMemoryContext,
+								 &problems);
+	if (program)
+		dx_program_free(program);
+
+	foreach(lc, problems.list)
+	{
+		DxProblem  *problem = lfirst(lc);
+		Datum		values[4];
+		bool		nulls[4] = {false, false, false, false};
+
+		values[0] = CStringGetTextDatum(problem->pointer);
+		values[1] = CStringGetTextDatum(problem->code);
+		values[2] = CStringGetTextDatum(problem->message);
+		nulls[3] = problem->hint == NULL;
+		values[3] = nulls[3] ? (Datum) 0 : CStringGetTextDatum(problem->hint);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,238 @@
+/*-------------------------------------------------------------------------
+ *
+ * compile.h
+ *	  What the files that compile a definition share.  Nothing outside of
+ *	  this room includes it.
+ *
+ * Compiling goes in three steps.  machine.c collects the machines and their
+ * states, so that every name has an index.  state.c and its helpers read the
+ * states one by one.  graph.c looks at the transitions that were found.
+ * Every step reports all it finds and goes on, so that the author of a
+ * definition gets to see every problem at once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DX_ASL_COMPILE_H
+#define DX_ASL_COMPILE_H
+
+#include "asl/asl.h"
+
+#define DX_MAX_NAME			80	/* characters of a state's name */
+#define DX_MAX_SECONDS		99999999
+#define DX_DEFAULT_MAX_DEPTH	256
+
+/* A value inside the definition, and where it stands. */
+typedef struct DxNode
+{
+	const char *pointer;
+	JsonbValue	value;			/* a scalar, or jbvBinary */
+} DxNode;
+
+/* Walks over the members of an object or the elements of an array. */
+typedef struct DxWalk
+{
+	JsonbIterator *it;
+	const char *pointer;
+	bool		object;
+	int			index;
+	const char *name;			/* of the member, when an object */
+	DxNode		node;
+} DxWalk;
+
+typedef enum DxMachineKind
+{
+	DX_MACHINE_TOP,
+	DX_MACHINE_BRANCH,
+	DX_MACHINE_PROCESSOR,
+	DX_MACHINE_ITERATOR
+} DxMachineKind;
+
+/* A machine while it is being compiled; the index is that of DxMachine. */
+typedef struct DxMachineSource
+{
+	DxMachineKind kind;
+	DxNode		node;
+	int			owner;			/* state index, -1 = top */
+	int			first_state;
+	int			nstates;
+	bool		express;		/* runs by the rules of the type EXPRESS */
+} DxMachineSource;
+
+/* A state while it is being compiled; the index is that of DxState. */
+typedef struct DxStateSource
+{
+	const char *name;
+	DxNode		node;
+	int			machine;
+	int			first_machine;	/* of a Parallel or a Map */
+	int			nmachines;
+	bool		typed;			/* is it an object with a valid Type */
+	DxStateType type;
+	DxQueryLanguage language;
+	bool		foreign;		/* a query language that was refused */
+	bool		terminal;
+	bool		reached;		/* graph.c */
+	List	   *targets;		/* state indexes that it goes to */
+} DxStateSource;
+
+typedef struct DxCompiler
+{
+	const DxCompileOptions *options;
+	DxProblems *problems;
+	DxProgram  *program;
+	DxQueryLanguage language;	/* of the document */
+	bool		foreign;		/* the same, for the document */
+	bool		uses_sql;		/* anywhere */
+	int			next_ordinal;
+	int			suggestions;	/* comparisons that are left, see problem.c */
+	int			nmachines;
+	int			max_machines;
+	DxMachineSource *machines;
+	int			nstates;
+	int			max_states;
+	DxStateSource *states;
+} DxCompiler;
+
+#define DX_TYPE_BIT(type)	(1 << (type))
+#define DX_QL_BIT(language)	(1 << (language))
+
+/* The codes of problems. They are documented: add, but do not rename. */
+#define DX_P_MISSING_FIELD		"MISSING_FIELD"
+#define DX_P_UNKNOWN_FIELD		"UNKNOWN_FIELD"
+#define DX_P_MISPLACED_FIELD	"MISPLACED_FIELD"
+#define DX_P_CONFLICT			"CONFLICTING_FIELDS"
+#define DX_P_WRONG_TYPE			"WRONG_TYPE"
+#define DX_P_WRONG_VALUE		"WRONG_VALUE"
+#define DX_P_OUT_OF_RANGE		"OUT_OF_RANGE"
+#define DX_P_BAD_NAME			"INVALID_NAME"
+#define DX_P_BAD_PATH			"INVALID_PATH"
+#define DX_P_BAD_EXPRESSION		"INVALID_EXPRESSION"
+#define DX_P_BAD_RESOURCE		"INVALID_RESOURCE"
+#define DX_P_ERROR_NAME			"INVALID_ERROR_NAME"
+#define DX_P_DUPLICATE_STATE	"DUPLICATE_STATE_NAME"
+#define DX_P_DUPLICATE_LABEL	"DUPLICATE_LABEL_NAME"
+#define DX_P_UNKNOWN_STATE		"UNKNOWN_STATE"
+#define DX_P_UNREACHABLE		"UNREACHABLE_STATE"
+#define DX_P_NO_TERMINAL		"NO_TERMINAL_STATE"
+#define DX_P_QUERY_LANGUAGE		"QUERY_LANGUAGE"
+#define DX_P_NOT_PURE			"NOT_PURE_ASL"
+#define DX_P_NOT_SUPPORTED		"NOT_SUPPORTED"
+#define DX_P_NO_EFFECT			"NO_EFFECT"
+#define DX_P_TOO_DEEP			"TOO_DEEPLY_NESTED"
+
+/* ---------- problem.c ---------- */
+
+extern const char *dx_pointer_child(const char *pointer, const char *name);
+extern const char *dx_pointer_item(const char *pointer, int index);
+extern const char *dx_clip(const char *text);
+extern const char *dx_closest(DxCompiler *c, const char *word,
+							  const char *const *candidates, int ncandidates);
+extern void dx_problems_move(DxProblems *from, DxProblems *to);
+
+/* ---------- node.c ---------- */
+
+extern bool dx_is_object(const DxNode *node);
+extern bool dx_is_array(const DxNode *node);
+extern const char *dx_type_name(const DxNode *node);
+extern int	dx_count(const DxNode *node);
+extern char *dx_node_text(const DxNode *node);
+extern Jsonb *dx_node_json(const DxNode *node);
+extern bool dx_member(const DxNode *object, const char *name, DxNode *member);
+extern bool dx_has(const DxNode *object, const char *name);
+extern void dx_walk_start(DxWalk *walk, const DxNode *node);
+extern bool dx_walk_next(DxWalk *walk);
+extern void dx_wrong_type(DxCompiler *c, const DxNode *node, const char *what);
+
+/* ---------- field.c ---------- */
+
+extern const char *dx_read_text(DxCompiler *c, const DxNode *object,
+								const char *name, bool required);
+extern bool dx_read_bool(DxCompiler *c, const DxNode *object,
+						 const char *name, bool *value);
+extern bool dx_read_number(DxCompiler *c, const DxNode *object,
+						   const char *name, bool integer,
+						   double min, double max, double *value);
+extern bool dx_read_choice(DxCompiler *c, const DxNode *object,
+						   const char *name, const char *const *values,
+						   int nvalues);
+extern bool dx_read_object(DxCompiler *c, const DxNode *object,
+						   const char *name, bool required, DxNode *member);
+extern bool dx_read_array(DxCompiler *c, const DxNode *object,
+						  const char *name, bool required, DxNode *member);
+extern void dx_check_members(DxCompiler *c, const DxNode *object,
+							 const char *what,
+							 const char *const *allowed, int nallowed);
+extern bool dx_check_conflict(DxCompiler *c, const DxNode *object,
+							  const char *first, const char *second);
+
+/* ---------- query.c ---------- */
+
+extern DxPath *dx_read_path(DxCompiler *c, const DxNode *object,
+							const char *name, DxPathUse use);
+extern DxPath *dx_read_input_path(DxCompiler *c, const DxNode *object,
+								  const char *name, bool *is_null);
+extern DxPath *dx_read_result_path(DxCompiler *c, const DxNode *object,
+								   bool *discard);
+extern DxTemplate *dx_read_template(DxCompiler *c, const DxStateSource *state,
+									const DxNode *object, const char *name);
+extern DxTemplate *dx_read_assign(DxCompiler *c, const DxStateSource *state,
+								  const DxNode *object);
+extern DxExpr *dx_read_expr(DxCompiler *c, const DxNode *node);
+extern bool dx_is_expr(const DxNode *node);
+extern DxExpr *dx_read_condition(DxCompiler *c, const DxNode *node);
+extern void dx_read_amount(DxCompiler *c, const DxStateSource *state,
+						   const DxNode *object, const char *name,
+						   bool integer, double min, double max,
+						   DxAmount *amount);
+extern void dx_read_dynamic_text(DxCompiler *c, const DxStateSource *state,
+								 const DxNode *object, const char *name,
+								 bool intrinsics, DxText *text);
+
+/* ---------- machine.c ---------- */
+
+extern void dx_collect(DxCompiler *c, const DxNode *definition);
+extern void dx_compile_machines(DxCompiler *c);
+extern int	dx_compare_names(const char *a, const char *b);
+extern int	dx_find_target(DxCompiler *c, int machine, const char *name);
+extern int	dx_read_target(DxCompiler *c, DxStateSource *state,
+						   const DxNode *object, const char *name,
+						   bool required);
+extern DxQueryLanguage dx_read_language(DxCompiler *c, const DxNode *object,
+										bool *foreign);
+
+/* ---------- state.c, statefield.c ---------- */
+
+extern void dx_compile_state(DxCompiler *c, int index);
+extern void dx_check_state_fields(DxCompiler *c, const DxStateSource *state);
+extern bool dx_state_type_parse(const char *text, DxStateType *type);
+extern const char *dx_state_type_name(DxStateType type);
+
+/* ---------- handler.c: Retry and Catch ---------- */
+
+extern int	dx_compile_retriers(DxCompiler *c, const DxNode *object,
+								DxRetrier **retriers);
+extern int	dx_compile_catchers(DxCompiler *c, DxStateSource *state,
+								DxCatcher **catchers);
+extern bool dx_error_name_reserved(const char *name);
+
+/* ---------- task.c, fanout.c ---------- */
+
+extern void dx_compile_task(DxCompiler *c, DxStateSource *source,
+							DxState *state);
+extern void dx_compile_parallel(DxCompiler *c, DxStateSource *source,
+								DxState *state);
+extern void dx_compile_map(DxCompiler *c, DxStateSource *source,
+						   DxState *state);
+extern bool dx_processor_is_express(const DxNode *machine);
+
+/* ---------- resource.c ---------- */
+
+extern const char *dx_resource_problem(const char *uri, DxResourceKind kind,
+									   const char *target);
+extern bool dx_resource_is_service(const char *uri, const char **pattern);
+
+/* ---------- graph.c ---------- */
+
+extern void dx_check_graph(DxCompiler *c);
+
+#endif							/* DX_ASL_COMPILE_H */

@@ -1,0 +1,390 @@
+/*-------------------------------------------------------------------------
+ *
+ * machine.c
+ *	  Machines: the top one, the branches of a Parallel, the processor of a
+ *	  Map.  Collects them and their states, and resolves names of states.
+ *
+ * Machines are taken in the order of a breadth-first walk, so that those of
+ * one Parallel stand in a row, and so do the states of one machine.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+
+#include "asl/compile.h"
+
+static void
+add_machine(DxCompiler *c, DxMachineKind kind, const DxNode *node,
+			int owner, bool express)
+{
+	DxMachineSource *machine;
+
+	if (c->nmachines == c->max_machines)
+	{
+		c->max_machines *= 2;
+		c->machines = repalloc(c->machines,
+							   c->max_machines * sizeof(DxMachineSource));
+	}
+	machine = &c->machines[c->nmachines++];
+	memset(machine, 0, sizeof(DxMachineSource));
+	machine->kind = kind;
+	machine->node = *node;
+	machine->owner = owner;
+	machine->express = express;
+}
+
+/*
+ * The machines inside a state.  What is wrong with the fields that they stand
+ * in is reported when the state is compiled.
+ */
+static void
+add_inner_machines(DxCompiler *c, DxStateSource *state, int index, bool express)
+{
+	DxNode		inner;
+
+	state->first_machine = c->nmachines;
+	if (state->type == DX_STATE_PARALLEL &&
+		dx_member(&state->node, "Branches", &inner) && dx_is_array(&inner))
+	{
+		DxWalk		walk;
+
+		dx_walk_start(&walk, &inner);
+		while (dx_walk_next(&walk))
+			add_machine(c, DX_MACHINE_BRANCH, &walk.node, index, express);
+	}
+	else if (state->type == DX_STATE_MAP)
+	{
+		if (dx_member(&state->node, "ItemProcessor", &inner))
+			add_machine(c, DX_MACHINE_PROCESSOR, &inner, index,
+						express || dx_processor_is_express(&inner));
+		if (dx_member(&state->node, "Iterator", &inner))
+			add_machine(c, DX_MACHINE_ITERATOR, &inner, index,
+						express || dx_processor_is_express(&inner));
+	}
+	state->nmachines = c->nmachines - state->first_machine;
+}
+
+static void
+check_state_name(DxCompiler *c, const char *name, const char *pointer)
+{
+	if (*name == '\0')
+		dx_problem(c->problems, pointer, DX_P_BAD_NAME, NULL,
+				   "a state needs a name");
+	else if (pg_mbstrlen(name) > DX_MAX_NAME)
+		dx_problem(c->problems, pointer, DX_P_BAD_NAME, NULL,
+				   "the name of a state has at most %d characters, this one has %d",
+				   DX_MAX_NAME, pg_mbstrlen(name));
+}
+
+/*
+ * The Type of a state.  Without one its fields cannot be judged.
+ */
+static void
+read_state_type(DxCompiler *c, DxStateSource *state)
+{
+	static const char *const names[] = {
+		"Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map"
+	};
+	const char *text;
+	const char *closest;
+
+	if (!dx_is_object(&state->node))
+	{
+		dx_wrong_type(c, &state->node, "an object, the state");
+		return;
+	}
+	text = dx_read_text(c, &state->node, "Type", true);
+	if (text == NULL)
+		return;
+	state->typed = dx_state_type_parse(text, &state->type);
+	if (state->typed)
+		return;
+	closest = dx_closest(c, text, names, lengthof(names));
+	dx_problem(c->problems, dx_pointer_child(state->node.pointer, "Type"),
+			   DX_P_WRONG_VALUE,
+			   closest ? psprintf("Did you mean \"%s\"?", closest) : NULL,
+			   "must be one of Task, Wait, Pass, Succeed, Fail, Choice, Parallel and Map, but is \"%s\"",
+			   dx_clip(text));
+}
+
+/*
+ * Which query language an object asks for by its QueryLanguage; that of the
+ * document when it does not ask.  *foreign: one that there is no evaluator for.
+ */
+DxQueryLanguage
+dx_read_language(DxCompiler *c, const DxNode *object, bool *foreign)
+{
+	const char *text = dx_read_text(c, object, "QueryLanguage", false);
+	const char *pointer = dx_pointer_child(object->pointer, "QueryLanguage");
+
+	*foreign = c->foreign;
+	if (text == NULL)
+		return c->language;
+
+	*foreign = false;
+	if (strcmp(text, "JSONPath") == 0)
+		return DX_QL_JSONPATH;
+	if (strcmp(text, "SQL") == 0 && !c->options->strict)
+	{
+		c->uses_sql = true;
+		return DX_QL_SQL;
+	}
+
+	*foreign = true;
+	if (strcmp(text, "SQL") == 0)
+		dx_problem(c->problems, pointer, DX_P_NOT_PURE,
+				   "Leave out strict => true, or write the state in JSONPath.",
+				   "the query language SQL is an addition to the Amazon States Language");
+	else if (strcmp(text, "JSONata") == 0)
+		dx_problem(c->problems, pointer, DX_P_QUERY_LANGUAGE,
+				   "Set \"QueryLanguage\" to \"SQL\" and write the same fields with SQL "
+				   "expressions over input, result, error, context and the variables: "
+				   "{% $states.input.price * $rate %} becomes "
+				   "{% (input->>'price')::numeric * rate::numeric %}.",
+				   "the query language JSONata is not supported");
+	else
+		dx_problem(c->problems, pointer, DX_P_WRONG_VALUE, NULL,
+				   "must be \"JSONPath\"%s, but is \"%s\"",
+				   c->options->strict ? "" : " or \"SQL\"", dx_clip(text));
+	return DX_QL_JSONPATH;
+}
+
+static void
+add_state(DxCompiler *c, int machine, const DxWalk *member)
+{
+	DxStateSource *state;
+	int			index = c->nstates;
+
+	if (c->nstates == c->max_states)
+	{
+		c->max_states *= 2;
+		c->states = repalloc(c->states, c->max_states * sizeof(DxStateSource));
+	}
+	state = &c->states[c->nstates++];
+	memset(state, 0, sizeof(DxStateSource));
+	state->name = member->name;
+	state->node = member->node;
+	state->machine = machine;
+
+	check_state_name(c, state->name, state->node.pointer);
+	read_state_type(c, state);
+	if (dx_is_object(&state->node))
+		state->language = dx_read_language(c, &state->node, &state->foreign);
+	if (state->typed)
+		add_inner_machines(c, state, index, c->machines[machine].express);
+}
+
+/*
+ * Collects all machines and states, beginning with the document.
+ */
+void
+dx_collect(DxCompiler *c, const DxNode *definition)
+{
+	c->max_machines = 8;
+	c->machines = palloc(c->max_machines * sizeof(DxMachineSource));
+	c->max_states = 32;
+	c->states = palloc(c->max_states * sizeof(DxStateSource));
+
+	add_machine(c, DX_MACHINE_TOP, definition, -1, c->options->express);
+	for (int m = 0; m < c->nmachines; m++)
+	{
+		DxNode		states;
+		DxWalk		walk;
+
+		CHECK_FOR_INTERRUPTS();
+		c->machines[m].first_state = c->nstates;
+		if (!dx_member(&c->machines[m].node, "States", &states) ||
+			!dx_is_object(&states))
+			continue;
+		dx_walk_start(&walk, &states);
+		while (dx_walk_next(&walk))
+			add_state(c, m, &walk);
+		c->machines[m].nstates = c->nstates - c->machines[m].first_state;
+	}
+}
+
+static void
+check_machine_fields(DxCompiler *c, const DxMachineSource *machine)
+{
+	static const char *const top[] = {
+		"StartAt", "States", "Comment", "QueryLanguage", "TimeoutSeconds",
+		"Version"
+	};
+	static const char *const branch[] = {"StartAt", "States", "Comment"};
+	static const char *const processor[] = {
+		"StartAt", "States", "Comment", "ProcessorConfig"
+	};
+
+	switch (machine->kind)
+	{
+		case DX_MACHINE_TOP:
+			dx_check_members(c, &machine->node, "a state machine",
+							 top, lengthof(top));
+			(void) dx_read_text(c, &machine->node, "Version", false);
+			break;
+		case DX_MACHINE_BRANCH:
+			dx_check_members(c, &machine->node, "a branch",
+							 branch, lengthof(branch));
+			break;
+		case DX_MACHINE_PROCESSOR:
+			dx_check_members(c, &machine->node, "an item processor",
+							 processor, lengthof(processor));
+			break;
+		case DX_MACHINE_ITERATOR:
+			dx_check_members(c, &machine->node, "an iterator",
+							 processor, lengthof(processor));
+			break;
+	}
+}
+
+/*
+ * Compares names as jsonb does for the members of an object: by length, then by
+ * bytes.  The states of a machine are in this order.
+ */
+int
+dx_compare_names(const char *a, const char *b)
+{
+	size_t		alen = strlen(a);
+	size_t		blen = strlen(b);
+
+	if (alen != blen)
+		return alen < blen ? -1 : 1;
+	return memcmp(a, b, alen);
+}
+
+/*
+ * The state of that name in one machine, or -1.
+ */
+int
+dx_find_target(DxCompiler *c, int machine, const char *name)
+{
+	int			low = c->machines[machine].first_state;
+	int			high = low + c->machines[machine].nstates;
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+		int			cmp = dx_compare_names(name, c->states[middle].name);
+
+		if (cmp == 0)
+			return middle;
+		if (cmp < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return -1;
+}
+
+/*
+ * Reports that there is no such state in the machine.  Returns the state that
+ * was probably meant, or -1.
+ */
+static int
+unknown_target(DxCompiler *c, int machine, const char *name,
+			   const char *pointer)
+{
+	const DxMachineSource *source = &c->machines[machine];
+	const char **names = palloc(sizeof(char *) * (source->nstates + 1));
+	const char *closest;
+	const char *hint = NULL;
+
+	for (int i = 0; i < source->nstates; i++)
+		names[i] = c->states[source->first_state + i].name;
+	closest = dx_closest(c, name, names, source->nstates);
+	pfree(names);
+
+	if (closest)
+		hint = psprintf("Did you mean \"%s\"?", closest);
+	else if (c->nmachines > 1)
+		hint = "A transition stays inside of its own \"States\": it cannot enter or leave a branch or an item processor.";
+	dx_problem(c->problems, pointer, DX_P_UNKNOWN_STATE, hint,
+			   "there is no state \"%s\" here", dx_clip(name));
+	return closest ? dx_find_target(c, machine, closest) : -1;
+}
+
+/*
+ * A member that names the state to go to: its index, or -1 when there is none.
+ *
+ * The transition is noted for the state, also that to the state which was
+ * probably meant, so that a typing error is reported once and not again as an
+ * unreachable state.
+ */
+int
+dx_read_target(DxCompiler *c, DxStateSource *state, const DxNode *object,
+			   const char *name, bool required)
+{
+	const char *text = dx_read_text(c, object, name, required);
+	int			target;
+	int			noted;
+
+	if (text == NULL)
+		return -1;
+	noted = target = dx_find_target(c, state->machine, text);
+	if (target < 0)
+		noted = unknown_target(c, state->machine, text,
+							   dx_pointer_child(object->pointer, name));
+	if (noted >= 0)
+		state->targets = lappend_int(state->targets, noted);
+	return target;
+}
+
+static int
+read_start(DxCompiler *c, int machine)
+{
+	DxMachineSource *source = &c->machines[machine];
+	const char *text = dx_read_text(c, &source->node, "StartAt", true);
+	int			start;
+
+	if (text == NULL)
+		return -1;
+	start = dx_find_target(c, machine, text);
+	if (start < 0 && source->nstates > 0)
+		start = unknown_target(c, machine, text,
+							   dx_pointer_child(source->node.pointer, "StartAt"));
+	return start;
+}
+
+/*
+ * Reads what machines have besides their states, into the Program.
+ */
+void
+dx_compile_machines(DxCompiler *c)
+{
+	DxProgram  *program = c->program;
+
+	program->nmachines = c->nmachines;
+	program->machines = palloc0(sizeof(DxMachine) * c->nmachines);
+
+	for (int m = 0; m < c->nmachines; m++)
+	{
+		DxMachineSource *source = &c->machines[m];
+		DxMachine  *machine = &program->machines[m];
+		DxNode		states;
+
+		CHECK_FOR_INTERRUPTS();
+		machine->index = m;
+		machine->owner = source->owner;
+		machine->first_state = source->first_state;
+		machine->nstates = source->nstates;
+		machine->start = -1;
+		if (!dx_is_object(&source->node))
+		{
+			dx_wrong_type(c, &source->node, "an object, the state machine");
+			continue;
+		}
+		check_machine_fields(c, source);
+		if (dx_read_object(c, &source->node, "States", true, &states) &&
+			dx_count(&states) == 0)
+			dx_problem(c->problems, states.pointer, DX_P_WRONG_VALUE, NULL,
+					   "there has to be at least one state");
+		machine->start = read_start(c, m);
+	}
+
+	program->timeout = -1;
+	(void) dx_read_number(c, &c->machines[0].node, "TimeoutSeconds", true,
+						  1, DX_MAX_SECONDS, &program->timeout);
+}

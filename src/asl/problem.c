@@ -1,0 +1,211 @@
+/*-------------------------------------------------------------------------
+ *
+ * problem.c
+ *	  The list of what is wrong with a definition: reporting, JSON pointers,
+ *	  "did you mean", and the order in which problems are shown.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/varlena.h"
+
+#include "asl/compile.h"
+
+/* Longer texts are shown with their beginning only. */
+#define MAX_SHOWN	(DX_MAX_NAME * MAX_MULTIBYTE_CHAR_LEN)
+
+/*
+ * Adds a problem to the list.
+ *
+ * pointer is the RFC 6901 pointer of what is wrong, code one of the DX_P_
+ * names, hint what would be right (or NULL).  The rest is the message.  All
+ * texts are copied.
+ */
+void
+dx_problem(DxProblems *problems, const char *pointer, const char *code,
+		   const char *hint, const char *fmt,...)
+{
+	DxProblem  *problem = palloc(sizeof(DxProblem));
+	StringInfoData message;
+
+	initStringInfo(&message);
+	for (;;)
+	{
+		va_list		args;
+		int			needed;
+
+		va_start(args, fmt);
+		needed = appendStringInfoVA(&message, fmt, args);
+		va_end(args);
+		if (needed == 0)
+			break;
+		enlargeStringInfo(&message, needed);
+	}
+
+	problem->pointer = pstrdup(pointer);
+	problem->code = pstrdup(code);
+	problem->message = message.data;
+	problem->hint = hint ? pstrdup(hint) : NULL;
+	problems->list = lappend(problems->list, problem);
+}
+
+/*
+ * The pointer of a member: RFC 6901 section 3 writes ~ as ~0 and / as ~1.
+ */
+const char *
+dx_pointer_child(const char *pointer, const char *name)
+{
+	StringInfoData child;
+
+	initStringInfo(&child);
+	appendStringInfoString(&child, pointer);
+	appendStringInfoChar(&child, '/');
+	for (const char *p = name; *p; p++)
+	{
+		if (*p == '~')
+			appendStringInfoString(&child, "~0");
+		else if (*p == '/')
+			appendStringInfoString(&child, "~1");
+		else
+			appendStringInfoChar(&child, *p);
+	}
+	return child.data;
+}
+
+const char *
+dx_pointer_item(const char *pointer, int index)
+{
+	return psprintf("%s/%d", pointer, index);
+}
+
+/*
+ * A text from a definition, short enough to be part of a message.
+ */
+const char *
+dx_clip(const char *text)
+{
+	int			len = strlen(text);
+
+	if (len <= MAX_SHOWN)
+		return text;
+	len = pg_mbcliplen(text, len, MAX_SHOWN);
+	return psprintf("%.*s...", len, text);
+}
+
+/*
+ * Which candidate was probably meant by word; NULL when none is near.
+ *
+ * A definition full of nonsense must not cost the square of its size: after
+ * some number of comparisons in all no more suggestions are made.
+ */
+const char *
+dx_closest(DxCompiler *c, const char *word,
+		   const char *const *candidates, int ncandidates)
+{
+	const char *closest = NULL;
+	int			len = strlen(word);
+	int			best;
+
+	if (len > DX_MAX_NAME)
+		return NULL;
+	best = (pg_mbstrlen(word) + 1) / 3;
+
+	for (int i = 0; i < ncandidates; i++)
+	{
+		int			candidate_len = strlen(candidates[i]);
+		int			distance;
+
+		CHECK_FOR_INTERRUPTS();
+		if (c->suggestions-- <= 0)
+			break;
+		if (pg_strcasecmp(word, candidates[i]) == 0)
+			return candidates[i];
+		if (candidate_len > DX_MAX_NAME)
+			continue;
+		distance = varstr_levenshtein_less_equal(word, len,
+												 candidates[i], candidate_len,
+												 1, 1, 1, best, true);
+		if (distance <= best && (closest == NULL || distance < best))
+		{
+			closest = candidates[i];
+			best = distance;
+		}
+	}
+	return closest;
+}
+
+/*
+ * Compares two pointers token by token, as jsonb orders the members of an
+ * object: by length, then by bytes.  For array indexes that is the order of
+ * the numbers.  A container comes before what is in it.
+ */
+static int
+compare_pointers(const char *a, const char *b)
+{
+	for (;;)
+	{
+		size_t		alen,
+					blen;
+		int			cmp;
+
+		if (*a == '\0' || *b == '\0')
+			return (*a != '\0') - (*b != '\0');
+		alen = strcspn(++a, "/");
+		blen = strcspn(++b, "/");
+		if (alen != blen)
+			return alen < blen ? -1 : 1;
+		cmp = memcmp(a, b, alen);
+		if (cmp != 0)
+			return cmp;
+		a += alen;
+		b += blen;
+	}
+}
+
+/* A problem and when it was found, for a sort that keeps that order. */
+typedef struct FoundProblem
+{
+	const DxProblem *problem;
+	int			number;
+} FoundProblem;
+
+static int
+compare_found(const void *left, const void *right)
+{
+	const FoundProblem *a = left;
+	const FoundProblem *b = right;
+	int			cmp = compare_pointers(a->problem->pointer, b->problem->pointer);
+
+	return cmp != 0 ? cmp : a->number - b->number;
+}
+
+/*
+ * Appends the problems of one list to another, in document order, as copies in
+ * CurrentMemoryContext.
+ */
+void
+dx_problems_move(DxProblems *from, DxProblems *to)
+{
+	int			n = list_length(from->list);
+	FoundProblem *found = palloc(sizeof(FoundProblem) * n);
+
+	for (int i = 0; i < n; i++)
+	{
+		found[i].problem = list_nth(from->list, i);
+		found[i].number = i;
+	}
+	qsort(found, n, sizeof(FoundProblem), compare_found);
+
+	for (int i = 0; i < n; i++)
+	{
+		const DxProblem *problem = found[i].problem;
+
+		dx_problem(to, problem->pointer, problem->code, problem->hint,
+				   "%s", problem->message);
+	}
+	pfree(found);
+}

@@ -1,0 +1,196 @@
+/*-------------------------------------------------------------------------
+ *
+ * program.c
+ *	  From a definition to a Program, and what can be asked of a Program.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "asl/compile.h"
+
+/* How many words are compared in search of what was meant, in one document. */
+#define MAX_SUGGESTIONS		200000
+
+/* Where a walk over all of a document is, for too_deep. */
+typedef struct Level
+{
+	int			pointer_len;	/* of the container */
+	int			index;			/* of the element, -1 in an object */
+} Level;
+
+/*
+ * Finds the first place that is nested deeper than allowed, and reports it.
+ * Everything after this may recurse.
+ */
+static bool
+too_deep(const Jsonb *definition, int max_depth, DxProblems *problems)
+{
+	JsonbIterator *it = JsonbIteratorInit(&unconstify(Jsonb *, definition)->root);
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	Level	   *levels = palloc(sizeof(Level) * (max_depth + 1));
+	StringInfoData pointer;
+	int			depth = 0;
+
+	initStringInfo(&pointer);
+	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
+	{
+		Level	   *level = &levels[depth];
+		bool		open = token == WJB_BEGIN_ARRAY || token == WJB_BEGIN_OBJECT;
+
+		CHECK_FOR_INTERRUPTS();
+		if (token == WJB_KEY)
+		{
+			const char *name = pnstrdup(value.val.string.val,
+										value.val.string.len);
+
+			pointer.len = level->pointer_len;
+			pointer.data[pointer.len] = '\0';
+			appendStringInfoString(&pointer, dx_pointer_child("", name));
+		}
+		else if (depth > 0 && level->index >= 0 && (open || token == WJB_ELEM))
+		{
+			pointer.len = level->pointer_len;
+			pointer.data[pointer.len] = '\0';
+			appendStringInfo(&pointer, "/%d", level->index++);
+		}
+
+		if (open)
+		{
+			if (depth == max_depth)
+			{
+				dx_problem(problems, pointer.data, DX_P_TOO_DEEP,
+						   "The setting dealix_exec.max_depth is the limit.",
+						   "the definition is nested deeper than %d levels",
+						   max_depth);
+				return true;
+			}
+			depth++;
+			levels[depth].pointer_len = pointer.len;
+			levels[depth].index = token == WJB_BEGIN_ARRAY ? 0 : -1;
+		}
+		else if (token == WJB_END_ARRAY || token == WJB_END_OBJECT)
+			depth--;
+	}
+	return false;
+}
+
+/*
+ * Compiles into the Program of c, whose memory context is current.
+ */
+static void
+compile(DxCompiler *c, const Jsonb *definition)
+{
+	DxProgram  *program = c->program;
+	DxNode		node;
+
+	node.pointer = "";
+	dx_json_to_value(definition, &node.value);
+	if (dx_is_object(&node))
+		c->language = dx_read_language(c, &node, &c->foreign);
+	dx_collect(c, &node);
+
+	program->nstates = c->nstates;
+	program->states = palloc0(sizeof(DxState) * c->nstates);
+	program->pure = true;
+	dx_compile_machines(c);
+	for (int i = 0; i < c->nstates; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		dx_compile_state(c, i);
+		if (c->states[i].typed && c->states[i].type == DX_STATE_TASK)
+			program->pure = false;
+	}
+	dx_check_graph(c);
+	program->nexprs = c->next_ordinal;
+}
+
+/*
+ * Compiles a definition.
+ *
+ * definition: any JSON.  options: NULL for the defaults.  The Program lives in
+ * a memory context of its own under parent.  What is wrong is appended to
+ * problems, in document order; NULL is returned then.  Nothing of the
+ * definition itself is an error; what the callbacks raise is passed on.
+ *
+ * Amazon States Language, all of it for the query language JSONPath.
+ */
+DxProgram *
+dx_program_compile(const Jsonb *definition, const DxCompileOptions *options,
+				   MemoryContext parent, DxProblems *problems)
+{
+	static const DxCompileOptions defaults;
+	DxCompiler	c;
+	DxProblems	found = {NIL};
+	MemoryContext cxt;
+	MemoryContext old;
+	int			max_depth;
+
+	cxt = AllocSetContextCreate(CurrentMemoryContext, "dealix_exec program",
+								ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(cxt);
+
+	memset(&c, 0, sizeof(c));
+	c.options = options ? options : &defaults;
+	c.problems = &found;
+	c.suggestions = MAX_SUGGESTIONS;
+	c.language = DX_QL_JSONPATH;
+	c.program = palloc0(sizeof(DxProgram));
+	c.program->cxt = cxt;
+	max_depth = c.options->max_depth > 0 ? c.options->max_depth :
+		DX_DEFAULT_MAX_DEPTH;
+	if (!too_deep(definition, max_depth, &found))
+		compile(&c, definition);
+
+	MemoryContextSwitchTo(old);
+	if (found.list != NIL)
+	{
+		dx_problems_move(&found, problems);
+		MemoryContextDelete(cxt);
+		return NULL;
+	}
+	MemoryContextSetParent(cxt, parent);
+	return c.program;
+}
+
+/*
+ * Frees a Program and all that belongs to it.
+ */
+void
+dx_program_free(DxProgram *program)
+{
+	MemoryContextDelete(program->cxt);
+}
+
+/*
+ * The state of that name in whichever machine, or NULL.
+ */
+const DxState *
+dx_program_find_state(const DxProgram *program, const char *name)
+{
+	for (int m = 0; m < program->nmachines; m++)
+	{
+		int			low = program->machines[m].first_state;
+		int			high = low + program->machines[m].nstates;
+
+		while (low < high)
+		{
+			int			middle = low + (high - low) / 2;
+			const DxState *state = &program->states[middle];
+			int			cmp = dx_compare_names(name, state->name);
+
+			if (cmp == 0)
+				return state;
+			if (cmp < 0)
+				high = middle;
+			else
+				low = middle + 1;
+		}
+	}
+	return NULL;
+}
