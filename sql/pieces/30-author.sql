@@ -12,3 +12,19 @@ REVOKE ALL ON FUNCTION dealix.validate(jsonb, boolean, text) FROM PUBLIC;
 
 COMMENT ON FUNCTION dealix.validate(jsonb, boolean, text) IS
 'Checks a workflow definition and returns one row for each problem, in document order: a JSON pointer, a code, what is wrong and what would be right. No rows: the definition can be published. strict => true accepts the pure Amazon States Language only; machine_type => ''EXPRESS'' adds the rules that AWS has for that type.';
+
+CREATE FUNCTION dealix.test_state(
+	definition jsonb,
+	state text,
+	input jsonb,
+	mock jsonb DEFAULT NULL,
+	context jsonb DEFAULT NULL,
+	variables jsonb DEFAULT NULL)
+RETURNS jsonb
+AS 'MODULE_PATHNAME', 'dx_test_state'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+
+REVOKE ALL ON FUNCTION dealix.test_state(jsonb, text, jsonb, jsonb, jsonb, jsonb) FROM PUBLIC;
+
+COMMENT ON FUNCTION dealix.test_state(jsonb, text, jsonb, jsonb, jsonb, jsonb) IS
+'Runs one state of a definition by itself and stores nothing: to try out paths, templates, Choice rules, Retry and Catch. mock stands for what a Task, Parallel or Map would do: {"result": ...} or {"error": ..., "cause": ...}. Returns the status (SUCCEEDED, FAILED, RETRIABLE, CAUGHT_ERROR), the output, the next state, the variables, the error and its cause.';

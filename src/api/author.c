@@ -11,7 +11,7 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 
-#include "asl/asl.h"
+#include "api/author.h"
 #include "base/base.h"
 
 PG_FUNCTION_INFO_V1(dx_validate);
@@ -19,11 +19,31 @@ PG_FUNCTION_INFO_V1(dx_validate);
 /*
  * What compiling has to know of the world outside of the definition.
  */
-static void
-compile_options(DxCompileOptions *options)
+void
+dx_author_options(DxCompileOptions *options)
 {
 	memset(options, 0, sizeof(DxCompileOptions));
 	options->max_depth = dx_max_depth;
+}
+
+/*
+ * Raises the first problem of a definition that has some.
+ *
+ * ERRCODE_INVALID_PARAMETER_VALUE.
+ */
+void
+dx_author_refuse(const DxProblems *problems)
+{
+	const DxProblem *first = linitial(problems->list);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg_plural("the definition has %d problem",
+						   "the definition has %d problems",
+						   list_length(problems->list),
+						   list_length(problems->list)),
+			 errdetail("At \"%s\": %s.", first->pointer, first->message),
+			 errhint("dealix.validate() shows all problems.")));
 }
 
 /*
@@ -45,7 +65,7 @@ dx_validate(PG_FUNCTION_ARGS)
 	DxProgram  *program;
 	ListCell   *lc;
 
-	compile_options(&options);
+	dx_author_options(&options);
 	options.strict = PG_GETARG_BOOL(1);
 	options.express = strcmp(machine_type, "EXPRESS") == 0;
 	if (!options.express && strcmp(machine_type, "STANDARD") != 0)

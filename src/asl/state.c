@@ -87,7 +87,7 @@ compile_wait(DxCompiler *c, DxStateSource *source, DxState *state)
 	if (n != 1)
 		dx_problem(c->problems, node->pointer,
 				   n == 0 ? DX_P_MISSING_FIELD : DX_P_CONFLICT, NULL,
-				   "a Wait state needs one of \"Seconds\", \"SecondsPath\", \"Timestamp\" and \"TimestampPath\", but has %d",
+				   "a Wait state needs exactly one of \"Seconds\", \"SecondsPath\", \"Timestamp\" and \"TimestampPath\", but has %d",
 				   n);
 
 	if (n > 1)
@@ -188,15 +188,17 @@ compile_choice(DxCompiler *c, DxStateSource *source, DxState *state)
 }
 
 /*
- * A state without a valid Type is only followed, lest everything behind it be
- * called unreachable.
+ * A state without a valid Type: little can be said about its fields, but it is
+ * followed, lest everything behind it be called unreachable.
  */
 static void
 compile_untyped(DxCompiler *c, DxStateSource *source)
 {
 	source->terminal = true;
-	if (dx_is_object(&source->node))
-		(void) dx_read_target(c, source, &source->node, "Next", false);
+	if (!dx_is_object(&source->node))
+		return;
+	dx_check_state_fields(c, source);
+	(void) dx_read_target(c, source, &source->node, "Next", false);
 }
 
 /*

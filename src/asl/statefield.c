@@ -151,6 +151,19 @@ list_types(int types)
 }
 
 /*
+ * May the state have this field?  A state of unknown type may have any.
+ */
+static bool
+belongs(DxCompiler *c, const DxStateSource *state, const StateField *field)
+{
+	if (field->addition && c->options->strict)
+		return false;
+	return !state->typed ||
+		((field->types & DX_TYPE_BIT(state->type)) != 0 &&
+		 (field->languages & DX_QL_BIT(state->language)) != 0);
+}
+
+/*
  * A field that no state has: suggests one that this state may have.
  */
 static void
@@ -164,16 +177,15 @@ unknown_field(DxCompiler *c, const DxStateSource *state, const DxWalk *walk)
 	{
 		const StateField *field = &state_fields[i];
 
-		if ((field->types & DX_TYPE_BIT(state->type)) != 0 &&
-			(field->languages & DX_QL_BIT(state->language)) != 0 &&
-			!(field->addition && c->options->strict))
+		if (belongs(c, state, field))
 			names[n++] = field->name;
 	}
 	closest = dx_closest(c, walk->name, names, n);
 	dx_problem(c->problems, walk->node.pointer, DX_P_UNKNOWN_FIELD,
 			   closest ? psprintf("Did you mean \"%s\"?", closest) : NULL,
-			   "a %s state has no field \"%s\"",
-			   type_names[state->type], dx_clip(walk->name));
+			   "a %s has no field \"%s\"",
+			   state->typed ? psprintf("%s state", type_names[state->type]) : "state",
+			   dx_clip(walk->name));
 }
 
 static void
@@ -184,6 +196,8 @@ check_known_field(DxCompiler *c, const DxStateSource *state,
 		dx_problem(c->problems, node->pointer, DX_P_NOT_PURE, NULL,
 				   "\"%s\" is an addition to the Amazon States Language",
 				   field->name);
+	else if (!state->typed)
+		return;
 	else if ((field->types & DX_TYPE_BIT(state->type)) == 0)
 		dx_problem(c->problems, node->pointer, DX_P_MISPLACED_FIELD,
 				   psprintf("It belongs to states of type %s.",

@@ -1,0 +1,16 @@
+/*-------------------------------------------------------------------------
+ *
+ * author.h
+ *	  What the functions for authors share.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DX_API_AUTHOR_H
+#define DX_API_AUTHOR_H
+
+#include "asl/asl.h"
+
+extern void dx_author_options(DxCompileOptions *options);
+extern void dx_author_refuse(const DxProblems *problems);
+
+#endif							/* DX_API_AUTHOR_H */
