@@ -177,6 +177,10 @@ compile_batcher(DxCompiler *c, DxStateSource *source, DxMap *map)
 		dx_problem(c->problems, batcher.pointer, DX_P_MISSING_FIELD, NULL,
 				   "field \"MaxItemsPerBatch\" or \"MaxInputBytesPerBatch\" is missing");
 	(void) dx_read_template(c, source, &batcher, "BatchInput");
+	if (!map->distributed && !c->options->strict)
+		dx_problem(c->problems, batcher.pointer, DX_P_NO_EFFECT,
+				   "Set \"Mode\" in \"ProcessorConfig\" to \"DISTRIBUTED\".",
+				   "only a distributed Map makes batches");
 	map->item_batcher = dx_node_json(&batcher);
 }
 

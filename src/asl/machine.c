@@ -67,6 +67,21 @@ add_inner_machines(DxCompiler *c, DxStateSource *state, int index, bool express)
 	state->nmachines = c->nmachines - state->first_machine;
 }
 
+/* Also those of the Unicode block C1, which take two bytes in UTF-8. */
+static bool
+has_control_character(const char *text)
+{
+	for (const char *p = text; *p; p += pg_mblen(p))
+	{
+		pg_wchar	wide[2];
+
+		(void) pg_mb2wchar_with_len(p, wide, pg_mblen(p));
+		if (wide[0] < 0x20 || (wide[0] >= 0x7f && wide[0] <= 0x9f))
+			return true;
+	}
+	return false;
+}
+
 static void
 check_state_name(DxCompiler *c, const char *name, const char *pointer)
 {
@@ -77,6 +92,9 @@ check_state_name(DxCompiler *c, const char *name, const char *pointer)
 		dx_problem(c->problems, pointer, DX_P_BAD_NAME, NULL,
 				   "the name of a state has at most %d characters, this one has %d",
 				   DX_MAX_NAME, pg_mbstrlen(name));
+	else if (has_control_character(name))
+		dx_problem(c->problems, pointer, DX_P_BAD_NAME, NULL,
+				   "the name of a state cannot contain control characters");
 }
 
 /*
