@@ -116,6 +116,8 @@ typedef struct DxEnv
 	Jsonb	   *error_output;	/* "error" */
 	DxEvaluator evaluate;
 	void	   *evaluate_arg;
+
+	Jsonb	   *context_map;	/* stands for "Map" in the context, or NULL */
 } DxEnv;
 
 /* A number that may be written as a constant, a path or an expression. */
