@@ -229,30 +229,40 @@ quarantine(const pg_uuid_t *run_id, const char *message)
 		add_busy(run_id, BUSY_MAX_MS);
 }
 
+/* A run whose pass has failed with no other run in it. */
+static void
+run_failed(int i, int sqlstate)
+{
+	char	   *message;
+
+	if (is_transient(sqlstate))
+	{
+		add_busy(&ids[i], Max(delays[i], BUSY_FIRST_MS));
+		return;
+	}
+	message = pstrdup(dx_process_last_error());
+	quarantine(&ids[i], message);
+	pfree(message);
+}
+
 /* After a pass that failed as a whole: each of its runs by itself. */
 static void
-pass_one_by_one(void)
+pass_one_by_one(int sqlstate)
 {
+	if (nids == 1)
+	{
+		run_failed(0, sqlstate);
+		return;
+	}
 	for (int i = 0; i < nids; i++)
 	{
 		DxPassResult result;
-		int			sqlstate = try_pass(&ids[i], 1, &result);
-		char	   *message;
 
-		if (sqlstate == 0)
-		{
-			if (result.more)
-				dx_ring_put_back(self.slot, &ids[i], 1);
-			continue;
-		}
-		if (is_transient(sqlstate))
-		{
-			add_busy(&ids[i], Max(delays[i], BUSY_FIRST_MS));
-			continue;
-		}
-		message = pstrdup(dx_process_last_error());
-		quarantine(&ids[i], message);
-		pfree(message);
+		sqlstate = try_pass(&ids[i], 1, &result);
+		if (sqlstate != 0)
+			run_failed(i, sqlstate);
+		else if (result.more)
+			dx_ring_put_back(self.slot, &ids[i], 1);
 	}
 }
 
@@ -261,10 +271,11 @@ static void
 run_in_hand(void)
 {
 	DxPassResult result;
+	int			sqlstate = try_pass(ids, nids, &result);
 
-	if (try_pass(ids, nids, &result) != 0)
+	if (sqlstate != 0)
 	{
-		pass_one_by_one();
+		pass_one_by_one(sqlstate);
 		batch = Max(batch / 2, 1);
 	}
 	else if (result.more)
