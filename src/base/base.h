@@ -146,6 +146,7 @@ extern void dx_wake_run(Oid owner, const pg_uuid_t *run_id);	/* has work now */
 extern void dx_wake_many(Oid owner);	/* too many to name: scan */
 extern void dx_wake_at(TimestampTz due);	/* a branch is due then */
 extern void dx_wake_ended(const pg_uuid_t *run_id); /* wakes CALL dealix.wait */
-extern void dx_wake_launcher(void); /* CREATE/DROP EXTENSION */
+extern void dx_wake_extension(void);	/* CREATE/DROP EXTENSION */
+extern void dx_wake_launcher(void); /* databases have come or gone */
 
 #endif							/* DX_BASE_H */

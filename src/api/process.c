@@ -1,0 +1,435 @@
+/*-------------------------------------------------------------------------
+ *
+ * process.c
+ *	  SQL: what the background processes do, waiting for a run, and advancing
+ *	  runs without background processes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "base/base.h"
+#include "base/compat.h"
+#include "base/shared.h"
+#include "engine/engine.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#define STATUS_COLUMNS	11
+
+/* Without shared memory, dealix.wait() looks again after that long. */
+#define POLL_FIRST_MS	10
+#define POLL_MAX_MS		200
+
+/* A wake-up can't be missed, but what we wait for may be a replica's. */
+#define WAIT_SLICE_MS	60000
+
+PG_FUNCTION_INFO_V1(dx_note_install);
+PG_FUNCTION_INFO_V1(dx_worker_status);
+PG_FUNCTION_INFO_V1(dx_wait);
+PG_FUNCTION_INFO_V1(dx_drain);
+
+/*
+ * dealix.note_install() returns void
+ *		The last statement of the install script: makes the launcher look at
+ *		this database when CREATE EXTENSION commits.
+ */
+Datum
+dx_note_install(PG_FUNCTION_ARGS)
+{
+	dx_wake_extension();
+	PG_RETURN_VOID();
+}
+
+/* ---------- dealix.worker_status() ---------- */
+
+typedef struct StatusRow
+{
+	const char *kind;
+	Oid			dboid;
+	Oid			owner;
+	pid_t		pid;
+	const char *state;
+	bool		held;
+	TimestampTz started_at;
+	int64		passes;
+	int64		runs;
+	int64		steps;
+	char		last_error[DX_ERROR_LEN];
+} StatusRow;
+
+static void
+launcher_row(StatusRow *row)
+{
+	row->kind = "launcher";
+	row->pid = dx_shared->launcher_pid;
+	row->state = row->pid != 0 ? "running" : "stopped";
+	row->started_at = dx_shared->launcher_started_at;
+}
+
+static void
+dispatcher_row(StatusRow *row, const DxDatabase *database)
+{
+	row->kind = "dispatcher";
+	row->dboid = database->dboid;
+	row->pid = database->pid;
+	row->state = dx_database_state_name(database->state);
+	row->held = database->held;
+	row->started_at = database->pid != 0 ? database->started_at : 0;
+	row->passes = database->passes;
+	strlcpy(row->last_error, database->last_error, DX_ERROR_LEN);
+}
+
+static void
+worker_row(StatusRow *row, const DxWorker *worker)
+{
+	row->kind = "worker";
+	row->dboid = worker->dboid;
+	row->owner = worker->owner;
+	row->pid = worker->pid;
+	row->state = dx_worker_state_name(worker->state);
+	row->started_at = worker->started_at;
+	row->passes = worker->passes;
+	row->runs = worker->runs;
+	row->steps = worker->steps;
+	strlcpy(row->last_error, worker->last_error, DX_ERROR_LEN);
+}
+
+/* An owner for whom no worker can be started at the moment. */
+static void
+backoff_row(StatusRow *row, const DxRing *ring)
+{
+	row->kind = "worker";
+	row->dboid = ring->dboid;
+	row->owner = ring->owner;
+	row->state = "backoff";
+	strlcpy(row->last_error, ring->last_error, DX_ERROR_LEN);
+}
+
+/* The launcher, and what belongs to this database. */
+static int
+collect_rows(StatusRow *rows)
+{
+	const DxDatabase *database;
+	int			n = 0;
+
+	dx_lock();
+	launcher_row(&rows[n++]);
+	database = dx_database_find_locked(MyDatabaseId);
+	if (database != NULL)
+		dispatcher_row(&rows[n++], database);
+	for (int i = 0; i < dx_shared->nworkers; i++)
+	{
+		if (dx_worker_slots[i].state != DX_WORKER_FREE &&
+			dx_worker_slots[i].dboid == MyDatabaseId)
+			worker_row(&rows[n++], &dx_worker_slots[i]);
+	}
+	for (int i = 0; i < dx_shared->nrings; i++)
+	{
+		if (dx_rings[i].dboid == MyDatabaseId && dx_rings[i].failures > 0)
+			backoff_row(&rows[n++], &dx_rings[i]);
+	}
+	dx_unlock();
+	return n;
+}
+
+static void
+put_row(ReturnSetInfo *rsinfo, const StatusRow *row)
+{
+	Datum		values[STATUS_COLUMNS] = {0};
+	bool		nulls[STATUS_COLUMNS] = {0};
+	bool		worker = strcmp(row->kind, "worker") == 0;
+
+	values[0] = CStringGetTextDatum(row->kind);
+	values[1] = ObjectIdGetDatum(row->dboid);
+	nulls[1] = !OidIsValid(row->dboid);
+	values[2] = ObjectIdGetDatum(row->owner);
+	nulls[2] = !OidIsValid(row->owner);
+	values[3] = Int32GetDatum(row->pid);
+	nulls[3] = row->pid == 0;
+	values[4] = CStringGetTextDatum(row->state);
+	values[5] = BoolGetDatum(row->held);
+	values[6] = TimestampTzGetDatum(row->started_at);
+	nulls[6] = row->started_at == 0;
+	values[7] = Int64GetDatum(row->passes);
+	values[8] = Int64GetDatum(row->runs);
+	nulls[8] = !worker;
+	values[9] = Int64GetDatum(row->steps);
+	nulls[9] = !worker;
+	values[10] = CStringGetTextDatum(row->last_error);
+	nulls[10] = row->last_error[0] == '\0';
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/*
+ * dealix.worker_status() returns setof record
+ *		The launcher, the dispatcher of this database and its workers.  Empty
+ *		without shared memory.
+ */
+Datum
+dx_worker_status(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	StatusRow  *rows;
+	int			n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (!dx_shared_available())
+		return (Datum) 0;
+
+	rows = palloc0((2 + dx_shared->nworkers + dx_shared->nrings) *
+				   sizeof(StatusRow));
+	n = collect_rows(rows);
+	for (int i = 0; i < n; i++)
+		put_row(rsinfo, &rows[i]);
+	return (Datum) 0;
+}
+
+/* ---------- procedures that commit ---------- */
+
+/* May this CALL end the transaction that it is in? */
+static bool
+may_commit(FunctionCallInfo fcinfo)
+{
+	return fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
+		!((CallContext *) fcinfo->context)->atomic;
+}
+
+static void
+connect_spi(bool nonatomic)
+{
+	if (SPI_connect_ext(nonatomic ? SPI_OPT_NONATOMIC : 0) != SPI_OK_CONNECT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not connect to the SPI manager")));
+}
+
+/* NULL is no limit. */
+static TimestampTz
+time_limit(FunctionCallInfo fcinfo, int argno)
+{
+	Interval   *interval;
+	TimestampTz limit;
+
+	if (PG_ARGISNULL(argno))
+		return DT_NOEND;
+	interval = PG_GETARG_INTERVAL_P(argno);
+	limit = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+													TimestampTzGetDatum(dx_now()),
+													PointerGetDatum(interval)));
+	return limit;
+}
+
+/* ---------- CALL dealix.wait() ---------- */
+
+/*
+ * The run's status as it is now, also in a transaction that began before the
+ * run ended and keeps its snapshot.
+ */
+static char *
+status_now(const pg_uuid_t *run_id, bool *ended)
+{
+	char	   *status;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	status = dx_run_status_text(run_id, ended);
+	PopActiveSnapshot();
+	if (status == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("there is no run %s", dx_uuid_text(run_id)),
+				 errdetail("Or it belongs to a role whose runs you may not see.")));
+	return status;
+}
+
+/* Sleeps until the latch is set or it is worth looking again. */
+static void
+wait_slice(TimestampTz until, bool woken, int *poll_ms)
+{
+	long		left = TimestampDifferenceMilliseconds(dx_now(), until);
+	long		slice = WAIT_SLICE_MS;
+
+	if (!woken)
+	{
+		slice = *poll_ms;
+		*poll_ms = Min(*poll_ms * 2, POLL_MAX_MS);
+	}
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 Min(left, slice), dx_wait_event(DX_WAIT_RUN));
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/*
+ * Waits under SPI.  While it sleeps, a wait that may commit is in a
+ * transaction that has neither a snapshot nor locks.
+ */
+static char *
+wait_for_end(const pg_uuid_t *run_id, TimestampTz until, bool commits)
+{
+	bool		woken;
+	int			poll_ms = POLL_FIRST_MS;
+
+	/* On a standby nothing commits, and so nobody wakes us. */
+	woken = dx_waiter_begin(run_id) && !RecoveryInProgress();
+	if (commits)
+		SPI_commit();
+	for (;;)
+	{
+		bool		ended;
+		char	   *status;
+
+		status = status_now(run_id, &ended);
+		if (ended || dx_now() >= until)
+			return status;
+		if (commits)
+			SPI_commit();
+		wait_slice(until, woken, &poll_ms);
+	}
+}
+
+/* The status, in the caller's memory; however we leave, the waiter is gone. */
+static char *
+wait_guarded(const pg_uuid_t *run_id, TimestampTz until, bool commits)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *volatile status = NULL;
+
+	PG_TRY();
+	{
+		connect_spi(commits);
+		status = MemoryContextStrdup(caller,
+									 wait_for_end(run_id, until, commits));
+		SPI_finish();
+	}
+	PG_CATCH();
+	{
+		dx_waiter_end();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	dx_waiter_end();
+	return status;
+}
+
+static Datum
+status_result(FunctionCallInfo fcinfo, const char *status)
+{
+	TupleDesc	tupdesc;
+	Datum		value = CStringGetTextDatum(status);
+	bool		isnull = false;
+
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("dealix.wait() must be called by CALL")));
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc),
+											 &value, &isnull));
+}
+
+/*
+ * dealix.wait(run_id uuid, timeout interval, INOUT status text)
+ *		Waits until the run has ended, timeout at most, and returns its status
+ *		then.  Errors: P0002 when there is no such run for the caller; 22004
+ *		without a run id.
+ */
+Datum
+dx_wait(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t	run_id;
+	char	   *status;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("run_id must not be null")));
+	run_id = *PG_GETARG_UUID_P(0);
+	status = wait_guarded(&run_id, time_limit(fcinfo, 1), may_commit(fcinfo));
+	return status_result(fcinfo, status);
+}
+
+/* ---------- CALL dealix.drain() ---------- */
+
+/*
+ * Begins a transaction for a pass like those of a worker, whatever the role
+ * has set for itself.  The settings are undone when it ends.
+ */
+static void
+begin_drain_pass(void)
+{
+	static const char *const settings[][2] = {
+		{"lock_timeout", "0"},
+		{"synchronous_commit", "on"}
+	};
+
+	SPI_commit();
+	dx_frame_read_write();
+	dx_disarm_timeouts();
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1],
+								 PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
+}
+
+/* One pass; false when there is nothing left to do. */
+static bool
+drain_pass(TimestampTz until)
+{
+	DxPassLimits limits = {dx_pass_max_runs, dx_pass_max_time};
+	DxPassResult result = {0};
+	bool		here;
+
+	limits.max_time = Min(limits.max_time,
+						  Max(TimestampDifferenceMilliseconds(dx_now(), until), 1));
+	begin_drain_pass();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	here = dx_extension_lock();
+	if (here)
+		dx_pass_guarded(GetSessionUserId(), &limits, &result);
+	PopActiveSnapshot();
+	return here && (result.advanced > 0 || result.more);
+}
+
+/*
+ * dealix.drain(max_time interval)
+ *		Passes with a commit after each until no run of session_user is due,
+ *		or max_time is over.  Errors: 25001 inside of a transaction block,
+ *		42501 when the current user is not the session user.
+ */
+Datum
+dx_drain(PG_FUNCTION_ARGS)
+{
+	TimestampTz until = time_limit(fcinfo, 0);
+
+	if (!may_commit(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("dealix.drain() cannot run inside a transaction block or a function"),
+				 errdetail("It commits after each pass."),
+				 errhint("To advance runs in your own transaction, use dealix.tick().")));
+	if (GetUserId() != GetSessionUserId())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("dealix.drain() must be called by the session user"),
+				 errdetail("Steps run with the rights of the role that has logged in."),
+				 errhint("Use RESET ROLE first.")));
+
+	connect_spi(true);
+	while (drain_pass(until))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (dx_now() >= until)
+			break;
+	}
+	SPI_commit();
+	SPI_finish();
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  What differs between PostgreSQL 15, 16, 17 and 18.  Nothing outside
+ *	  src/base/ asks for the version.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DX_COMPAT_H
+#define DX_COMPAT_H
+
+#include "postgres.h"
+
+/* What a process of ours waits for, as pg_stat_activity shows it. */
+typedef enum DxWaitEvent
+{
+	DX_WAIT_LAUNCHER,
+	DX_WAIT_DISPATCHER,
+	DX_WAIT_WORKER,
+	DX_WAIT_RUN,
+	DX_WAIT_RETIRE,
+	DX_WAIT_SLEEP
+} DxWaitEvent;
+
+extern uint32 dx_wait_event(DxWaitEvent event);
+extern bool dx_owns_database(Oid dboid);
+extern bool dx_owns_extension(Oid extension);
+extern void dx_disarm_timeouts(void);
+
+#endif							/* DX_COMPAT_H */

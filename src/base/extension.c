@@ -1,0 +1,160 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension.c
+ *	  Is the extension created in this database, and whose is it?
+ *
+ * pg_extension has no syscache, and so sends no invalidation.  Our function
+ * dealix.note_install() stands in for it: it is a member of the extension,
+ * comes and goes with it and changes owner with it, and PROCOID entries are
+ * invalidated in every backend.  While the extension is absent nothing is
+ * cached: nobody asks often then.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "base/base.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_proc.h"
+#include "commands/extension.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+static struct
+{
+	bool		registered;		/* the callback, once a backend */
+	bool		valid;			/* the fields below */
+	uint32		witness;		/* hash of note_install's PROCOID entry */
+	Oid			oid;
+	Oid			owner;
+}			cache;
+
+static void
+forget(Datum arg, int cacheid, uint32 hashvalue)
+{
+	if (hashvalue == 0 || hashvalue == cache.witness)
+		cache.valid = false;
+}
+
+/* Reads the extension's row; InvalidOid when there is none. */
+static Oid
+read_extension(Oid *owner)
+{
+	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			oid = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
+				F_NAMEEQ, CStringGetDatum(DX_EXTENSION));
+	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	*owner = InvalidOid;
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_extension form = (Form_pg_extension) GETSTRUCT(tuple);
+
+		oid = form->oid;
+		*owner = form->extowner;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return oid;
+}
+
+/* The hash that an invalidation of dealix.note_install() will carry, or 0. */
+static uint32
+find_witness(void)
+{
+	Oid			schema = get_namespace_oid(DX_SCHEMA, true);
+	oidvector  *noargs = buildoidvector(NULL, 0);
+	Oid			function = InvalidOid;
+
+	if (OidIsValid(schema))
+		function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+								   CStringGetDatum("note_install"),
+								   PointerGetDatum(noargs),
+								   ObjectIdGetDatum(schema));
+	pfree(noargs);
+	if (!OidIsValid(function))
+		return 0;
+	return GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(function));
+}
+
+static void
+fill(void)
+{
+	Assert(IsTransactionState());
+
+	if (!cache.registered)
+	{
+		CacheRegisterSyscacheCallback(PROCOID, forget, (Datum) 0);
+		cache.registered = true;
+	}
+
+	/* An invalidation that comes in while we read must not be overwritten. */
+	cache.witness = find_witness();
+	cache.valid = cache.witness != 0;
+	cache.oid = read_extension(&cache.owner);
+	if (!OidIsValid(cache.oid))
+		cache.valid = false;
+}
+
+/*
+ * dx_extension_oid
+ *		The OID of the extension in this database, or InvalidOid.  Cached;
+ *		needs a transaction.
+ */
+Oid
+dx_extension_oid(void)
+{
+	if (!cache.valid)
+		fill();
+	return cache.oid;
+}
+
+/*
+ * dx_extension_owner
+ *		Whose the extension is.  Errors: 55000 when it is not created here.
+ */
+Oid
+dx_extension_owner(void)
+{
+	if (!OidIsValid(dx_extension_oid()))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension \"%s\" is not created in this database",
+						DX_EXTENSION),
+				 errhint("Use CREATE EXTENSION %s.", DX_EXTENSION)));
+	return cache.owner;
+}
+
+/*
+ * dx_extension_lock
+ *		Takes AccessShareLock on the extension until the end of the
+ *		transaction, and tells whether it is still there.
+ *
+ * Acquiring the lock takes in pending invalidations, so what the cache says
+ * afterwards is true until the transaction ends.
+ */
+bool
+dx_extension_lock(void)
+{
+	Oid			oid = dx_extension_oid();
+
+	if (!OidIsValid(oid))
+		return false;
+	LockDatabaseObject(ExtensionRelationId, oid, 0, AccessShareLock);
+	return dx_extension_oid() == oid;
+}

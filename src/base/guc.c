@@ -1,0 +1,136 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.c
+ *	  The settings dealix_exec.*: their variables, defaults and bounds.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "base/base.h"
+#include "base/shared.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/varlena.h"
+
+int			dx_workers = 2;
+int			dx_worker_idle_timeout = 60000;
+int			dx_pass_max_runs = 50;
+int			dx_pass_max_time = 200;
+char	   *dx_databases = NULL;
+int			dx_sweep_interval = 30;
+int			dx_max_depth = 256;
+int			dx_max_payload = 1024;
+
+int			dx_max_databases = 32;
+int			dx_max_rings = 64;
+int			dx_ring_size = 1024;
+
+/* A setting that can't be parsed must be refused when it is set, not later. */
+static bool
+check_databases(char **newval, void **extra, GucSource source)
+{
+	char	   *names = pstrdup(*newval);
+	List	   *list;
+	bool		valid = SplitIdentifierString(names, ',', &list);
+
+	if (!valid)
+		GUC_check_errdetail("List syntax is invalid.");
+	list_free(list);
+	pfree(names);
+	return valid;
+}
+
+static void
+define_int(const char *name, const char *purpose, const char *detail,
+		   int *variable, int min, int max, GucContext context, int flags)
+{
+	DefineCustomIntVariable(name, purpose, detail, variable, *variable,
+							min, max, context, flags, NULL, NULL, NULL);
+}
+
+static void
+define_worker_settings(void)
+{
+	define_int("dealix_exec.workers",
+			   "Maximum number of workers per database and owner of runs.",
+			   "Each takes one of max_worker_processes. 0 starts none: runs "
+			   "then go on only by dealix.tick() and dealix.drain().",
+			   &dx_workers, 0, 256, PGC_SIGHUP, 0);
+	define_int("dealix_exec.worker_idle_timeout",
+			   "Time without work after which a worker exits.",
+			   "The next run of its owner starts it again.",
+			   &dx_worker_idle_timeout, 100, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS);
+	define_int("dealix_exec.pass_max_runs",
+			   "Maximum number of runs that one pass (one transaction of a worker) advances.",
+			   "More runs share one commit; their locks are held until then.",
+			   &dx_pass_max_runs, 1, 1000, PGC_SIGHUP, 0);
+	define_int("dealix_exec.pass_max_time",
+			   "Time after which a pass takes up no further state and commits.",
+			   "A step that runs longer ends the pass after itself.",
+			   &dx_pass_max_time, 1, 3600 * 1000, PGC_SIGHUP, GUC_UNIT_MS);
+	define_int("dealix_exec.sweep_interval",
+			   "Time between two sweeps of a dispatcher for work that nobody announced.",
+			   "The launcher looks for new databases at the same interval.",
+			   &dx_sweep_interval, 1, 24 * 3600, PGC_SIGHUP, GUC_UNIT_S);
+	DefineCustomStringVariable("dealix_exec.databases",
+							   "Databases in which workers run: * for all, or a comma-separated list of names.",
+							   "Template databases and databases without the extension never have any.",
+							   &dx_databases, "*", PGC_SIGHUP,
+							   GUC_LIST_INPUT,
+							   check_databases, NULL, NULL);
+}
+
+static void
+define_limits(void)
+{
+	define_int("dealix_exec.max_depth",
+			   "Maximum nesting of JSON that is taken in.",
+			   NULL,
+			   &dx_max_depth, 8, 4096, PGC_SUSET, 0);
+	define_int("dealix_exec.max_payload",
+			   "Maximum size of a definition, an input, a signal or a result.",
+			   NULL,
+			   &dx_max_payload, 1, 256 * 1024, PGC_SUSET, GUC_UNIT_KB);
+}
+
+/*
+ * Sizes of shared memory.  A session that loads the library by itself has no
+ * shared memory, and may not define PGC_POSTMASTER variables: there they are
+ * shown and mean nothing.
+ */
+static void
+define_sizes(void)
+{
+	GucContext	context = process_shared_preload_libraries_in_progress ?
+		PGC_POSTMASTER : PGC_SIGHUP;
+
+	define_int("dealix_exec.max_databases",
+			   "Number of databases that the launcher can look after.",
+			   "In databases beyond it runs go on only by dealix.tick() and dealix.drain().",
+			   &dx_max_databases, 1, 10000, context, 0);
+	define_int("dealix_exec.max_rings",
+			   "Number of wake-up rings in shared memory, one per database and owner with work.",
+			   "Never less than max_worker_processes. Owners beyond it are found by the sweep.",
+			   &dx_max_rings, 1, 10000, context, 0);
+	define_int("dealix_exec.ring_size",
+			   "Number of run ids that a wake-up ring holds, 16 bytes each.",
+			   "What does not fit is found by an index scan.",
+			   &dx_ring_size, 16, 1024 * 1024, context, 0);
+}
+
+/*
+ * dx_guc_init
+ *		Defines all settings and reserves the prefix, so that a misspelt one is
+ *		an error.  From _PG_init.
+ */
+void
+dx_guc_init(void)
+{
+	define_worker_settings();
+	define_limits();
+	define_sizes();
+	MarkGUCPrefixReserved("dealix_exec");
+}

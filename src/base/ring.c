@@ -1,0 +1,390 @@
+/*-------------------------------------------------------------------------
+ *
+ * ring.c
+ *	  The rings: run ids that have work, per (database, owner).
+ *
+ * Owns dx_rings and the arrays of ids behind them; dx_shared->lock guards
+ * every field.  A ring is the only place where workers of an owner get work
+ * from, so that two of them are not sent after the same run.
+ *
+ * Ids come in from commits (wake.c) and from scans of the tables.  A ring
+ * holds hints: an id too many costs a look at a run that has nothing to do, an
+ * id dropped is made good by a scan.  What must never happen is that work is
+ * neither in the ring nor in front of a scan that is still owed.
+ *
+ * Scans.  "Work may be in the tables that is not in the ring" is said by
+ * scan_wanted++ (a push into a full ring, the sweep, a timer, too many ids for
+ * one commit, a worker that died with ids in hand).  As long as scan_wanted
+ * differs from scan_done, the ring has work.  A worker that finds the ring
+ * empty then takes the scanner's role, which one worker at a time can have,
+ * reads a batch of due ids in a transaction of its own, pushes them and gives
+ * the role back.  A round of such scans begins with the cursor at the start
+ * and ends with the batch that reaches the end of the tables; the cursor lies
+ * in the ring, so any worker can go on with the round.
+ *
+ * Why no wake-up is lost between "the scan came back empty" and "nothing is
+ * owed": there is no flag to be cleared.  A round notes in round_wanted, under
+ * the lock and before it takes its first snapshot, what scan_wanted was when
+ * it began, and when it ends sets scan_done to that and no higher.  Whoever
+ * wants a scan has committed before it says so.  If it said so before the
+ * round began, every snapshot of the round sees that commit, so the round
+ * meets the work, or whoever has changed it in the meantime has committed and
+ * announced the change itself.  If it said so later, scan_wanted is above
+ * round_wanted, so a scan is still owed when the round ends, and another
+ * round begins at the start.
+ *
+ * Why nobody sleeps beside work: a worker goes idle in the same critical
+ * section in which it saw that the ring has no work for it, and everyone who
+ * adds work, or gives the scanner's role back while a scan is owed, looks in
+ * his critical section for an idle worker to take out of the list, and sets its
+ * latch after the release.  When there is none, workers at work look again
+ * when they are done, and the dispatcher is asked for one more (asked).  A
+ * process that ends, however it ends, passes through dx_worker_free_locked,
+ * which does the same; one killed by SIGKILL takes the server, and with it
+ * this memory, down, and the dispatcher begins with a sweep.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/base.h"
+#include "base/shared.h"
+
+#define MAX_BATCH		512		/* ids that one scan reads */
+#define POPS_PER_SCAN	8		/* pops that may come before a scan owed */
+
+/*
+ * dx_ring_find_locked
+ *		The ring of an owner, or NULL.
+ */
+DxRing *
+dx_ring_find_locked(Oid dboid, Oid owner)
+{
+	for (int i = 0; i < dx_shared->nrings; i++)
+	{
+		if (dx_rings[i].dboid == dboid && dx_rings[i].owner == owner)
+			return &dx_rings[i];
+	}
+	return NULL;
+}
+
+/* Work that a worker could do now? */
+bool
+dx_ring_has_work_locked(const DxRing *ring)
+{
+	return ring->count > 0 ||
+		(ring->scan_wanted != ring->scan_done && ring->scanner == -1);
+}
+
+/*
+ * dx_ring_free_locked
+ *		Gives a ring back; it has no workers.
+ */
+void
+dx_ring_free_locked(DxRing *ring)
+{
+	Assert(ring->nworkers == 0);
+	memset(ring, 0, sizeof(DxRing));
+	ring->scanner = -1;
+	ring->idle_head = -1;
+}
+
+/* How little is lost when this ring is taken away: 0 = must not be. */
+static int
+spare_rank(const DxRing *ring, bool evict)
+{
+	if (!OidIsValid(ring->dboid))
+		return 3;
+	if (ring->nworkers > 0)
+		return 0;
+	if (ring->count == 0 && ring->scan_wanted == ring->scan_done &&
+		ring->failures == 0)
+		return 2;
+	return evict ? 1 : 0;
+}
+
+/* Takes a ring from its owner; its database sweeps instead. */
+static void
+evict_ring(DxRing *ring)
+{
+	DxDatabase *database = dx_database_find_locked(ring->dboid);
+
+	if (database != NULL)
+		database->sweep = true;
+	dx_ring_free_locked(ring);
+}
+
+/*
+ * dx_ring_get_locked
+ *		The ring of an owner, made if need be.  evict: it may be taken from an
+ *		owner who has work there but no worker.  NULL when all are needed;
+ *		not with evict, unless every ring has a worker.
+ */
+DxRing *
+dx_ring_get_locked(Oid dboid, Oid owner, bool evict)
+{
+	DxRing	   *ring = dx_ring_find_locked(dboid, owner);
+	int			best = 0;
+
+	if (ring != NULL)
+		return ring;
+
+	for (int i = 0; i < dx_shared->nrings && best < 3; i++)
+	{
+		int			rank = spare_rank(&dx_rings[i], evict);
+
+		if (rank > best)
+		{
+			best = rank;
+			ring = &dx_rings[i];
+		}
+	}
+	if (ring == NULL)
+		return NULL;
+	if (best == 1)
+		evict_ring(ring);
+	else
+		dx_ring_free_locked(ring);
+	ring->dboid = dboid;
+	ring->owner = owner;
+	return ring;
+}
+
+/*
+ * dx_ring_push_locked
+ *		Adds a run id, or notes that a scan is needed when the ring is full.
+ */
+void
+dx_ring_push_locked(DxRing *ring, const pg_uuid_t *run_id)
+{
+	int			size = dx_shared->ring_size;
+
+	if (ring->count == size)
+	{
+		dx_ring_want_scan_locked(ring, false);
+		return;
+	}
+	dx_ring_ids(ring)[(ring->head + ring->count) % size] = *run_id;
+	ring->count++;
+}
+
+/*
+ * dx_ring_want_scan_locked
+ *		Work may be in the tables that is not in the ring.  restart: begin a
+ *		new round now, instead of after the one that is going on.
+ */
+void
+dx_ring_want_scan_locked(DxRing *ring, bool restart)
+{
+	ring->scan_wanted++;
+	if (restart)
+		ring->in_round = false;
+}
+
+/*
+ * dx_ring_wake_locked
+ *		Wakes as many idle workers as the work in the ring is worth, else asks
+ *		the dispatcher to start one.
+ */
+void
+dx_ring_wake_locked(DxRing *ring, DxLatches *latches)
+{
+	int			want;
+	int			ask;
+	DxDatabase *database;
+
+	if (!dx_ring_has_work_locked(ring))
+		return;
+
+	want = Max(1, (ring->count + dx_pass_max_runs - 1) / dx_pass_max_runs);
+	while (want > 0 && ring->idle_head != -1)
+	{
+		DxWorker   *worker = &dx_worker_slots[ring->idle_head];
+
+		ring->idle_head = worker->next_idle;
+		worker->next_idle = -1;
+		dx_latches_add(latches, worker->latch);
+		want--;
+	}
+	if (want == 0 || ring->nworkers >= dx_workers)
+		return;
+
+	ask = (ring->nworkers == 0 || want > ring->nworkers) ? DX_ASK_NOW : DX_ASK_LATER;
+	if (ask <= ring->asked)
+		return;
+	ring->asked = ask;
+	database = dx_database_find_locked(ring->dboid);
+	if (database != NULL)
+		dx_latches_add(latches, database->latch);
+}
+
+/* The worker's fair share of what is in the ring. */
+static int
+pop_ids(DxRing *ring, int max, pg_uuid_t *ids)
+{
+	int			share = (ring->count + ring->nworkers - 1) / ring->nworkers;
+	int			n = Min(max, share);
+
+	for (int i = 0; i < n; i++)
+	{
+		ids[i] = dx_ring_ids(ring)[ring->head];
+		ring->head = (ring->head + 1) % dx_shared->ring_size;
+	}
+	ring->count -= n;
+	ring->popped += n;
+	ring->pops++;
+	return n;
+}
+
+/*
+ * A scan comes when the ring is empty; but hints that come in without pause
+ * must not keep what only a scan finds, a timer say, waiting for ever.
+ */
+static bool
+scan_is_next(const DxRing *ring)
+{
+	if (ring->scan_wanted == ring->scan_done || ring->scanner != -1)
+		return false;
+	return ring->count == 0 ||
+		(ring->pops >= POPS_PER_SCAN && ring->count <= dx_shared->ring_size / 2);
+}
+
+static void
+begin_scan(DxRing *ring, int scanner, void *cursor, int cursor_len)
+{
+	if (!ring->in_round)
+	{
+		ring->in_round = true;
+		ring->round_wanted = ring->scan_wanted;
+		memset(ring->cursor, 0, DX_CURSOR_LEN);
+	}
+	ring->scanner = scanner;
+	ring->pops = 0;
+	memcpy(cursor, ring->cursor, cursor_len);
+}
+
+static DxWork
+choose_work(DxWorker *worker, int max, pg_uuid_t *ids, int *nids,
+			void *cursor, int cursor_len)
+{
+	DxRing	   *ring = &dx_rings[worker->ring];
+
+	if (worker->yield || ring->nworkers > Max(dx_workers, 0))
+		return DX_WORK_LEAVE;
+	if (worker->recheck)
+	{
+		worker->recheck = false;
+		return DX_WORK_RECHECK;
+	}
+	if (scan_is_next(ring))
+	{
+		*nids = Min(MAX_BATCH, dx_shared->ring_size - ring->count);
+		begin_scan(ring, worker - dx_worker_slots, cursor, cursor_len);
+		return DX_WORK_SCAN;
+	}
+	if (ring->count > 0)
+	{
+		*nids = pop_ids(ring, max, ids);
+		return DX_WORK_RUNS;
+	}
+	return DX_WORK_NONE;
+}
+
+/*
+ * dx_ring_take
+ *		What the worker has to do next.  DX_WORK_RUNS: *nids ids, at most max,
+ *		are in *ids.  DX_WORK_SCAN: *cursor is where to go on and *nids how many
+ *		to read; to be answered by dx_ring_scanned or dx_ring_scan_failed.
+ *		DX_WORK_NONE: if it may idle, the worker is in the idle list now.
+ */
+DxWork
+dx_ring_take(int index, int max, pg_uuid_t *ids, int *nids,
+			 void *cursor, int cursor_len, bool may_idle)
+{
+	DxWorker   *worker = &dx_worker_slots[index];
+	DxWork		work;
+
+	Assert(cursor_len <= DX_CURSOR_LEN);
+
+	*nids = 0;
+	dx_lock();
+	if (worker->state != DX_WORKER_BUSY)
+	{
+		if (worker->state == DX_WORKER_STARTING)
+			dx_rings[worker->ring].failures = 0;
+		dx_worker_unidle_locked(worker);
+		dx_worker_set_state(worker, DX_WORKER_BUSY);
+	}
+	work = choose_work(worker, max, ids, nids, cursor, cursor_len);
+	if (work == DX_WORK_NONE && may_idle)
+		dx_worker_idle_locked(worker);
+	dx_unlock();
+	return work;
+}
+
+/*
+ * dx_ring_put_back
+ *		Gives ids back that the worker did not get to.
+ */
+void
+dx_ring_put_back(int index, const pg_uuid_t *ids, int nids)
+{
+	DxRing	   *ring = &dx_rings[dx_worker_slots[index].ring];
+	DxLatches	latches = {0};
+
+	dx_lock();
+	for (int i = 0; i < nids; i++)
+		dx_ring_push_locked(ring, &ids[i]);
+	dx_ring_wake_locked(ring, &latches);
+	dx_unlock();
+	dx_latches_set(&latches);
+}
+
+/*
+ * dx_ring_scanned
+ *		The scanner's batch, and where it came to.  at_end: the round is over.
+ *
+ * If somebody has asked for a restart while we were scanning, in_round is
+ * false: the ids are welcome, but neither cursor nor end count.
+ */
+void
+dx_ring_scanned(int index, const pg_uuid_t *ids, int nids,
+				const void *cursor, int cursor_len, bool at_end)
+{
+	DxRing	   *ring = &dx_rings[dx_worker_slots[index].ring];
+	DxLatches	latches = {0};
+
+	dx_lock();
+	Assert(ring->scanner == index);
+	ring->scanner = -1;
+	for (int i = 0; i < nids; i++)
+		dx_ring_push_locked(ring, &ids[i]);
+	if (ring->in_round)
+	{
+		memcpy(ring->cursor, cursor, cursor_len);
+		if (at_end)
+		{
+			ring->in_round = false;
+			ring->scan_done = ring->round_wanted;
+		}
+	}
+	dx_ring_wake_locked(ring, &latches);
+	dx_unlock();
+	dx_latches_set(&latches);
+}
+
+/*
+ * dx_ring_scan_failed
+ *		The scanner could not scan: the role is free, and a scan still owed.
+ *		It wakes nobody, because it will try again itself after a while.
+ */
+void
+dx_ring_scan_failed(int index)
+{
+	DxRing	   *ring = &dx_rings[dx_worker_slots[index].ring];
+
+	dx_lock();
+	if (ring->scanner == index)
+		ring->scanner = -1;
+	dx_unlock();
+}

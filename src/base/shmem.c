@@ -1,0 +1,199 @@
+/*-------------------------------------------------------------------------
+ *
+ * shmem.c
+ *	  Makes the shared memory that shared.h describes, when preloaded.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/base.h"
+#include "base/shared.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+
+DxShared   *dx_shared = NULL;
+DxDatabase *dx_database_slots = NULL;
+DxWorker   *dx_worker_slots = NULL;
+DxRing	   *dx_rings = NULL;
+DxWaiter   *dx_waiters = NULL;
+
+static pg_uuid_t *ring_ids = NULL;
+
+static shmem_request_hook_type prev_shmem_request_hook = NULL;
+static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
+
+/* A ring for every worker that there can be is what eviction relies on. */
+static int
+number_of_rings(void)
+{
+	return Max(dx_max_rings, max_worker_processes);
+}
+
+/* One array behind the other in one segment; *offset is moved on. */
+static Size
+lay_out(Size *offset, int n, Size size)
+{
+	Size		start = *offset;
+
+	*offset = add_size(start, MAXALIGN(mul_size(n, size)));
+	return start;
+}
+
+/* Where the arrays lie; with base NULL it only counts. */
+static Size
+shared_layout(char *base)
+{
+	Size		offset = 0;
+	Size		databases;
+	Size		workers;
+	Size		rings;
+	Size		waiters;
+	Size		ids;
+
+	(void) lay_out(&offset, 1, sizeof(DxShared));
+	databases = lay_out(&offset, dx_max_databases, sizeof(DxDatabase));
+	workers = lay_out(&offset, max_worker_processes, sizeof(DxWorker));
+	rings = lay_out(&offset, number_of_rings(), sizeof(DxRing));
+	waiters = lay_out(&offset, MaxBackends, sizeof(DxWaiter));
+	ids = lay_out(&offset, number_of_rings(),
+				  mul_size(dx_ring_size, sizeof(pg_uuid_t)));
+
+	if (base != NULL)
+	{
+		dx_database_slots = (DxDatabase *) (base + databases);
+		dx_worker_slots = (DxWorker *) (base + workers);
+		dx_rings = (DxRing *) (base + rings);
+		dx_waiters = (DxWaiter *) (base + waiters);
+		ring_ids = (pg_uuid_t *) (base + ids);
+	}
+	return offset;
+}
+
+static void
+shared_fill(void)
+{
+	LWLockPadded *locks = GetNamedLWLockTranche(DX_EXTENSION);
+
+	dx_shared->lock = &locks[0].lock;
+	dx_shared->waiter_lock = &locks[1].lock;
+	ConditionVariableInit(&dx_shared->gone);
+	dx_shared->ndatabases = dx_max_databases;
+	dx_shared->nworkers = max_worker_processes;
+	dx_shared->nrings = number_of_rings();
+	dx_shared->ring_size = dx_ring_size;
+	dx_shared->nwaiters = MaxBackends;
+	pg_atomic_init_u32(&dx_shared->waiting, 0);
+
+	for (int i = 0; i < dx_shared->nrings; i++)
+	{
+		dx_rings[i].scanner = -1;
+		dx_rings[i].idle_head = -1;
+	}
+	for (int i = 0; i < dx_shared->nworkers; i++)
+		dx_worker_slots[i].next_idle = -1;
+}
+
+static void
+shmem_request(void)
+{
+	if (prev_shmem_request_hook)
+		prev_shmem_request_hook();
+
+	RequestAddinShmemSpace(shared_layout(NULL));
+	RequestNamedLWLockTranche(DX_EXTENSION, 2);
+}
+
+static void
+shmem_startup(void)
+{
+	bool		found;
+	Size		size = shared_layout(NULL);
+
+	if (prev_shmem_startup_hook)
+		prev_shmem_startup_hook();
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	dx_shared = ShmemInitStruct(DX_EXTENSION, size, &found);
+	if (!found)
+		memset(dx_shared, 0, size);
+	(void) shared_layout((char *) dx_shared);
+	if (!found)
+		shared_fill();
+	LWLockRelease(AddinShmemInitLock);
+}
+
+/*
+ * dx_shared_init
+ *		Asks for the shared memory.  From _PG_init while the server preloads.
+ */
+void
+dx_shared_init(void)
+{
+	prev_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = shmem_request;
+	prev_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = shmem_startup;
+}
+
+/*
+ * dx_shared_available
+ *		Is there shared memory, that is, was the library preloaded?
+ */
+bool
+dx_shared_available(void)
+{
+	return dx_shared != NULL;
+}
+
+/*
+ * dx_ring_ids
+ *		The circular array of run ids of a ring.
+ */
+pg_uuid_t *
+dx_ring_ids(const DxRing *ring)
+{
+	return ring_ids + (Size) (ring - dx_rings) * dx_shared->ring_size;
+}
+
+/*
+ * dx_lock, dx_unlock
+ *		The lock of everything but the waiters.
+ */
+void
+dx_lock(void)
+{
+	LWLockAcquire(dx_shared->lock, LW_EXCLUSIVE);
+}
+
+void
+dx_unlock(void)
+{
+	LWLockRelease(dx_shared->lock);
+}
+
+/*
+ * dx_latches_add, dx_latches_set
+ *		Collects latches under the lock, and sets them after its release.
+ */
+void
+dx_latches_add(DxLatches *latches, Latch *latch)
+{
+	if (latch == NULL)
+		return;
+
+	/* Setting one never waits; it only makes the lock be held for longer. */
+	if (latches->n == lengthof(latches->latch))
+		SetLatch(latch);
+	else
+		latches->latch[latches->n++] = latch;
+}
+
+void
+dx_latches_set(DxLatches *latches)
+{
+	for (int i = 0; i < latches->n; i++)
+		SetLatch(latches->latch[i]);
+	latches->n = 0;
+}

@@ -1,0 +1,69 @@
+/*-------------------------------------------------------------------------
+ *
+ * uuid.c
+ *	  UUID version 7 (RFC 9562 section 5.7): time-ordered run ids.
+ *
+ * The 12 bits after the milliseconds hold the fraction of the millisecond
+ * (RFC 9562 section 6.2, method 3) and count up when a process makes several
+ * within one unit, so ids of one process are strictly increasing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/base.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+
+#define UNIX_EPOCH_US \
+	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+/* Milliseconds << 12 | fraction, of the last id made here. */
+static uint64 last_tick = 0;
+
+static uint64
+next_tick(void)
+{
+	int64		us = dx_now() + UNIX_EPOCH_US;
+	uint64		tick = ((uint64) (us / 1000) << 12) |
+	(uint64) ((us % 1000) * 4096 / 1000);
+
+	/* A clock that was set back must not break the order. */
+	if (tick <= last_tick)
+		tick = last_tick + 1;
+	last_tick = tick;
+	return tick;
+}
+
+/*
+ * dx_uuid_v7
+ *		Makes a UUID version 7.  Errors: XX000 when the server has no strong
+ *		random numbers.
+ */
+void
+dx_uuid_v7(pg_uuid_t *uuid)
+{
+	uint64		tick = next_tick();
+	uint64		ms = tick >> 12;
+
+	if (!pg_strong_random(uuid->data + 8, UUID_LEN - 8))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+
+	for (int i = 0; i < 6; i++)
+		uuid->data[i] = (unsigned char) (ms >> (40 - 8 * i));
+	uuid->data[6] = 0x70 | (unsigned char) ((tick >> 8) & 0x0f);
+	uuid->data[7] = (unsigned char) (tick & 0xff);
+	uuid->data[8] = 0x80 | (uuid->data[8] & 0x3f);
+}
+
+/*
+ * dx_uuid_text
+ *		The canonical text of a UUID, palloc'd.
+ */
+char *
+dx_uuid_text(const pg_uuid_t *uuid)
+{
+	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(uuid)));
+}

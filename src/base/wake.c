@@ -1,0 +1,327 @@
+/*-------------------------------------------------------------------------
+ *
+ * wake.c
+ *	  What a transaction has done that others wait for, told to them when it
+ *	  has committed.
+ *
+ * While a transaction goes on, dx_wake_*() only take notes, in memory of this
+ * backend that lives as long as the backend.  One transaction callback acts:
+ * at COMMIT, when the transaction is already visible to others, it pushes the
+ * run ids into the rings and sets latches; at ABORT and at PREPARE it forgets.
+ * Notes of a subtransaction that was rolled back stay: a hint too many is
+ * harmless.  The callback raises no error and allocates nothing.
+ *
+ * What passes by the callback, the work of a COMMIT PREPARED say, is found by
+ * the dispatcher's sweep at the latest.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/base.h"
+#include "base/shared.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#define MAX_NOTES	1024		/* ids in one transaction; then "many" */
+#define MAX_OWNERS	16			/* owners to be scanned; then a sweep */
+
+typedef struct RunNote
+{
+	Oid			owner;
+	pg_uuid_t	run_id;
+} RunNote;
+
+static struct
+{
+	bool		any;			/* anything of the below */
+	RunNote    *runs;
+	int			nruns;
+	int			maxruns;
+	Oid			scans[MAX_OWNERS];
+	int			nscans;
+	bool		sweep;
+	TimestampTz due;			/* DT_NOEND: none */
+	pg_uuid_t  *ended;
+	int			nended;
+	int			maxended;
+	bool		all_ended;		/* too many to name */
+	bool		extension;		/* has come or gone */
+	bool		launcher;
+}			notes;
+
+static void
+forget_notes(void)
+{
+	notes.any = false;
+	notes.nruns = 0;
+	notes.nscans = 0;
+	notes.sweep = false;
+	notes.due = DT_NOEND;
+	notes.nended = 0;
+	notes.all_ended = false;
+	notes.extension = false;
+	notes.launcher = false;
+}
+
+static bool
+take_notes(void)
+{
+	if (!dx_shared_available())
+		return false;
+	notes.any = true;
+	return true;
+}
+
+/* Room for one more element; the array outlives every transaction. */
+static void *
+grow(void *array, int used, int *size, Size element)
+{
+	if (used < *size)
+		return array;
+	*size = Max(64, *size * 2);
+	if (array == NULL)
+		return MemoryContextAlloc(TopMemoryContext, *size * element);
+	return repalloc(array, *size * element);
+}
+
+/*
+ * dx_wake_run
+ *		A run of owner has work, once this transaction commits.
+ */
+void
+dx_wake_run(Oid owner, const pg_uuid_t *run_id)
+{
+	RunNote    *last = notes.nruns > 0 ? &notes.runs[notes.nruns - 1] : NULL;
+
+	if (!take_notes())
+		return;
+	if (last != NULL && last->owner == owner &&
+		memcmp(&last->run_id, run_id, sizeof(pg_uuid_t)) == 0)
+		return;
+	if (notes.nruns == MAX_NOTES)
+	{
+		dx_wake_many(owner);
+		return;
+	}
+	notes.runs = grow(notes.runs, notes.nruns, &notes.maxruns, sizeof(RunNote));
+	notes.runs[notes.nruns].owner = owner;
+	notes.runs[notes.nruns].run_id = *run_id;
+	notes.nruns++;
+}
+
+/*
+ * dx_wake_many
+ *		More runs of owner have work than can be named.  InvalidOid: runs of
+ *		anybody; the dispatcher then looks at all of them.
+ */
+void
+dx_wake_many(Oid owner)
+{
+	if (!take_notes())
+		return;
+	if (!OidIsValid(owner))
+	{
+		notes.sweep = true;
+		return;
+	}
+	for (int i = 0; i < notes.nscans; i++)
+	{
+		if (notes.scans[i] == owner)
+			return;
+	}
+	if (notes.nscans == MAX_OWNERS)
+		notes.sweep = true;
+	else
+		notes.scans[notes.nscans++] = owner;
+}
+
+/*
+ * dx_wake_at
+ *		A branch is due at that time.
+ */
+void
+dx_wake_at(TimestampTz due)
+{
+	if (take_notes())
+		notes.due = Min(notes.due, due);
+}
+
+/*
+ * dx_wake_ended
+ *		A run has ended: whoever waits for it goes on.
+ */
+void
+dx_wake_ended(const pg_uuid_t *run_id)
+{
+	if (!take_notes())
+		return;
+	if (notes.nended == MAX_NOTES)
+	{
+		notes.all_ended = true;
+		return;
+	}
+	notes.ended = grow(notes.ended, notes.nended, &notes.maxended,
+					   sizeof(pg_uuid_t));
+	notes.ended[notes.nended++] = *run_id;
+}
+
+/*
+ * dx_wake_launcher
+ *		A database has come or gone, or may be used differently.
+ */
+void
+dx_wake_launcher(void)
+{
+	if (take_notes())
+		notes.launcher = true;
+}
+
+/*
+ * dx_wake_extension
+ *		The extension has come or gone in this database: its processes have to
+ *		see for themselves, and the launcher starts a dispatcher if need be.
+ */
+void
+dx_wake_extension(void)
+{
+	if (take_notes())
+	{
+		notes.launcher = true;
+		notes.extension = true;
+	}
+}
+
+/*
+ * The ring for hints, or NULL: then the dispatcher has to sweep.  It takes no
+ * ring from owners who have work: that would only move the sweep to them.
+ */
+static DxRing *
+hint_ring(DxDatabase *database, Oid owner, bool *missed)
+{
+	DxRing	   *ring = dx_ring_get_locked(database->dboid, owner, false);
+
+	if (ring == NULL)
+		*missed = true;
+	return ring;
+}
+
+static void
+push_runs(DxDatabase *database, DxLatches *latches, bool *missed)
+{
+	DxRing	   *ring = NULL;
+	Oid			owner = InvalidOid;
+
+	for (int i = 0; i < notes.nruns; i++)
+	{
+		RunNote    *note = &notes.runs[i];
+
+		if (note->owner != owner)
+		{
+			if (ring != NULL)
+				dx_ring_wake_locked(ring, latches);
+			owner = note->owner;
+			ring = hint_ring(database, owner, missed);
+		}
+		if (ring != NULL)
+			dx_ring_push_locked(ring, &note->run_id);
+	}
+	if (ring != NULL)
+		dx_ring_wake_locked(ring, latches);
+}
+
+static void
+push_scans(DxDatabase *database, DxLatches *latches, bool *missed)
+{
+	for (int i = 0; i < notes.nscans; i++)
+	{
+		DxRing	   *ring = hint_ring(database, notes.scans[i], missed);
+
+		if (ring == NULL)
+			continue;
+		dx_ring_want_scan_locked(ring, false);
+		dx_ring_wake_locked(ring, latches);
+	}
+}
+
+/*
+ * Tells the database's processes.  A dispatcher that is not RUNNING yet will
+ * begin with a sweep, taken after it has become RUNNING, that is, after us.
+ */
+static void
+tell_database(DxLatches *latches, bool *missed)
+{
+	DxDatabase *database = dx_database_find_locked(MyDatabaseId);
+
+	if (database == NULL)
+		return;
+	if (notes.extension)
+		dx_database_recheck_locked(database, latches);
+	if (database->state != DX_DB_RUNNING)
+		return;
+
+	push_runs(database, latches, missed);
+	push_scans(database, latches, missed);
+	if (notes.sweep || *missed)
+		database->sweep = true;
+	if (notes.due < database->next_due)
+	{
+		database->next_due = notes.due;
+		dx_latches_add(latches, database->latch);
+	}
+	if (database->sweep)
+		dx_latches_add(latches, database->latch);
+}
+
+static void
+act_on_notes(void)
+{
+	DxLatches	latches = {0};
+	bool		missed = false;
+	bool		warn;
+
+	dx_lock();
+	tell_database(&latches, &missed);
+	warn = missed && !dx_shared->warned_rings;
+	if (warn)
+		dx_shared->warned_rings = true;
+	if (notes.launcher)
+		dx_latches_add(&latches, dx_shared->launcher_latch);
+	dx_unlock();
+	dx_latches_set(&latches);
+
+	if (notes.nended > 0)
+		dx_waiters_wake(notes.ended, notes.nended, notes.all_ended);
+	if (warn)
+		ereport(LOG,
+				(errmsg("dealix_exec has no free wake-up ring, and looks for work by sweeping"),
+				 errhint("Raise dealix_exec.max_rings.")));
+}
+
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
+		event != XACT_EVENT_PREPARE)
+		return;
+
+	if (notes.any)
+	{
+		if (event == XACT_EVENT_COMMIT)
+			act_on_notes();
+		forget_notes();
+	}
+	dx_database_release_holds();
+}
+
+/*
+ * dx_wake_init
+ *		Registers the callback.  From _PG_init, once a backend.
+ */
+void
+dx_wake_init(void)
+{
+	forget_notes();
+	RegisterXactCallback(at_transaction_end, NULL);
+}

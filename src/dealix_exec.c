@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * dealix_exec.c
+ *	  Entry point of the library.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/base.h"
+#include "engine/engine.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "worker/worker.h"
+
+PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	/* pg_upgrade wants the catalogs moved, and nothing run. */
+	if (IsBinaryUpgrade)
+		return;
+
+	dx_guc_init();
+	dx_wake_init();
+	dx_engine_init();
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	dx_shared_init();
+	dx_launcher_init();
+	dx_hooks_init();
+}

@@ -1,0 +1,550 @@
+/*-------------------------------------------------------------------------
+ *
+ * dispatcher.c
+ *	  A dispatcher: one per database with the extension.  It looks at the
+ *	  tables when a timer is due, every sweep_interval and when asked to, and
+ *	  starts workers for owners with work.  It runs no user code.
+ *
+ * Timers.  next_due of the database is set to "none" before a look at the
+ * tables takes its snapshot, and lowered afterwards to what the look has seen.
+ * A commit lowers it after it has become visible (wake.c).  So a timer that
+ * the snapshot does not see is announced after the reset, and kept.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "base/base.h"
+#include "base/shared.h"
+#include "catalog/pg_authid.h"
+#include "engine/engine.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/ipc.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "worker/worker.h"
+
+#define TIMER_SPACING_MS	10	/* looks because of timers are that far apart */
+#define SCARCE_MS			50	/* first wait for a free background worker */
+#define SCARCE_MAX_MS		1000
+
+typedef struct WorkerHandle
+{
+	BackgroundWorkerHandle *handle;
+	uint32		generation;
+} WorkerHandle;
+
+static DxAssignment self;
+static DxDatabase *database;
+static WorkerHandle *handles;	/* by worker slot */
+
+static TimestampTz last_look = 0;
+static TimestampTz last_sweep = 0;
+static bool told_held = false;
+
+/* No background worker was free: when to try again. */
+static struct
+{
+	int			delay;			/* ms, 0 = at once */
+	TimestampTz not_before;
+	bool		told;			/* the log says so */
+}			scarce;
+
+static void
+dispatcher_exit(int code, Datum arg)
+{
+	dx_dispatcher_detach(self.slot, dx_process_last_error());
+}
+
+/* Workers that a dispatcher before us has registered and that are not up. */
+static void
+disown_starting(void)
+{
+	for (int i = 0; i < dx_shared->nworkers; i++)
+	{
+		DxWorker   *worker = &dx_worker_slots[i];
+
+		if (worker->state == DX_WORKER_STARTING && worker->pid == 0 &&
+			worker->dboid == self.dboid)
+			dx_worker_free_locked(worker, NULL);
+	}
+}
+
+/* The extension is not (or no longer) here: nothing to do for us. */
+static void
+leave_absent(void)
+{
+	DxLatches	latches = {0};
+
+	dx_lock();
+	if (database->state != DX_DB_RETIRING)
+		dx_database_set_state(database, DX_DB_ABSENT);
+	for (int i = 0; i < dx_shared->nworkers; i++)
+	{
+		DxWorker   *worker = &dx_worker_slots[i];
+
+		if (worker->state == DX_WORKER_FREE || worker->dboid != self.dboid)
+			continue;
+		worker->recheck = true;
+		dx_latches_add(&latches, worker->latch);
+	}
+	dx_unlock();
+	dx_latches_set(&latches);
+	proc_exit(0);
+}
+
+/* Is the extension here?  Only then is the database RUNNING. */
+static void
+find_extension(void)
+{
+	bool		found;
+	bool		wanted;
+
+	dx_frame_begin("dealix_exec: looking for the extension");
+	found = dx_extension_lock();
+	dx_frame_commit();
+	if (!found)
+		leave_absent();
+
+	dx_lock();
+	wanted = database->state == DX_DB_STARTING;
+	if (wanted)
+	{
+		disown_starting();
+		database->sweep = true;
+		dx_database_set_state(database, DX_DB_RUNNING);
+	}
+	dx_unlock();
+	if (!wanted)
+		proc_exit(0);
+}
+
+static void
+tell_held(bool held)
+{
+	if (held && !told_held)
+		ereport(WARNING,
+				(errmsg("dealix_exec holds this database, because it is a copy: no run is advanced"),
+				 errdetail("A copy must not repeat the external effects of its original."),
+				 errhint("If this is the database to work in, call dealix.resume_engine().")));
+	else if (!held && told_held)
+		ereport(LOG,
+				(errmsg("dealix_exec no longer holds this database")));
+	told_held = held;
+}
+
+/* What a look at the tables has found goes into the rings. */
+static void
+apply_look(const DxDueOwner *owners, int nowners, TimestampTz next_due,
+		   bool held, bool sweep)
+{
+	DxLatches	latches = {0};
+
+	dx_lock();
+	database->held = held;
+	database->passes++;
+	database->next_due = Min(database->next_due, next_due);
+	for (int i = 0; i < nowners; i++)
+	{
+		DxRing	   *ring;
+
+		if (owners[i].due == 0)
+			continue;
+		ring = dx_ring_get_locked(self.dboid, owners[i].owner, true);
+		if (ring == NULL)
+		{
+			/* Every ring has a worker: as soon as one leaves. */
+			database->starving = true;
+			continue;
+		}
+		dx_ring_want_scan_locked(ring, sweep);
+		dx_ring_wake_locked(ring, &latches);
+	}
+	dx_unlock();
+	dx_latches_set(&latches);
+}
+
+static void
+look_at_tables(bool sweep)
+{
+	DxDueOwner *owners = NULL;
+	TimestampTz next_due = DT_NOEND;
+	int			nowners = 0;
+	bool		held;
+
+	dx_frame_begin("dealix_exec: looking for due work");
+	if (!dx_extension_lock())
+	{
+		dx_frame_commit();
+		leave_absent();
+	}
+	held = dx_database_held();
+	if (!held)
+		nowners = dx_scan_owners(&owners, &next_due);
+	apply_look(owners, nowners, next_due, held, sweep);
+	dx_frame_commit();
+	tell_held(held);
+}
+
+static TimestampTz
+next_sweep(void)
+{
+	return TimestampTzPlusMilliseconds(last_sweep, dx_sweep_interval * 1000L);
+}
+
+/* Timers that are due close to each other are served together. */
+static TimestampTz
+next_timer(void)
+{
+	TimestampTz soonest =
+	TimestampTzPlusMilliseconds(last_look, TIMER_SPACING_MS);
+
+	return Max(database->next_due, soonest);
+}
+
+/* Is it time to look at the tables?  Takes over what was asked for. */
+static bool
+take_orders(TimestampTz now, bool *sweep)
+{
+	bool		look;
+
+	dx_lock();
+	*sweep = database->sweep || database->recheck || next_sweep() <= now;
+	look = *sweep || next_timer() <= now;
+	if (look)
+	{
+		database->sweep = false;
+		database->recheck = false;
+		database->next_due = DT_NOEND;
+	}
+	dx_unlock();
+	return look;
+}
+
+/*
+ * Does this ring want one more worker now?  *next: when to ask again.  If all
+ * its workers are at work we wait for the time of a pass: only if none of them
+ * has come back for more by then are they in long steps.
+ */
+static bool
+wants_worker(DxRing *ring, TimestampTz now, TimestampTz *next, DxLatches *latches)
+{
+	bool		stuck;
+
+	if (!dx_ring_has_work_locked(ring) || ring->nworkers >= dx_workers)
+	{
+		ring->asked = DX_ASK_NOTHING;
+		ring->check_at = 0;
+		return false;
+	}
+	if (ring->failures > 0 && ring->not_before > now)
+	{
+		*next = Min(*next, ring->not_before);
+		return false;
+	}
+	if (ring->idle_head != -1)
+	{
+		dx_ring_wake_locked(ring, latches);
+		return false;
+	}
+	if (ring->nworkers == 0 || ring->count > ring->nworkers * dx_pass_max_runs)
+		return true;
+
+	stuck = ring->check_at != 0 && ring->check_at <= now &&
+		ring->check_popped == ring->popped;
+	if (ring->check_at <= now)
+	{
+		ring->check_at = TimestampTzPlusMilliseconds(now, dx_pass_max_time);
+		ring->check_popped = ring->popped;
+	}
+	if (!stuck)
+		*next = Min(*next, ring->check_at);
+	return stuck;
+}
+
+/*
+ * Reserves a worker slot for the ring that has waited longest for a worker.
+ * False: no ring wants one, or not yet.
+ */
+static bool
+reserve_worker(DxAssignment *order, TimestampTz *next)
+{
+	TimestampTz now = dx_now();
+	DxLatches	latches = {0};
+	DxRing	   *best = NULL;
+	DxWorker   *worker = NULL;
+
+	dx_lock();
+	for (int i = 0; i < dx_shared->nrings && !database->held; i++)
+	{
+		DxRing	   *ring = &dx_rings[i];
+
+		if (ring->dboid == self.dboid &&
+			wants_worker(ring, now, next, &latches) &&
+			(best == NULL || ring->last_start < best->last_start))
+			best = ring;
+	}
+	if (!database->starving)
+		scarce.delay = 0;		/* a worker has left since */
+	if (best != NULL && scarce.delay > 0 && scarce.not_before > now)
+		*next = Min(*next, scarce.not_before);
+	else if (best != NULL)
+		worker = dx_worker_reserve_locked(best);
+	if (worker != NULL)
+	{
+		order->slot = worker - dx_worker_slots;
+		order->generation = worker->generation;
+		order->dboid = worker->dboid;
+		order->owner = worker->owner;
+	}
+	dx_unlock();
+	dx_latches_set(&latches);
+	return worker != NULL;
+}
+
+/*
+ * Takes a reservation back.  error: what is wrong with the owner; NULL: there
+ * was no free background worker.  Returns whether this is the first time.
+ */
+static bool
+cancel_worker(const DxAssignment *order, const char *error)
+{
+	DxWorker   *worker = &dx_worker_slots[order->slot];
+	DxRing	   *ring = &dx_rings[worker->ring];
+	DxLatches	latches = {0};
+	bool		first = false;
+
+	dx_lock();
+	if (worker->generation == order->generation &&
+		worker->state == DX_WORKER_STARTING)
+	{
+		dx_worker_free_locked(worker, NULL);
+		if (error != NULL)
+		{
+			first = ring->failures++ == 0;
+			ring->not_before =
+				TimestampTzPlusMilliseconds(dx_now(), dx_backoff(ring->failures));
+			strlcpy(ring->last_error, error, DX_ERROR_LEN);
+		}
+		else
+		{
+			first = !scarce.told;
+			scarce.told = true;
+			database->starving = true;
+			if (ring->nworkers == 0)
+				dx_worker_ask_yield_locked(ring, &latches);
+		}
+	}
+	dx_unlock();
+	dx_latches_set(&latches);
+	return first;
+}
+
+/*
+ * The owner's name, or NULL and what is wrong with him: a process that could
+ * not connect is not started in the first place.
+ */
+static char *
+check_owner(Oid owner, char **error)
+{
+	HeapTuple	tuple;
+	char	   *name = NULL;
+	MemoryContext caller = CurrentMemoryContext;
+
+	StartTransactionCommand();
+	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
+	MemoryContextSwitchTo(caller);
+	if (!HeapTupleIsValid(tuple))
+		*error = psprintf("role with OID %u does not exist", owner);
+	else
+	{
+		Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
+
+		if (form->rolcanlogin)
+			name = pstrdup(NameStr(form->rolname));
+		else
+			*error = psprintf("role \"%s\" is not permitted to log in",
+							  NameStr(form->rolname));
+		ReleaseSysCache(tuple);
+	}
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(caller);
+	return name;
+}
+
+static bool
+register_worker(const DxAssignment *order, const char *owner)
+{
+	WorkerHandle *handle = &handles[order->slot];
+	BackgroundWorker process;
+	MemoryContext old;
+	bool		started;
+
+	if (handle->handle != NULL)
+		pfree(handle->handle);
+	handle->handle = NULL;
+	handle->generation = order->generation;
+	dx_process_describe(&process, DX_PROCESS_WORKER, owner, order);
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	started = RegisterDynamicBackgroundWorker(&process, &handle->handle);
+	MemoryContextSwitchTo(old);
+	return started;
+}
+
+/* Starts a reserved worker.  False: no background worker is free. */
+static bool
+start_worker(const DxAssignment *order)
+{
+	char	   *error = NULL;
+	char	   *owner = check_owner(order->owner, &error);
+
+	if (owner == NULL)
+	{
+		if (cancel_worker(order, error))
+			ereport(WARNING,
+					(errmsg("cannot run workflows: %s", error),
+					 errdetail("The runs of this role wait."),
+					 errhint("Workers connect as the role that started the run; it needs the LOGIN attribute.")));
+		return true;
+	}
+	if (register_worker(order, owner))
+	{
+		scarce.delay = 0;
+		scarce.told = false;
+		return true;
+	}
+
+	if (cancel_worker(order, NULL))
+		ereport(LOG,
+				(errmsg("could not start a dealix_exec worker for role \"%s\": no background worker is free",
+						owner),
+				 errhint("Raise max_worker_processes.")));
+	scarce.delay = scarce.delay == 0 ? SCARCE_MS :
+		Min(scarce.delay * 2, SCARCE_MAX_MS);
+	scarce.not_before = TimestampTzPlusMilliseconds(dx_now(), scarce.delay);
+	return false;
+}
+
+/* Workers that were registered and have ended without coming up. */
+static void
+check_started(void)
+{
+	for (int i = 0; i < dx_shared->nworkers; i++)
+	{
+		WorkerHandle *handle = &handles[i];
+		DxAssignment order = {0};
+		pid_t		pid;
+
+		if (handle->handle == NULL ||
+			GetBackgroundWorkerPid(handle->handle, &pid) != BGWH_STOPPED)
+			continue;
+		pfree(handle->handle);
+		handle->handle = NULL;
+		order.slot = i;
+		order.generation = handle->generation;
+		(void) cancel_worker(&order, "the worker did not come up");
+	}
+}
+
+static void
+start_workers(TimestampTz *next)
+{
+	DxAssignment order;
+
+	check_started();
+	while (reserve_worker(&order, next))
+	{
+		if (!start_worker(&order))
+			*next = Min(*next, scarce.not_before);
+	}
+}
+
+/* One turn.  Returns how long to wait for the next, in ms. */
+static long
+dispatcher_cycle(void)
+{
+	TimestampTz next;
+	bool		sweep;
+
+	if (take_orders(dx_now(), &sweep))
+	{
+		look_at_tables(sweep);
+		if (sweep)
+			last_sweep = dx_now();
+		last_look = dx_now();
+	}
+
+	next = DT_NOEND;
+	start_workers(&next);
+	pgstat_report_activity(STATE_IDLE, NULL);
+
+	dx_lock();
+	next = Min(next, next_sweep());
+	next = Min(next, next_timer());
+	if (database->sweep || database->recheck)
+		next = 0;
+	dx_unlock();
+	return Max(TimestampDifferenceMilliseconds(dx_now(), next), 0);
+}
+
+/* What was taken over and came to nothing is asked for again. */
+static void
+dispatcher_failed(void)
+{
+	dx_lock();
+	database->sweep = true;
+	strlcpy(database->last_error, dx_process_last_error(), DX_ERROR_LEN);
+	dx_unlock();
+}
+
+/*
+ * dx_dispatcher_main
+ *		Entry point of a dispatcher.
+ */
+void
+dx_dispatcher_main(Datum arg)
+{
+	MemoryContext loop;
+	volatile int failures = 0;
+
+	dx_process_begin(DX_PROCESS_DISPATCHER, &self);
+	if (!dx_dispatcher_attach(self.slot, self.generation))
+		proc_exit(0);
+	on_shmem_exit(dispatcher_exit, (Datum) 0);
+	database = &dx_database_slots[self.slot];
+	handles = MemoryContextAllocZero(TopMemoryContext,
+									 dx_shared->nworkers * sizeof(WorkerHandle));
+
+	BackgroundWorkerInitializeConnectionByOid(self.dboid, InvalidOid, 0);
+	dx_process_settings();
+	find_extension();
+
+	loop = AllocSetContextCreate(TopMemoryContext, "dealix_exec dispatcher",
+								 ALLOCSET_DEFAULT_SIZES);
+	for (;;)
+	{
+		volatile long timeout = 0;
+
+		MemoryContextReset(loop);
+		MemoryContextSwitchTo(loop);
+		PG_TRY();
+		{
+			timeout = dispatcher_cycle();
+			failures = 0;
+		}
+		PG_CATCH();
+		{
+			dx_frame_abort();
+			dispatcher_failed();
+			failures++;
+		}
+		PG_END_TRY();
+		if (failures > 0)
+			dx_process_pause(dx_backoff(failures), DX_WAIT_DISPATCHER);
+		else
+			dx_process_wait(timeout, DX_WAIT_DISPATCHER);
+	}
+}

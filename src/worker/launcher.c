@@ -1,0 +1,399 @@
+/*-------------------------------------------------------------------------
+ *
+ * launcher.c
+ *	  The launcher: one static process, connected to no database.  It keeps a
+ *	  dispatcher running in every database that has the extension.
+ *
+ * It can read shared catalogs only, so whether a database has the extension
+ * is found out by starting a dispatcher there.  One that finds none says so
+ * and ends, and the database is left alone until CREATE EXTENSION commits in
+ * it.  Template databases are left alone always: a session there would block
+ * CREATE DATABASE.
+ *
+ * Owns the decisions over dx_database_slots (see registry.c), and the handles
+ * of the dispatchers, in its own memory.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "base/base.h"
+#include "base/shared.h"
+#include "catalog/pg_database.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/varlena.h"
+#include "worker/worker.h"
+
+/* datconnlimit of a database whose DROP was interrupted */
+#define CONNLIMIT_INVALID	(-2)
+
+/* Of the dispatcher in each database slot; NULL: not started by us. */
+static BackgroundWorkerHandle **handles;
+
+typedef struct Candidate
+{
+	Oid			dboid;
+	NameData	name;
+} Candidate;
+
+typedef struct StartOrder
+{
+	DxAssignment assignment;
+	NameData	name;
+} StartOrder;
+
+static void
+launcher_exit(int code, Datum arg)
+{
+	dx_lock();
+	dx_shared->launcher_pid = 0;
+	dx_shared->launcher_latch = NULL;
+	dx_unlock();
+}
+
+/*
+ * Dispatchers that a launcher before us has registered: we have no handle to
+ * see whether they come up, so they are not to.
+ */
+static void
+disown_starting(void)
+{
+	for (int i = 0; i < dx_shared->ndatabases; i++)
+	{
+		DxDatabase *database = &dx_database_slots[i];
+
+		if (database->state == DX_DB_STARTING && database->pid == 0)
+		{
+			database->generation++;
+			dx_database_set_state(database, DX_DB_STOPPED);
+		}
+	}
+}
+
+static void
+launcher_attach(void)
+{
+	handles = MemoryContextAllocZero(TopMemoryContext,
+									 dx_shared->ndatabases * sizeof(*handles));
+	on_shmem_exit(launcher_exit, (Datum) 0);
+	dx_lock();
+	dx_shared->launcher_pid = MyProcPid;
+	dx_shared->launcher_latch = &MyProc->procLatch;
+	dx_shared->launcher_started_at = dx_now();
+	disown_starting();
+	dx_unlock();
+}
+
+/* Does dealix_exec.databases name this database? */
+static bool
+is_chosen(const char *name)
+{
+	List	   *names;
+	ListCell   *cell;
+
+	if (!SplitIdentifierString(pstrdup(dx_databases), ',', &names))
+		return false;
+	foreach(cell, names)
+	{
+		const char *chosen = lfirst(cell);
+
+		if (strcmp(chosen, "*") == 0 || strcmp(chosen, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The databases that may have a dispatcher, in the caller's context. */
+static List *
+list_candidates(void)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	List	   *list = NIL;
+	Relation	rel;
+	TableScanDesc scan;
+	HeapTuple	tuple;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	(void) GetTransactionSnapshot();
+	rel = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(rel, 0, NULL);
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
+		MemoryContext old;
+		Candidate  *candidate;
+
+		CHECK_FOR_INTERRUPTS();
+		if (form->datistemplate || !form->datallowconn ||
+			form->datconnlimit == CONNLIMIT_INVALID ||
+			!is_chosen(NameStr(form->datname)))
+			continue;
+		old = MemoryContextSwitchTo(caller);
+		candidate = palloc(sizeof(Candidate));
+		candidate->dboid = form->oid;
+		candidate->name = form->datname;
+		list = lappend(list, candidate);
+		MemoryContextSwitchTo(old);
+	}
+	table_endscan(scan);
+	table_close(rel, AccessShareLock);
+	CommitTransactionCommand();
+	pgstat_report_stat(false);
+	MemoryContextSwitchTo(caller);
+	return list;
+}
+
+static const Candidate *
+find_candidate(List *candidates, Oid dboid)
+{
+	ListCell   *cell;
+
+	foreach(cell, candidates)
+	{
+		const Candidate *candidate = lfirst(cell);
+
+		if (candidate->dboid == dboid)
+			return candidate;
+	}
+	return NULL;
+}
+
+/* Which slots have no dispatcher that could still come up? */
+static bool *
+list_stopped(void)
+{
+	bool	   *stopped = palloc(dx_shared->ndatabases * sizeof(bool));
+	pid_t		pid;
+
+	for (int i = 0; i < dx_shared->ndatabases; i++)
+		stopped[i] = handles[i] == NULL ||
+			GetBackgroundWorkerPid(handles[i], &pid) == BGWH_STOPPED;
+	return stopped;
+}
+
+static void
+check_start(DxDatabase *database, bool stopped)
+{
+	if (!stopped || database->state != DX_DB_STARTING || database->pid != 0)
+		return;
+	database->generation++;
+	dx_database_failed_locked(database, "the dispatcher did not come up");
+}
+
+/* A database that is not to have processes: end them, then free the slot. */
+static void
+dismiss_database(DxDatabase *database)
+{
+	if (database->state == DX_DB_STARTING || database->state == DX_DB_RUNNING)
+		dx_database_set_state(database, DX_DB_RETIRING);
+	if (!dx_database_empty_locked(database->dboid))
+		dx_database_stop_locked(database);
+	else if (database->holds == 0)
+		dx_database_free_locked(database);
+}
+
+/* Brings the slots in line with pg_database; a freed slot is handed out again. */
+static bool
+update_slots(List *candidates, const bool *stopped)
+{
+	ListCell   *cell;
+	bool		full = false;
+
+	for (int i = 0; i < dx_shared->ndatabases; i++)
+	{
+		DxDatabase *database = &dx_database_slots[i];
+
+		if (database->state == DX_DB_FREE)
+			continue;
+		check_start(database, stopped[i]);
+		if (database->state == DX_DB_RETIRING ||
+			find_candidate(candidates, database->dboid) == NULL)
+			dismiss_database(database);
+		else if (database->state == DX_DB_ABSENT && database->recheck &&
+				 database->pid == 0)
+		{
+			database->recheck = false;
+			database->failures = 0;
+			database->not_before = 0;
+			dx_database_set_state(database, DX_DB_STOPPED);
+		}
+	}
+
+	foreach(cell, candidates)
+	{
+		const Candidate *candidate = lfirst(cell);
+
+		if (dx_database_find_locked(candidate->dboid) == NULL &&
+			dx_database_add_locked(candidate->dboid) == NULL)
+			full = true;
+	}
+	return full;
+}
+
+/* Moves what is to be started to STARTING; *next: when more will be due. */
+static int
+choose_starts(List *candidates, StartOrder *orders, TimestampTz *next)
+{
+	TimestampTz now = dx_now();
+	int			n = 0;
+
+	for (int i = 0; i < dx_shared->ndatabases; i++)
+	{
+		DxDatabase *database = &dx_database_slots[i];
+		const Candidate *candidate;
+
+		if (database->state != DX_DB_STOPPED || database->pid != 0)
+			continue;
+		if (database->not_before > now)
+		{
+			*next = Min(*next, database->not_before);
+			continue;
+		}
+		candidate = find_candidate(candidates, database->dboid);
+		if (candidate == NULL)
+			continue;
+		database->generation++;
+		database->started_at = now;
+		dx_database_set_state(database, DX_DB_STARTING);
+		orders[n].assignment.slot = i;
+		orders[n].assignment.generation = database->generation;
+		orders[n].assignment.dboid = database->dboid;
+		orders[n].assignment.owner = InvalidOid;
+		orders[n].name = candidate->name;
+		n++;
+	}
+	return n;
+}
+
+static void
+start_dispatcher(const StartOrder *order)
+{
+	DxDatabase *database = &dx_database_slots[order->assignment.slot];
+	BackgroundWorkerHandle **handle = &handles[order->assignment.slot];
+	BackgroundWorker process;
+	MemoryContext old;
+	bool		started;
+	bool		first = false;
+
+	if (*handle != NULL)
+		pfree(*handle);
+	*handle = NULL;
+	dx_process_describe(&process, DX_PROCESS_DISPATCHER, NameStr(order->name),
+						&order->assignment);
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	started = RegisterDynamicBackgroundWorker(&process, handle);
+	MemoryContextSwitchTo(old);
+	if (started)
+		return;
+
+	dx_lock();
+	if (database->generation == order->assignment.generation &&
+		database->state == DX_DB_STARTING)
+	{
+		dx_database_failed_locked(database, "no background worker is free");
+		first = database->failures == 1;
+	}
+	dx_unlock();
+	if (first)
+		ereport(LOG,
+				(errmsg("could not start the dealix_exec dispatcher for database \"%s\": no background worker is free",
+						NameStr(order->name)),
+				 errhint("Raise max_worker_processes.")));
+}
+
+/* One look at everything.  Returns how long to wait for the next, in ms. */
+static long
+launcher_cycle(void)
+{
+	List	   *candidates = list_candidates();
+	bool	   *stopped = list_stopped();
+	StartOrder *orders = palloc(dx_shared->ndatabases * sizeof(StartOrder));
+	TimestampTz now = dx_now();
+	TimestampTz next = TimestampTzPlusMilliseconds(now, dx_sweep_interval * 1000L);
+	int			norders;
+	bool		full;
+	bool		warn;
+
+	dx_lock();
+	full = update_slots(candidates, stopped);
+	norders = choose_starts(candidates, orders, &next);
+	warn = full && !dx_shared->warned_databases;
+	if (warn)
+		dx_shared->warned_databases = true;
+	dx_unlock();
+
+	if (warn)
+		ereport(LOG,
+				(errmsg("dealix_exec cannot look after more than %d databases",
+						dx_shared->ndatabases),
+				 errhint("Raise dealix_exec.max_databases, or name the databases in dealix_exec.databases.")));
+	for (int i = 0; i < norders; i++)
+		start_dispatcher(&orders[i]);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return Max(TimestampDifferenceMilliseconds(dx_now(), next), 100);
+}
+
+/*
+ * dx_launcher_main
+ *		Entry point of the launcher.
+ */
+void
+dx_launcher_main(Datum arg)
+{
+	MemoryContext loop;
+	volatile int failures = 0;
+
+	dx_process_begin(DX_PROCESS_LAUNCHER, NULL);
+	launcher_attach();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	dx_process_settings();
+
+	loop = AllocSetContextCreate(TopMemoryContext, "dealix_exec launcher",
+								 ALLOCSET_DEFAULT_SIZES);
+	for (;;)
+	{
+		volatile long timeout = 0;
+
+		MemoryContextReset(loop);
+		MemoryContextSwitchTo(loop);
+		PG_TRY();
+		{
+			timeout = launcher_cycle();
+			failures = 0;
+		}
+		PG_CATCH();
+		{
+			dx_frame_abort();
+			failures++;
+		}
+		PG_END_TRY();
+		if (failures > 0)
+			dx_process_pause(dx_backoff(failures), DX_WAIT_LAUNCHER);
+		else
+			dx_process_wait(timeout, DX_WAIT_LAUNCHER);
+	}
+}
+
+/*
+ * dx_launcher_init
+ *		Registers the launcher.  From _PG_init while the server preloads.
+ */
+void
+dx_launcher_init(void)
+{
+	BackgroundWorker process;
+
+	dx_process_describe(&process, DX_PROCESS_LAUNCHER, NULL, NULL);
+	RegisterBackgroundWorker(&process);
+}
