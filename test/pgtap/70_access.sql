@@ -101,8 +101,6 @@ SET SESSION AUTHORIZATION tap_member;
 SET ROLE tap_app;
 SELECT throws_ok('SELECT dealix.tick()', '42501', NULL, 'tick refuses when current_user is not session_user');
 RESET ROLE;
-CREATE FUNCTION pg_temp.definer() RETURNS int SECURITY DEFINER LANGUAGE sql AS 'SELECT dealix.tick()';
-GRANT EXECUTE ON FUNCTION pg_temp.definer() TO PUBLIC;
 RESET SESSION AUTHORIZATION;
 CREATE FUNCTION t.definer_tick() RETURNS int SECURITY DEFINER LANGUAGE sql AS 'SELECT dealix.tick()';
 SET SESSION AUTHORIZATION tap_app;
