@@ -148,11 +148,11 @@ dx_sql($node, 'app', q{
 	SELECT dealix.publish('look', '{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "sql:shop.look", "End": true}}}');
 });
 dx_sql($node, 'other', q{SELECT dealix.start('look', key => 'look')});
-dx_poll($node, q{SELECT output FROM dealix.runs WHERE key = 'look'}, 'a step runs as its owner and sees no other''s runs',
+dx_poll($node, q{SELECT output FROM dealix.runs WHERE key = 'look'}, "a step runs as its owner and sees no other's runs",
 	'{"runs": 0, "super": false, "current": "other", "history": 0, "session": "other"}');
 my @forbidden = ('RESET ROLE', 'SET ROLE app', 'SET ROLE NONE', 'RESET SESSION AUTHORIZATION', 'SET SESSION AUTHORIZATION DEFAULT',
 	'SET SESSION AUTHORIZATION app', 'SET LOCAL ROLE app', 'COMMIT', 'ROLLBACK', 'SELECT * FROM dealix.run', 'SELECT * FROM dealix.branch',
-	'UPDATE dealix.run SET owner = ''other''::regrole', 'DELETE FROM dealix.history_event', 'SELECT dealix.tick()', 'CALL dealix.drain()');
+	"UPDATE dealix.run SET owner = 'other'::regrole", 'DELETE FROM dealix.history_event', 'SELECT dealix.tick()', 'CALL dealix.drain()');
 for my $i (0 .. $#forbidden)
 {
 	(my $json = $forbidden[$i]) =~ s/'/''/g;
