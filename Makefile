@@ -88,7 +88,7 @@ override with_llvm = no
 REGRESS = $(sort $(basename $(notdir $(wildcard test/sql/*.sql))))
 REGRESS_OPTS = --inputdir=$(srcdir)/test --load-extension=dealix_exec
 ISOLATION = $(sort $(basename $(notdir $(wildcard test/specs/*.spec))))
-ISOLATION_OPTS = --inputdir=$(srcdir)/test --outputdir=. --load-extension=dealix_exec
+ISOLATION_OPTS = --inputdir=$(srcdir)/test --outputdir=.
 TAP_TESTS = 1
 PROVE_TESTS = $(sort $(wildcard test/t/*.pl))
 

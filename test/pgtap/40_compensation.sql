@@ -1,5 +1,8 @@
 -- Compensation: what completed is undone in reverse order.
 \ir setup.psql
+RESET SESSION AUTHORIZATION;
+SELECT dealix.grant_access('tap_app', 'operator') \g /dev/null
+SET SESSION AUTHORIZATION tap_app;
 SELECT no_plan();
 
 -- A chain of steps "A", "B", ... with compensations "undo A", ... and a last one

@@ -79,6 +79,8 @@ SELECT is(t.settle(run), 'SUCCEEDED', 'and finds what came meanwhile') FROM r;
 
 -- ---------- too late, to nobody, by nobody ----------
 
+SELECT throws_ok(format('SELECT dealix.signal(%L, ''go'')', run), '55000', NULL, 'a signal to a run that has ended') FROM r;
+
 SELECT throws_ok('SELECT dealix.signal(''00000000-0000-7000-8000-000000000000'', ''go'')', 'P0002', NULL, 'a signal to no run is one');
 UPDATE r SET run = t.begin(t.waiter());
 RESET SESSION AUTHORIZATION;
@@ -86,7 +88,7 @@ GRANT SELECT ON r TO tap_other;
 SET SESSION AUTHORIZATION tap_other;
 SELECT throws_ok(format('SELECT dealix.signal(%L, ''go'')', run), 'P0002', NULL, 'another role cannot signal it, nor learn that it exists') FROM r;
 SELECT throws_ok(format('SELECT dealix.cancel(%L)', run), 'P0002', NULL, 'nor cancel it') FROM r;
-SELECT throws_ok(format('SELECT dealix.terminate(%L)', run), 'P0002', NULL, 'nor terminate it') FROM r;
+SELECT throws_ok(format('SELECT dealix.terminate(%L)', run), '42501', NULL, 'nor terminate it') FROM r;
 SELECT throws_ok(format('SELECT dealix.result(%L)', run), 'P0002', NULL, 'nor ask for its result') FROM r;
 SELECT throws_ok(format('SELECT dealix.describe(%L)', run), 'P0002', NULL, 'nor look at it') FROM r;
 SELECT is((SELECT count(*)::int FROM dealix.runs) + (SELECT count(*)::int FROM dealix.waiting) + (SELECT count(*)::int FROM dealix.history)
