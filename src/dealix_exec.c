@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "base/base.h"
-#include "engine/engine.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "worker/worker.h"
@@ -26,7 +25,6 @@ _PG_init(void)
 
 	dx_guc_init();
 	dx_wake_init();
-	dx_engine_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	dx_shared_init();

@@ -32,7 +32,7 @@ static int	nheld = 0;
 
 #define EDGE(state) (1 << (state))
 
-static const int edges[] = {
+static const int edges[] PG_USED_FOR_ASSERTS_ONLY = {
 	[DX_DB_FREE] = EDGE(DX_DB_STOPPED),
 	[DX_DB_STOPPED] = EDGE(DX_DB_STARTING) | EDGE(DX_DB_RETIRING) | EDGE(DX_DB_FREE),
 	[DX_DB_STARTING] = EDGE(DX_DB_RUNNING) | EDGE(DX_DB_ABSENT) |

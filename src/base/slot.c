@@ -22,7 +22,7 @@
 
 #define EDGE(state) (1 << (state))
 
-static const int edges[] = {
+static const int edges[] PG_USED_FOR_ASSERTS_ONLY = {
 	[DX_WORKER_FREE] = EDGE(DX_WORKER_STARTING),
 	[DX_WORKER_STARTING] = EDGE(DX_WORKER_BUSY) | EDGE(DX_WORKER_FREE),
 	[DX_WORKER_IDLE] = EDGE(DX_WORKER_BUSY) | EDGE(DX_WORKER_FREE),
