@@ -286,20 +286,13 @@ dealix_tick(PG_FUNCTION_ARGS)
 Datum
 dealix_raise(PG_FUNCTION_ARGS)
 {
-	char	   *error;
+	char	   *error = optional_text(fcinfo, 0);
 	char	   *cause = optional_text(fcinfo, 1);
 
-	require(fcinfo, 0, "error");
-	error = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	check_length(error, "error");
-	if (strncmp(error, "States.", 7) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("error name \"%s\" is reserved", error),
-				 errhint("Names that begin with \"States.\" belong to the language.")));
 	ereport(ERROR,
-			(errcode(DX_SQLSTATE_RAISED),
-			 errmsg_internal("%s", error),
+			(errcode(error ? DX_SQLSTATE_RAISED : DX_SQLSTATE_RAISED_UNNAMED),
+			 errmsg_internal("%s", error ? error : "failed without an error name"),
 			 cause ? errdetail_internal("%s", cause) : 0));
 	PG_RETURN_VOID();
 }

@@ -25,7 +25,7 @@
 /* An error name and its cause, as the language knows them. */
 typedef struct DxFault
 {
-	char	   *error;			/* e.g. "States.Timeout", never NULL once set */
+	char	   *error;			/* e.g. "States.Timeout"; NULL: failed without a name */
 	char	   *cause;			/* text for people, or NULL */
 } DxFault;
 

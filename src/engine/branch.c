@@ -174,8 +174,8 @@ build_context(void *arg)
 						   "RoleArn", dx_json_string(GetUserNameFromId(run->owner, false)),
 						   "StartTime", timestamp_json(run->created_at),
 						   "RedriveCount", dx_json_int(0),
-						   "CorrelationId", run->correlation_id ? dx_json_string(run->correlation_id) : NULL,
-						   "TraceParent", run->traceparent ? dx_json_string(run->traceparent) : NULL,
+						   "CorrelationId", dx_json_text(run->correlation_id),
+						   "TraceParent", dx_json_text(run->traceparent),
 						   NULL);
 	state = dx_payload("Name", dx_json_string(branch->state ? branch->state->name : ""),
 					   "EnteredTime", timestamp_json(branch->entered_at),
@@ -234,8 +234,8 @@ static void
 branch_failed(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
 {
 	dx_event(pass, run, DX_EVENT_STATE_FAILED, branch,
-			 dx_payload("error", dx_json_string(fault->error),
-						"cause", fault->cause ? dx_json_string(fault->cause) : NULL,
+			 dx_payload("error", dx_json_text(fault->error),
+						"cause", dx_json_text(fault->cause),
 						"input", branch->data,
 						"variables", branch->variables, NULL));
 	if (branch->parent < 0)
@@ -271,8 +271,8 @@ try_retry(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
 	branch->retries[chosen]++;
 	dx_branch_park(run, branch, DX_PHASE_RETRY, dx_after_seconds(dx_now(), delay));
 	dx_event(pass, run, DX_EVENT_STEP_FAILED, branch,
-			 dx_payload("error", dx_json_string(fault->error),
-						"cause", fault->cause ? dx_json_string(fault->cause) : NULL,
+			 dx_payload("error", dx_json_text(fault->error),
+						"cause", dx_json_text(fault->cause),
 						"retry_at", timestamp_json(branch->due_at), NULL));
 	return true;
 }
@@ -291,8 +291,8 @@ try_catch(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
 		return false;
 	next = &run->program->states[catcher->next];
 	dx_event(pass, run, DX_EVENT_STATE_CAUGHT, branch,
-			 dx_payload("error", dx_json_string(fault->error),
-						"cause", fault->cause ? dx_json_string(fault->cause) : NULL,
+			 dx_payload("error", dx_json_text(fault->error),
+						"cause", dx_json_text(fault->cause),
 						"next", dx_json_string(next->name), NULL));
 	dx_env_init(&env, pass, run, branch);
 	if (!dx_io_catch(branch->state, catcher, &env, fault, &output, &variables,
@@ -317,8 +317,8 @@ dx_branch_step_failed(DxPass *pass, DxRun *run, DxBranch *branch,
 		return;
 	if (branch->state->type == DX_STATE_TASK)
 		dx_event(pass, run, DX_EVENT_STEP_FAILED, branch,
-				 dx_payload("error", dx_json_string(fault->error),
-							"cause", fault->cause ? dx_json_string(fault->cause) : NULL,
+				 dx_payload("error", dx_json_text(fault->error),
+							"cause", dx_json_text(fault->cause),
 							NULL));
 	if (try_catch(pass, run, branch, fault))
 		return;

@@ -317,6 +317,7 @@ extern void dx_events_chain(List *events);
 extern const char *dx_event_name(DxEventKind kind);
 extern Jsonb *dx_payload(const char *first_key,...);
 extern Jsonb *dx_json_int(int32 value);
+extern Jsonb *dx_json_text(const char *text);
 
 /* ---------- run.c ---------- */
 
@@ -472,5 +473,6 @@ extern bool dx_may_see(Oid owner);
 extern bool dx_may_operate(Oid owner);
 
 #define DX_SQLSTATE_RAISED	MAKE_SQLSTATE('D', 'X', '0', '0', '1')
+#define DX_SQLSTATE_RAISED_UNNAMED	MAKE_SQLSTATE('D', 'X', '0', '0', '3')
 
 #endif							/* DX_ENGINE_H */

@@ -89,9 +89,10 @@ fire_deferred(DxPass *pass)
 static DxCallOutcome
 classify(DxPass *pass, ErrorData *edata, double timeout, DxFault *fault)
 {
-	if (edata->sqlerrcode == DX_SQLSTATE_RAISED)
+	if (edata->sqlerrcode == DX_SQLSTATE_RAISED ||
+		edata->sqlerrcode == DX_SQLSTATE_RAISED_UNNAMED)
 	{
-		fault->error = edata->message;
+		fault->error = edata->sqlerrcode == DX_SQLSTATE_RAISED ? edata->message : NULL;
 		fault->cause = edata->detail;
 		return DX_CALL_FAULT;
 	}

@@ -178,3 +178,10 @@ dx_json_int(int32 value)
 														Int32GetDatum(value)));
 	return dx_json_from_value(&v);
 }
+
+/* A text as JSON, for dx_payload: no text, no member. */
+Jsonb *
+dx_json_text(const char *text)
+{
+	return text != NULL ? dx_json_string(text) : NULL;
+}

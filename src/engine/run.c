@@ -84,9 +84,8 @@ drop_branches(DxRun *run)
 static Jsonb *
 fault_payload(const DxFault *fault)
 {
-	return dx_payload("error", dx_json_string(fault->error),
-					  "cause", fault->cause ? dx_json_string(fault->cause) : NULL,
-					  NULL);
+	return dx_payload("error", dx_json_text(fault->error),
+					  "cause", dx_json_text(fault->cause), NULL);
 }
 
 static DxEventKind
@@ -113,7 +112,7 @@ dx_run_end(DxPass *pass, DxRun *run, DxRunStatus status)
 {
 	Jsonb	   *payload = NULL;
 
-	if (run->error != NULL)
+	if (run->error != NULL || run->cause != NULL)
 	{
 		DxFault		fault = {run->error, run->cause};
 
@@ -189,7 +188,8 @@ dx_run_incident(DxPass *pass, DxRun *run, const DxFault *fault)
 	dx_event(pass, run, DX_EVENT_INCIDENT_OPENED, NULL, fault_payload(fault));
 	ereport(LOG,
 			(errmsg("dealix_exec: run %s of workflow \"%s\" is an incident: %s",
-					dx_uuid_text(&run->id), run->workflow, fault->error),
+					dx_uuid_text(&run->id), run->workflow,
+					fault->error ? fault->error : "no error name"),
 			 errdetail("%s", fault->cause ? fault->cause : "No cause was given."),
 			 errhint("See dealix.incidents; after the repair, SELECT dealix.redrive('%s').",
 					 dx_uuid_text(&run->id))));

@@ -100,10 +100,9 @@ undo_input(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *complete
 	DxEnv		env;
 	Jsonb	   *error = NULL;
 
-	if (run->error != NULL)
-		error = dx_payload("Error", dx_json_string(run->error),
-						   "Cause", run->cause ? dx_json_string(run->cause) : NULL,
-						   NULL);
+	if (run->error != NULL || run->cause != NULL)
+		error = dx_payload("Error", dx_json_text(run->error),
+						   "Cause", dx_json_text(run->cause), NULL);
 	*input = dx_payload("input", dx_json_get_json(completed->payload, "input"),
 						"output", dx_json_get_json(completed->payload, "output"),
 						"error", error ? error : dx_json_null(), NULL);
@@ -133,9 +132,8 @@ try_retry(DxPass *pass, DxRun *run, DxBranch *branch, DxBranch *shown,
 							 branch->retries, fault->error,
 							 pg_prng_double(&pg_global_prng_state), &delay);
 	dx_event(pass, run, DX_EVENT_COMPENSATION_FAILED, shown,
-			 dx_payload("error", dx_json_string(fault->error),
-						"cause", fault->cause ? dx_json_string(fault->cause) : NULL,
-						NULL));
+			 dx_payload("error", dx_json_text(fault->error),
+						"cause", dx_json_text(fault->cause), NULL));
 	if (chosen < 0)
 		return false;
 	branch->retries[chosen]++;
@@ -231,8 +229,7 @@ dx_undo_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 	}
 	if (branch->item == 0 && branch->attempt == 0 && branch->conflicts == 0)
 		dx_event(pass, run, DX_EVENT_COMPENSATION_STARTED, NULL,
-				 run->error ? dx_payload("error", dx_json_string(run->error),
-										 "cause", run->cause ? dx_json_string(run->cause) : NULL,
-										 NULL) : NULL);
+				 dx_payload("error", dx_json_text(run->error),
+							"cause", dx_json_text(run->cause), NULL));
 	undo_one(pass, run, branch, &completed);
 }
