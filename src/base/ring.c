@@ -323,24 +323,6 @@ dx_ring_take(int index, int max, pg_uuid_t *ids, int *nids,
 }
 
 /*
- * dx_ring_put_back
- *		Gives ids back that the worker did not get to.
- */
-void
-dx_ring_put_back(int index, const pg_uuid_t *ids, int nids)
-{
-	DxRing	   *ring = &dx_rings[dx_worker_slots[index].ring];
-	DxLatches	latches = {0};
-
-	dx_lock();
-	for (int i = 0; i < nids; i++)
-		dx_ring_push_locked(ring, &ids[i]);
-	dx_ring_wake_locked(ring, &latches);
-	dx_unlock();
-	dx_latches_set(&latches);
-}
-
-/*
  * dx_ring_scanned
  *		The scanner's batch, and where it came to.  at_end: the round is over.
  *

@@ -235,7 +235,6 @@ extern bool dx_ring_has_work_locked(const DxRing *ring);
 extern void dx_ring_wake_locked(DxRing *ring, DxLatches *latches);
 extern DxWork dx_ring_take(int worker, int max, pg_uuid_t *ids, int *nids,
 						   void *cursor, int cursor_len, bool may_idle);
-extern void dx_ring_put_back(int worker, const pg_uuid_t *ids, int nids);
 extern void dx_ring_scanned(int worker, const pg_uuid_t *ids, int nids,
 							const void *cursor, int cursor_len, bool at_end);
 extern void dx_ring_scan_failed(int worker);

@@ -8,8 +8,9 @@
  * backend that lives as long as the backend.  One transaction callback acts:
  * at COMMIT, when the transaction is already visible to others, it pushes the
  * run ids into the rings and sets latches; at ABORT and at PREPARE it forgets.
- * Notes of a subtransaction that was rolled back stay: a hint too many is
- * harmless.  The callback raises no error and allocates nothing.
+ * Run ids noted by a subtransaction are forgotten when it is rolled back;
+ * other notes stay, because a look too many is harmless.  The callback raises
+ * no error and allocates nothing.
  *
  * What passes by the callback, the work of a COMMIT PREPARED say, is found by
  * the dispatcher's sweep at the latest.
@@ -31,6 +32,7 @@ typedef struct RunNote
 {
 	Oid			owner;
 	pg_uuid_t	run_id;
+	SubTransactionId subid;		/* that took the note */
 } RunNote;
 
 static struct
@@ -108,6 +110,7 @@ dx_wake_run(Oid owner, const pg_uuid_t *run_id)
 	notes.runs = grow(notes.runs, notes.nruns, &notes.maxruns, sizeof(RunNote));
 	notes.runs[notes.nruns].owner = owner;
 	notes.runs[notes.nruns].run_id = *run_id;
+	notes.runs[notes.nruns].subid = GetCurrentSubTransactionId();
 	notes.nruns++;
 }
 
@@ -316,12 +319,27 @@ at_transaction_end(XactEvent event, void *arg)
 }
 
 /*
+ * Subtransaction ids grow with time, and nobody but a subtransaction or its
+ * children takes notes while it lasts: so its notes are the last ones.
+ */
+static void
+at_subtransaction_end(SubXactEvent event, SubTransactionId mySubid,
+					  SubTransactionId parentSubid, void *arg)
+{
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	while (notes.nruns > 0 && notes.runs[notes.nruns - 1].subid >= mySubid)
+		notes.nruns--;
+}
+
+/*
  * dx_wake_init
- *		Registers the callback.  From _PG_init, once a backend.
+ *		Registers the callbacks.  From _PG_init, once a backend.
  */
 void
 dx_wake_init(void)
 {
 	forget_notes();
 	RegisterXactCallback(at_transaction_end, NULL);
+	RegisterSubXactCallback(at_subtransaction_end, NULL);
 }

@@ -31,14 +31,15 @@ typedef struct BusyRun
 	pg_uuid_t	run_id;
 	int			delay;			/* ms */
 	TimestampTz due;
+	TimestampTz since;			/* when it was busy for the first time */
 } BusyRun;
 
 static DxAssignment self;
 static int	passes = 0;
 
-/* Runs in hand, and how long each had been waited for because it was busy. */
+/* Runs in hand; delay 0: was not busy before. */
 static pg_uuid_t ids[MAX_IDS];
-static int	delays[MAX_IDS];
+static BusyRun waited[MAX_IDS];
 static int	nids = 0;
 
 /* What a scan reads. */
@@ -74,23 +75,34 @@ check_identity(void)
 				 errhint("Look at the settings of the role in pg_db_role_setting.")));
 }
 
+/*
+ * Tries the run again later.  Not for ever: it may have been a message about a
+ * run that was never committed, and from a sweep_interval on the sweep brings
+ * up what still is due.
+ */
 static void
-add_busy(const pg_uuid_t *run_id, int delay)
+add_busy(const pg_uuid_t *run_id, const BusyRun *before)
 {
+	TimestampTz now = dx_now();
+	BusyRun    *entry;
 	int			i;
 
 	for (i = 0; i < nbusy; i++)
 	{
 		if (memcmp(&busy[i].run_id, run_id, sizeof(pg_uuid_t)) == 0)
-			break;
+			return;
 	}
-	if (i == MAX_BUSY)
-		return;					/* the sweep will find it */
-	if (i == nbusy)
-		nbusy++;
-	busy[i].run_id = *run_id;
-	busy[i].delay = delay == 0 ? BUSY_FIRST_MS : Min(delay * 2, BUSY_MAX_MS);
-	busy[i].due = TimestampTzPlusMilliseconds(dx_now(), busy[i].delay);
+	if (nbusy == MAX_BUSY ||
+		(before->delay > 0 &&
+		 TimestampDifferenceExceeds(before->since, now, dx_sweep_interval * 1000)))
+		return;
+
+	entry = &busy[nbusy++];
+	entry->run_id = *run_id;
+	entry->delay = before->delay == 0 ? BUSY_FIRST_MS :
+		Min(before->delay * 2, BUSY_MAX_MS);
+	entry->since = before->delay == 0 ? now : before->since;
+	entry->due = TimestampTzPlusMilliseconds(now, entry->delay);
 }
 
 /* Moves busy runs whose time has come into hand, up to a whole batch. */
@@ -107,7 +119,7 @@ take_busy(void)
 			continue;
 		}
 		ids[nids] = busy[i].run_id;
-		delays[nids] = busy[i].delay;
+		waited[nids] = busy[i];
 		nids++;
 		busy[i] = busy[--nbusy];
 	}
@@ -123,15 +135,18 @@ next_busy(void)
 	return next;
 }
 
-static int
-delay_of(const pg_uuid_t *run_id)
+/* How the run in hand had been waited for; for what is not in hand, not. */
+static const BusyRun *
+waited_for(const pg_uuid_t *run_id)
 {
+	static const BusyRun never = {0};
+
 	for (int i = 0; i < nids; i++)
 	{
 		if (memcmp(&ids[i], run_id, sizeof(pg_uuid_t)) == 0)
-			return delays[i];
+			return &waited[i];
 	}
-	return 0;
+	return &never;
 }
 
 /* DROP EXTENSION has won: there is nothing to do here any more. */
@@ -163,7 +178,7 @@ pass(const pg_uuid_t *run_ids, int n, DxPassResult *result)
 	leave_if_gone(dx_extension_lock());
 	dx_pass(self.owner, &limits, run_ids, n, true, result);
 	for (int i = 0; i < result->nbusy; i++)
-		add_busy(&result->busy[i], delay_of(&result->busy[i]));
+		add_busy(&result->busy[i], waited_for(&result->busy[i]));
 	dx_frame_commit();
 
 	passes++;
@@ -208,7 +223,7 @@ try_pass(const pg_uuid_t *run_ids, int n, DxPassResult *result)
 
 /* The run makes the engine fail: an incident, and the others go on. */
 static void
-quarantine(const pg_uuid_t *run_id, const char *message)
+quarantine(int i, const char *message)
 {
 	volatile bool failed = false;
 
@@ -216,7 +231,7 @@ quarantine(const pg_uuid_t *run_id, const char *message)
 	{
 		dx_frame_begin("dealix_exec: quarantine");
 		leave_if_gone(dx_extension_lock());
-		dx_pass_quarantine(run_id, message);
+		dx_pass_quarantine(&ids[i], message);
 		dx_frame_commit();
 	}
 	PG_CATCH();
@@ -226,7 +241,7 @@ quarantine(const pg_uuid_t *run_id, const char *message)
 	}
 	PG_END_TRY();
 	if (failed)
-		add_busy(run_id, BUSY_MAX_MS);
+		add_busy(&ids[i], &waited[i]);
 }
 
 /* A run whose pass has failed with no other run in it. */
@@ -237,11 +252,11 @@ run_failed(int i, int sqlstate)
 
 	if (is_transient(sqlstate))
 	{
-		add_busy(&ids[i], Max(delays[i], BUSY_FIRST_MS));
+		add_busy(&ids[i], &waited[i]);
 		return;
 	}
 	message = pstrdup(dx_process_last_error());
-	quarantine(&ids[i], message);
+	quarantine(i, message);
 	pfree(message);
 }
 
@@ -261,12 +276,13 @@ pass_one_by_one(int sqlstate)
 		sqlstate = try_pass(&ids[i], 1, &result);
 		if (sqlstate != 0)
 			run_failed(i, sqlstate);
-		else if (result.more)
-			dx_ring_put_back(self.slot, &ids[i], 1);
 	}
 }
 
-/* Advances the runs in hand. */
+/*
+ * Advances the runs in hand.  Those that the pass has not come to, or that
+ * want to go on, it has announced itself.
+ */
 static void
 run_in_hand(void)
 {
@@ -279,11 +295,7 @@ run_in_hand(void)
 		batch = Max(batch / 2, 1);
 	}
 	else if (result.more)
-	{
-		/* Those that it has not come to, or that want to go on. */
-		dx_ring_put_back(self.slot, ids, nids);
 		batch = Max(Min(result.advanced, batch), 1);
-	}
 	else
 		batch = Min(batch * 2, Min(dx_pass_max_runs, MAX_IDS));
 	nids = 0;
@@ -348,7 +360,7 @@ worker_cycle(TimestampTz *idle_since)
 						 &cursor, sizeof(cursor), nids == 0))
 	{
 		case DX_WORK_RUNS:
-			memset(delays + nids, 0, n * sizeof(int));
+			memset(waited + nids, 0, n * sizeof(BusyRun));
 			nids += n;
 			break;
 		case DX_WORK_SCAN:
