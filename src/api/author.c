@@ -14,7 +14,7 @@
 #include "api/author.h"
 #include "base/base.h"
 
-PG_FUNCTION_INFO_V1(dx_validate);
+PG_FUNCTION_INFO_V1(dealix_validate);
 
 /*
  * What compiling has to know of the world outside of the definition.
@@ -55,7 +55,7 @@ dx_author_refuse(const DxProblems *problems)
  * machine type that is neither STANDARD nor EXPRESS.
  */
 Datum
-dx_validate(PG_FUNCTION_ARGS)
+dealix_validate(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *definition = PG_GETARG_JSONB_P(0);
 	char	   *machine_type = text_to_cstring(PG_GETARG_TEXT_PP(2));

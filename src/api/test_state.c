@@ -20,7 +20,7 @@
 #include "asl/asl.h"
 #include "base/base.h"
 
-PG_FUNCTION_INFO_V1(dx_test_state);
+PG_FUNCTION_INFO_V1(dealix_test_state);
 
 /* One state, what it is given, and what has become of it. */
 typedef struct Trial
@@ -347,7 +347,7 @@ prepare(Trial *trial, const Jsonb *definition, const char *name)
  * is not there, and a mock that is missing or malformed.
  */
 Datum
-dx_test_state(PG_FUNCTION_ARGS)
+dealix_test_state(PG_FUNCTION_ARGS)
 {
 	Trial		trial;
 

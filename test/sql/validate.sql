@@ -260,7 +260,3 @@ END $$;
 SELECT count(*) FROM dealix.validate(pg_temp.nested(60));
 SELECT code FROM dealix.validate(pg_temp.nested(70));
 
--- Nothing for PUBLIC
-SELECT p.oid::regprocedure FROM pg_proc p
- WHERE p.proname IN ('validate', 'test_state') AND p.pronamespace = 'dealix'::regnamespace
-   AND (p.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(p.proacl) WHERE grantee = 0));
