@@ -12,19 +12,9 @@
 #include "utils/builtins.h"
 
 #include "api/author.h"
-#include "base/base.h"
+#include "engine/engine.h"
 
 PG_FUNCTION_INFO_V1(dealix_validate);
-
-/*
- * What compiling has to know of the world outside of the definition.
- */
-void
-dx_author_options(DxCompileOptions *options)
-{
-	memset(options, 0, sizeof(DxCompileOptions));
-	options->max_depth = dx_max_depth;
-}
 
 /*
  * Raises the first problem of a definition that has some.
@@ -65,7 +55,7 @@ dealix_validate(PG_FUNCTION_ARGS)
 	DxProgram  *program;
 	ListCell   *lc;
 
-	dx_author_options(&options);
+	dx_publish_options(&options);
 	options.strict = PG_GETARG_BOOL(1);
 	options.express = strcmp(machine_type, "EXPRESS") == 0;
 	if (!options.express && strcmp(machine_type, "STANDARD") != 0)
@@ -75,6 +65,8 @@ dealix_validate(PG_FUNCTION_ARGS)
 				 errhint("Valid machine types are STANDARD and EXPRESS.")));
 
 	InitMaterializedSRF(fcinfo, 0);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
 	program = dx_program_compile(definition, &options, CurrentMemoryContext,
 								 &problems);
 	if (program)
@@ -93,5 +85,6 @@ dealix_validate(PG_FUNCTION_ARGS)
 		values[3] = nulls[3] ? (Datum) 0 : CStringGetTextDatum(problem->hint);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
+	SPI_finish();
 	return (Datum) 0;
 }
