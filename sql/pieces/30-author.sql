@@ -5,10 +5,8 @@ CREATE FUNCTION dealix.validate(
 	strict boolean DEFAULT false,
 	machine_type text DEFAULT 'STANDARD')
 RETURNS TABLE (pointer text, code text, message text, hint text)
-AS 'MODULE_PATHNAME', 'dx_validate'
-LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
-
-REVOKE ALL ON FUNCTION dealix.validate(jsonb, boolean, text) FROM PUBLIC;
+AS 'MODULE_PATHNAME', 'dealix_validate'
+LANGUAGE C STABLE STRICT;
 
 COMMENT ON FUNCTION dealix.validate(jsonb, boolean, text) IS
 'Checks a workflow definition and returns one row for each problem, in document order: a JSON pointer, a code, what is wrong and what would be right. No rows: the definition can be published. strict => true accepts the pure Amazon States Language only; machine_type => ''EXPRESS'' adds the rules that AWS has for that type.';
@@ -21,10 +19,8 @@ CREATE FUNCTION dealix.test_state(
 	context jsonb DEFAULT NULL,
 	variables jsonb DEFAULT NULL)
 RETURNS jsonb
-AS 'MODULE_PATHNAME', 'dx_test_state'
-LANGUAGE C VOLATILE PARALLEL RESTRICTED;
-
-REVOKE ALL ON FUNCTION dealix.test_state(jsonb, text, jsonb, jsonb, jsonb, jsonb) FROM PUBLIC;
+AS 'MODULE_PATHNAME', 'dealix_test_state'
+LANGUAGE C VOLATILE;
 
 COMMENT ON FUNCTION dealix.test_state(jsonb, text, jsonb, jsonb, jsonb, jsonb) IS
 'Runs one state of a definition by itself and stores nothing: to try out paths, templates, Choice rules, Retry and Catch. mock stands for what a Task, Parallel or Map would do: {"result": ...} or {"error": ..., "cause": ...}. Returns the status (SUCCEEDED, FAILED, RETRIABLE, CAUGHT_ERROR), the output, the next state, the variables, the error and its cause.';

@@ -12,19 +12,9 @@
 #include "utils/builtins.h"
 
 #include "api/author.h"
-#include "base/base.h"
+#include "engine/engine.h"
 
-PG_FUNCTION_INFO_V1(dx_validate);
-
-/*
- * What compiling has to know of the world outside of the definition.
- */
-void
-dx_author_options(DxCompileOptions *options)
-{
-	memset(options, 0, sizeof(DxCompileOptions));
-	options->max_depth = dx_max_depth;
-}
+PG_FUNCTION_INFO_V1(dealix_validate);
 
 /*
  * Raises the first problem of a definition that has some.
@@ -55,7 +45,7 @@ dx_author_refuse(const DxProblems *problems)
  * machine type that is neither STANDARD nor EXPRESS.
  */
 Datum
-dx_validate(PG_FUNCTION_ARGS)
+dealix_validate(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *definition = PG_GETARG_JSONB_P(0);
 	char	   *machine_type = text_to_cstring(PG_GETARG_TEXT_PP(2));
@@ -65,7 +55,7 @@ dx_validate(PG_FUNCTION_ARGS)
 	DxProgram  *program;
 	ListCell   *lc;
 
-	dx_author_options(&options);
+	dx_publish_options(&options);
 	options.strict = PG_GETARG_BOOL(1);
 	options.express = strcmp(machine_type, "EXPRESS") == 0;
 	if (!options.express && strcmp(machine_type, "STANDARD") != 0)
@@ -75,6 +65,8 @@ dx_validate(PG_FUNCTION_ARGS)
 				 errhint("Valid machine types are STANDARD and EXPRESS.")));
 
 	InitMaterializedSRF(fcinfo, 0);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
 	program = dx_program_compile(definition, &options, CurrentMemoryContext,
 								 &problems);
 	if (program)
@@ -93,5 +85,6 @@ dx_validate(PG_FUNCTION_ARGS)
 		values[3] = nulls[3] ? (Datum) 0 : CStringGetTextDatum(problem->hint);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
+	SPI_finish();
 	return (Datum) 0;
 }

@@ -10,7 +10,6 @@
 
 #include "asl/asl.h"
 
-extern void dx_author_options(DxCompileOptions *options);
 extern void dx_author_refuse(const DxProblems *problems);
 
 #endif							/* DX_API_AUTHOR_H */

@@ -17,10 +17,9 @@
 #include "utils/json.h"
 
 #include "api/author.h"
-#include "asl/asl.h"
-#include "base/base.h"
+#include "engine/engine.h"
 
-PG_FUNCTION_INFO_V1(dx_test_state);
+PG_FUNCTION_INFO_V1(dealix_test_state);
 
 /* One state, what it is given, and what has become of it. */
 typedef struct Trial
@@ -320,7 +319,9 @@ prepare(Trial *trial, const Jsonb *definition, const char *name)
 	DxCompileOptions options;
 	DxProblems	problems = {NIL};
 
-	dx_author_options(&options);
+	/* The mock stands for whatever a resource is. */
+	dx_publish_options(&options);
+	options.check_resource = NULL;
 	trial->program = dx_program_compile(definition, &options,
 										CurrentMemoryContext, &problems);
 	if (trial->program == NULL)
@@ -347,9 +348,11 @@ prepare(Trial *trial, const Jsonb *definition, const char *name)
  * is not there, and a mock that is missing or malformed.
  */
 Datum
-dx_test_state(PG_FUNCTION_ARGS)
+dealix_test_state(PG_FUNCTION_ARGS)
 {
 	Trial		trial;
+	Jsonb	   *answer;
+	Jsonb	   *copy;
 
 	for (int i = 0; i < 3; i++)
 	{
@@ -359,6 +362,8 @@ dx_test_state(PG_FUNCTION_ARGS)
 					 errmsg("definition, state and input must not be null")));
 	}
 
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
 	memset(&trial, 0, sizeof(trial));
 	prepare(&trial, PG_GETARG_JSONB_P(0), text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	trial.env.input = PG_GETARG_JSONB_P(2);
@@ -368,10 +373,16 @@ dx_test_state(PG_FUNCTION_ARGS)
 		default_context(trial.state, trial.env.input) : PG_GETARG_JSONB_P(4);
 	trial.env.variables = PG_ARGISNULL(5) ? NULL : PG_GETARG_JSONB_P(5);
 	trial.variables = trial.env.variables;
+	dx_expression_env(&trial.env, NULL, NULL);
 
 	if (run_state(&trial))
 		trial.status = "SUCCEEDED";
 	else
 		handle_fault(&trial);
-	PG_RETURN_JSONB_P(report(&trial));
+
+	answer = report(&trial);
+	copy = SPI_palloc(VARSIZE(answer));
+	memcpy(copy, answer, VARSIZE(answer));
+	SPI_finish();
+	PG_RETURN_JSONB_P(copy);
 }

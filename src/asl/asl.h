@@ -297,6 +297,31 @@ typedef struct DxProgram
 
 /* ---------- program.c, problem.c, resource.c ---------- */
 
+/* The codes of problems. They are documented: add, but do not rename. */
+#define DX_P_MISSING_FIELD		"MISSING_FIELD"
+#define DX_P_UNKNOWN_FIELD		"UNKNOWN_FIELD"
+#define DX_P_MISPLACED_FIELD	"MISPLACED_FIELD"
+#define DX_P_CONFLICT			"CONFLICTING_FIELDS"
+#define DX_P_WRONG_TYPE			"WRONG_TYPE"
+#define DX_P_WRONG_VALUE		"WRONG_VALUE"
+#define DX_P_OUT_OF_RANGE		"OUT_OF_RANGE"
+#define DX_P_BAD_NAME			"INVALID_NAME"
+#define DX_P_BAD_PATH			"INVALID_PATH"
+#define DX_P_BAD_INTRINSIC		"INVALID_INTRINSIC"
+#define DX_P_BAD_EXPRESSION		"INVALID_EXPRESSION"
+#define DX_P_BAD_RESOURCE		"INVALID_RESOURCE"
+#define DX_P_ERROR_NAME			"INVALID_ERROR_NAME"
+#define DX_P_DUPLICATE_STATE	"DUPLICATE_STATE_NAME"
+#define DX_P_DUPLICATE_LABEL	"DUPLICATE_LABEL_NAME"
+#define DX_P_UNKNOWN_STATE		"UNKNOWN_STATE"
+#define DX_P_UNREACHABLE		"UNREACHABLE_STATE"
+#define DX_P_NO_TERMINAL		"NO_TERMINAL_STATE"
+#define DX_P_QUERY_LANGUAGE		"QUERY_LANGUAGE"
+#define DX_P_NOT_PURE			"NOT_PURE_ASL"
+#define DX_P_NOT_SUPPORTED		"NOT_SUPPORTED"
+#define DX_P_NO_EFFECT			"NO_EFFECT"
+#define DX_P_TOO_DEEP			"TOO_DEEPLY_NESTED"
+
 /* What compile asks its caller about the world. NULL callbacks: all is well. */
 typedef struct DxCompileOptions
 {
@@ -331,8 +356,21 @@ extern const DxState *dx_program_find_state(const DxProgram *program,
 extern void dx_problem(DxProblems *problems, const char *pointer,
 					   const char *code, const char *hint,
 					   const char *fmt,...) pg_attribute_printf(5, 6);
+extern const char *dx_pointer_child(const char *pointer, const char *name);
+extern const char *dx_pointer_item(const char *pointer, int index);
 extern DxResourceKind dx_resource_parse(const char *uri, const char **target,
 										bool *wait_for_token, bool *no_wait);
+
+/* ---------- expr.c ---------- */
+
+/*
+ * A string of the expression mode.  *expr = NULL: it is no expression.  false:
+ * it looks like one and is wrong, which was reported.
+ */
+extern bool dx_expr_compile(const JsonbValue *string, DxQueryLanguage language,
+							const char *pointer, int *next_ordinal,
+							const DxCompileOptions *options,
+							DxProblems *problems, DxExpr **expr);
 
 /* ---------- path.c ---------- */
 

@@ -117,10 +117,11 @@ is_boolean_operator(const DxMember *member)
 		is_named(member, "Not");
 }
 
-static char *
+static const char *
 member_pointer(const char *pointer, const DxMember *member)
 {
-	return psprintf("%s/%.*s", pointer, member->name.len, member->name.text);
+	return dx_pointer_child(pointer, pnstrdup(member->name.text,
+											  member->name.len));
 }
 
 static DxPath *
@@ -240,7 +241,7 @@ compile_boolean(DxRule *rule, const DxMember *member, const char *pointer,
 	rule->rules = palloc(sizeof(DxRule *) * n);
 	for (int i = 0; i < n; i++)
 		rule->rules[rule->nrules++] = compile_rule(&elements[i],
-												   psprintf("%s/%d", child, i),
+												   dx_pointer_item(child, i),
 												   true, problems);
 }
 
@@ -253,6 +254,7 @@ check_members(const DxMember *members, int nmembers, const char *pointer,
 {
 	const DxMember *found = NULL;
 	bool		many = false;
+	bool		compares = false;
 
 	for (int i = 0; i < nmembers; i++)
 	{
@@ -268,7 +270,9 @@ check_members(const DxMember *members, int nmembers, const char *pointer,
 					   DX_P_MISPLACED_FIELD,
 					   "Put it into the rule that stands in Choices.",
 					   "a rule inside of another rule cannot have \"Next\"");
-		else if (!is_named(member, "Variable") && !is_named(member, "Comment") &&
+		else if (is_named(member, "Variable"))
+			compares = true;
+		else if (!is_named(member, "Comment") &&
 				 (nested ||
 				  (!is_named(member, "Next") && !is_named(member, "Assign"))))
 			dx_problem(problems, member_pointer(pointer, member),
@@ -283,6 +287,11 @@ check_members(const DxMember *members, int nmembers, const char *pointer,
 	else if (many)
 		dx_problem(problems, pointer, DX_P_CONFLICT, NULL,
 				   "a choice rule has exactly one operator");
+	else if (compares && is_boolean_operator(found))
+		dx_problem(problems, pointer, DX_P_CONFLICT,
+				   "Put the comparison into the array, as a rule of its own.",
+				   "fields \"Variable\" and \"%.*s\" exclude each other",
+				   found->name.len, found->name.text);
 	return many ? NULL : found;
 }
 

@@ -96,34 +96,8 @@ typedef struct DxCompiler
 #define DX_TYPE_BIT(type)	(1 << (type))
 #define DX_QL_BIT(language)	(1 << (language))
 
-/* The codes of problems. They are documented: add, but do not rename. */
-#define DX_P_MISSING_FIELD		"MISSING_FIELD"
-#define DX_P_UNKNOWN_FIELD		"UNKNOWN_FIELD"
-#define DX_P_MISPLACED_FIELD	"MISPLACED_FIELD"
-#define DX_P_CONFLICT			"CONFLICTING_FIELDS"
-#define DX_P_WRONG_TYPE			"WRONG_TYPE"
-#define DX_P_WRONG_VALUE		"WRONG_VALUE"
-#define DX_P_OUT_OF_RANGE		"OUT_OF_RANGE"
-#define DX_P_BAD_NAME			"INVALID_NAME"
-#define DX_P_BAD_PATH			"INVALID_PATH"
-#define DX_P_BAD_EXPRESSION		"INVALID_EXPRESSION"
-#define DX_P_BAD_RESOURCE		"INVALID_RESOURCE"
-#define DX_P_ERROR_NAME			"INVALID_ERROR_NAME"
-#define DX_P_DUPLICATE_STATE	"DUPLICATE_STATE_NAME"
-#define DX_P_DUPLICATE_LABEL	"DUPLICATE_LABEL_NAME"
-#define DX_P_UNKNOWN_STATE		"UNKNOWN_STATE"
-#define DX_P_UNREACHABLE		"UNREACHABLE_STATE"
-#define DX_P_NO_TERMINAL		"NO_TERMINAL_STATE"
-#define DX_P_QUERY_LANGUAGE		"QUERY_LANGUAGE"
-#define DX_P_NOT_PURE			"NOT_PURE_ASL"
-#define DX_P_NOT_SUPPORTED		"NOT_SUPPORTED"
-#define DX_P_NO_EFFECT			"NO_EFFECT"
-#define DX_P_TOO_DEEP			"TOO_DEEPLY_NESTED"
-
 /* ---------- problem.c ---------- */
 
-extern const char *dx_pointer_child(const char *pointer, const char *name);
-extern const char *dx_pointer_item(const char *pointer, int index);
 extern const char *dx_clip(const char *text);
 extern const char *dx_closest(DxCompiler *c, const char *word,
 							  const char *const *candidates, int ncandidates);
@@ -177,8 +151,6 @@ extern DxTemplate *dx_read_template(DxCompiler *c, const DxStateSource *state,
 									const DxNode *object, const char *name);
 extern DxTemplate *dx_read_assign(DxCompiler *c, const DxStateSource *state,
 								  const DxNode *object);
-extern DxExpr *dx_read_expr(DxCompiler *c, const DxNode *node);
-extern bool dx_is_expr(const DxNode *node);
 extern DxExpr *dx_read_condition(DxCompiler *c, const DxNode *node);
 extern void dx_read_amount(DxCompiler *c, const DxStateSource *state,
 						   const DxNode *object, const char *name,

@@ -124,7 +124,9 @@ compile_items(DxCompiler *c, DxStateSource *source, DxMap *map)
 	}
 	if (!dx_member(&source->node, "Items", &items))
 		return;
-	if (!dx_is_array(&items) && !dx_is_expr(&items))
+	if (!dx_is_array(&items) &&
+		!(items.value.type == jbvString &&
+		  strncmp(dx_node_text(&items), "{%", 2) == 0))
 		dx_problem(c->problems, items.pointer, DX_P_WRONG_TYPE, NULL,
 				   "must be an array or \"{%% expression %%}\", but is %s",
 				   dx_type_name(&items));

@@ -14,6 +14,7 @@
 #include "utils/varlena.h"
 
 #include "asl/compile.h"
+#include "asl/eval.h"
 
 /* Longer texts are shown with their beginning only. */
 #define MAX_SHOWN	(DX_MAX_NAME * MAX_MULTIBYTE_CHAR_LEN)
@@ -30,25 +31,13 @@ dx_problem(DxProblems *problems, const char *pointer, const char *code,
 		   const char *hint, const char *fmt,...)
 {
 	DxProblem  *problem = palloc(sizeof(DxProblem));
-	StringInfoData message;
+	va_list		args;
 
-	initStringInfo(&message);
-	for (;;)
-	{
-		va_list		args;
-		int			needed;
-
-		va_start(args, fmt);
-		needed = appendStringInfoVA(&message, fmt, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&message, needed);
-	}
-
+	va_start(args, fmt);
+	problem->message = dx_format(fmt, args);
+	va_end(args);
 	problem->pointer = pstrdup(pointer);
 	problem->code = pstrdup(code);
-	problem->message = message.data;
 	problem->hint = hint ? pstrdup(hint) : NULL;
 	problems->list = lappend(problems->list, problem);
 }

@@ -33,7 +33,8 @@ too_deep(const Jsonb *definition, int max_depth, DxProblems *problems)
 	JsonbIterator *it = JsonbIteratorInit(&unconstify(Jsonb *, definition)->root);
 	JsonbIteratorToken token;
 	JsonbValue	value;
-	Level	   *levels = palloc(sizeof(Level) * (max_depth + 1));
+	int			nlevels = 64;
+	Level	   *levels = palloc(sizeof(Level) * nlevels);
 	StringInfoData pointer;
 	int			depth = 0;
 
@@ -70,7 +71,11 @@ too_deep(const Jsonb *definition, int max_depth, DxProblems *problems)
 						   max_depth);
 				return true;
 			}
-			depth++;
+			if (++depth == nlevels)
+			{
+				nlevels *= 2;
+				levels = repalloc(levels, sizeof(Level) * nlevels);
+			}
 			levels[depth].pointer_len = pointer.len;
 			levels[depth].index = token == WJB_BEGIN_ARRAY ? 0 : -1;
 		}

@@ -14,10 +14,6 @@
 
 #include "asl/compile.h"
 
-/* A string is an expression when it stands in these, without blanks around. */
-#define EXPR_OPEN	"{%"
-#define EXPR_CLOSE	"%}"
-
 static DxPath *
 compile_path(DxCompiler *c, const DxNode *node, DxPathUse use)
 {
@@ -203,72 +199,19 @@ dx_read_assign(DxCompiler *c, const DxStateSource *state, const DxNode *object)
 	return dx_read_template(c, state, object, "Assign");
 }
 
-static bool
-begins_with(const DxNode *node, const char *prefix)
-{
-	int			len = strlen(prefix);
-
-	return node->value.val.string.len >= len &&
-		memcmp(node->value.val.string.val, prefix, len) == 0;
-}
-
-static bool
-ends_with(const DxNode *node, const char *suffix)
-{
-	int			len = strlen(suffix);
-
-	return node->value.val.string.len >= len &&
-		memcmp(node->value.val.string.val + node->value.val.string.len - len,
-			   suffix, len) == 0;
-}
-
 /*
- * Is this a string in {% %}?
- */
-bool
-dx_is_expr(const DxNode *node)
-{
-	return node->value.type == jbvString &&
-		node->value.val.string.len >= strlen(EXPR_OPEN EXPR_CLOSE) &&
-		begins_with(node, EXPR_OPEN) && ends_with(node, EXPR_CLOSE);
-}
-
-/*
- * Reports a string that opens or closes an expression but does not do both.
+ * Is this an expression?  *expr is NULL when it is a wrong one, which has been
+ * reported.
  */
 static bool
-check_half_expr(DxCompiler *c, const DxNode *node)
+read_expr(DxCompiler *c, const DxNode *node, DxExpr **expr)
 {
-	if (dx_is_expr(node) ||
-		!(begins_with(node, EXPR_OPEN) || ends_with(node, EXPR_CLOSE)))
-		return true;
-	dx_problem(c->problems, node->pointer, DX_P_BAD_EXPRESSION,
-			   "Write \"{% expression %}\", with nothing before or after.",
-			   "an expression has to begin with \"{%%\" and end with \"%%}\"");
-	return false;
-}
-
-/*
- * An expression of the expression mode.  node is known to be one.
- */
-DxExpr *
-dx_read_expr(DxCompiler *c, const DxNode *node)
-{
-	DxExpr	   *expr = palloc(sizeof(DxExpr));
-	char	   *text = dx_node_text(node);
-
-	text[strlen(text) - strlen(EXPR_CLOSE)] = '\0';
-	expr->language = DX_QL_SQL;
-	expr->text = text + strlen(EXPR_OPEN);
-	expr->ordinal = c->next_ordinal++;
-	expr->pointer = node->pointer;
-
-	if (expr->text[strspn(expr->text, " \t\r\n")] == '\0')
-		dx_problem(c->problems, node->pointer, DX_P_BAD_EXPRESSION, NULL,
-				   "the expression is empty");
-	else if (c->options->check_expr)
-		c->options->check_expr(c->options->arg, expr, c->problems);
-	return expr;
+	*expr = NULL;
+	if (node->value.type != jbvString)
+		return false;
+	return !dx_expr_compile(&node->value, DX_QL_SQL, node->pointer,
+							&c->next_ordinal, c->options, c->problems, expr) ||
+		*expr != NULL;
 }
 
 /*
@@ -280,8 +223,8 @@ dx_read_condition(DxCompiler *c, const DxNode *node)
 {
 	DxExpr	   *expr;
 
-	if (dx_is_expr(node))
-		return dx_read_expr(c, node);
+	if (read_expr(c, node, &expr))
+		return expr;
 	if (node->value.type != jbvBool)
 	{
 		dx_problem(c->problems, node->pointer, DX_P_WRONG_TYPE, NULL,
@@ -320,14 +263,18 @@ dx_read_amount(DxCompiler *c, const DxStateSource *state,
 	}
 	if (!dx_member(object, name, &member))
 		return;
-	if (state->language == DX_QL_SQL && dx_is_expr(&member))
-	{
-		amount->expr = dx_read_expr(c, &member);
+	if (state->language == DX_QL_SQL && read_expr(c, &member, &amount->expr))
 		amount->given = true;
-	}
 	else
 		amount->given |= dx_read_number(c, object, name, integer, min, max,
 										&amount->value);
+}
+
+static bool
+is_intrinsic(const DxNode *node)
+{
+	return node->value.type == jbvString &&
+		strncmp(dx_node_text(node), "States.", strlen("States.")) == 0;
 }
 
 /*
@@ -351,8 +298,7 @@ dx_read_dynamic_text(DxCompiler *c, const DxStateSource *state,
 	if (state->language == DX_QL_JSONPATH &&
 		dx_member(object, path_name, &member))
 	{
-		if (intrinsics && member.value.type == jbvString &&
-			begins_with(&member, "States."))
+		if (intrinsics && is_intrinsic(&member))
 			text->template = dx_template_compile_reference(dx_node_text(&member),
 														   member.pointer,
 														   c->problems);
@@ -364,9 +310,8 @@ dx_read_dynamic_text(DxCompiler *c, const DxStateSource *state,
 		return;
 	if (member.value.type != jbvString)
 		dx_wrong_type(c, &member, "a string");
-	else if (state->language == DX_QL_SQL && dx_is_expr(&member))
-		text->expr = dx_read_expr(c, &member);
-	else if (state->language == DX_QL_JSONPATH || check_half_expr(c, &member))
+	else if (state->language == DX_QL_JSONPATH ||
+			 !read_expr(c, &member, &text->expr))
 		text->value = dx_node_text(&member);
 	text->given = true;
 }

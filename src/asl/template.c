@@ -16,8 +16,6 @@
 #include "asl/eval.h"
 
 #define SUFFIX		".$"
-#define EXPR_OPEN	"{%"
-#define EXPR_CLOSE	"%}"
 
 typedef enum TemplateKind
 {
@@ -79,26 +77,6 @@ make_constant(const JsonbValue *value)
 	tmpl->constant = dx_json_from_value(&copy);
 	dx_json_to_value(tmpl->constant, &tmpl->value);
 	return tmpl;
-}
-
-/* RFC 6901 */
-static const char *
-child_pointer(const char *pointer, const DxName *name)
-{
-	StringInfoData child;
-
-	initStringInfo(&child);
-	appendStringInfo(&child, "%s/", pointer);
-	for (int i = 0; i < name->len; i++)
-	{
-		if (name->text[i] == '~')
-			appendStringInfoString(&child, "~0");
-		else if (name->text[i] == '/')
-			appendStringInfoString(&child, "~1");
-		else
-			appendStringInfoChar(&child, name->text[i]);
-	}
-	return child.data;
 }
 
 /*
@@ -231,7 +209,8 @@ compile_object(Compiler *c, const JsonbValue *value, const char *pointer)
 	for (int i = 0; i < nmembers; i++)
 	{
 		DxName		name = members[i].name;
-		const char *child = child_pointer(pointer, &name);
+		const char *child = dx_pointer_child(pointer,
+											 pnstrdup(name.text, name.len));
 
 		CHECK_FOR_INTERRUPTS();
 		if (c->language == DX_QL_JSONPATH && has_suffix(&name))
@@ -258,7 +237,7 @@ compile_array(Compiler *c, const JsonbValue *value, const char *pointer)
 	{
 		CHECK_FOR_INTERRUPTS();
 		add_child(tmpl, NULL, compile_value(c, &elements[i],
-											psprintf("%s/%d", pointer, i)));
+											dx_pointer_item(pointer, i)));
 	}
 	return is_constant(tmpl) ? make_constant(value) : tmpl;
 }
@@ -269,36 +248,14 @@ compile_array(Compiler *c, const JsonbValue *value, const char *pointer)
 static DxTemplate *
 compile_string(Compiler *c, const JsonbValue *value, const char *pointer)
 {
-	char	   *text = dx_value_text(value);
-	size_t		len = strlen(text);
-	bool		opens = strncmp(text, EXPR_OPEN, strlen(EXPR_OPEN)) == 0;
-	bool		closes = len >= strlen(EXPR_CLOSE) &&
-		strcmp(text + len - strlen(EXPR_CLOSE), EXPR_CLOSE) == 0;
 	DxTemplate *tmpl;
 	DxExpr	   *expr;
 
-	if (!opens && !closes)
-		return make_constant(value);
-	if (!opens || !closes || len < strlen(EXPR_OPEN EXPR_CLOSE))
-	{
-		dx_problem(c->problems, pointer, DX_P_BAD_EXPRESSION,
-				   "Write \"{% expression %}\", with nothing before or after.",
-				   "an expression has to begin with \"{%%\" and end with \"%%}\"");
+	if (!dx_expr_compile(value, c->language, pointer, c->next_ordinal,
+						 c->options, c->problems, &expr))
 		return NULL;
-	}
-
-	text[len - strlen(EXPR_CLOSE)] = '\0';
-	expr = palloc(sizeof(DxExpr));
-	expr->language = c->language;
-	expr->text = text + strlen(EXPR_OPEN);
-	expr->ordinal = (*c->next_ordinal)++;
-	expr->pointer = pstrdup(pointer);
-	if (expr->text[strspn(expr->text, " \t\r\n")] == '\0')
-		dx_problem(c->problems, pointer, DX_P_BAD_EXPRESSION, NULL,
-				   "the expression is empty");
-	else if (c->options != NULL && c->options->check_expr != NULL)
-		c->options->check_expr(c->options->arg, expr, c->problems);
-
+	if (expr == NULL)
+		return make_constant(value);
 	tmpl = make_template(TEMPLATE_EXPR);
 	tmpl->expr = expr;
 	return tmpl;

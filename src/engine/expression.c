@@ -160,7 +160,7 @@ look_up(const DxRun *run, const DxExpr *expr)
 typedef struct Evaluation
 {
 	DxPass	   *pass;
-	DxRun	   *run;
+	DxRun	   *run;			/* NULL: none, the plan is used once */
 	const DxExpr *expr;
 	DxEnv	   *env;
 	MemoryContext cxt;
@@ -172,6 +172,8 @@ context_of(DxEnv *env)
 {
 	if (env->context == NULL && env->build_context != NULL)
 		env->context = env->build_context(env->context_arg);
+	if (env->context != NULL && env->context_map != NULL)
+		return dx_json_set(env->context, "Map", env->context_map);
 	return env->context;
 }
 
@@ -220,15 +222,25 @@ static void
 evaluate_body(void *arg)
 {
 	Evaluation *evaluation = arg;
-	PlanEntry  *entry = look_up(evaluation->run, evaluation->expr);
+	PlanEntry	once;
+	PlanEntry  *entry = &once;
 	SPIExecuteOptions options;
 	MemoryContext oldcxt;
 	bool		isnull = true;
 	Datum		value = (Datum) 0;
 
+	if (evaluation->run != NULL)
+		entry = look_up(evaluation->run, evaluation->expr);
+	else
+	{
+		memset(&once, 0, sizeof(once));
+		once.cxt = CurrentMemoryContext;
+		prepare(&once, evaluation->expr->text);
+	}
+
 	memset(&options, 0, sizeof(options));
 	options.params = bind(entry, evaluation);
-	options.read_only = false;
+	options.read_only = evaluation->run == NULL;
 	if (SPI_execute_plan_extended(entry->plan, &options) != SPI_OK_SELECT)
 		elog(ERROR, "evaluating an expression failed");
 	if (SPI_processed > 0)
@@ -254,8 +266,9 @@ evaluate(void *arg, const DxExpr *expr, DxEnv *env, Jsonb **value,
 	EvaluatorArg *at = arg;
 	Evaluation	evaluation = {at->pass, at->run, expr, env, CurrentMemoryContext, NULL};
 	DxFault		sql = {NULL, NULL};
+	Oid			owner = at->run != NULL ? at->run->owner : GetUserId();
 
-	if (dx_guard(at->pass, at->run->owner, 0, evaluate_body, &evaluation,
+	if (dx_guard(at->pass, owner, 0, evaluate_body, &evaluation,
 				 &sql) == DX_CALL_DONE)
 	{
 		*value = evaluation.value;
@@ -267,7 +280,10 @@ evaluate(void *arg, const DxExpr *expr, DxEnv *env, Jsonb **value,
 	return false;
 }
 
-/* Lets an environment evaluate expressions as the owner of a run. */
+/*
+ * Lets an environment evaluate expressions as the owner of a run; without a
+ * run, as the current user, and only to read.  Needs SPI_connect.
+ */
 void
 dx_expression_env(DxEnv *env, DxPass *pass, DxRun *run)
 {

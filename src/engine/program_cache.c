@@ -79,7 +79,9 @@ load(ProgramEntry *entry)
 	entry->version = DatumGetInt32(SPI_getbinval(tuple, desc, 2, &isnull));
 	definition = DatumGetJsonbP(SPI_getbinval(tuple, desc, 3, &isnull));
 
+	/* What has been published stays, whatever the limit is by now. */
 	memset(&options, 0, sizeof(options));
+	options.max_depth = INT_MAX;
 	entry->program = dx_program_compile(definition, &options, programs_cxt,
 										&problems);
 	if (problems.list != NIL)

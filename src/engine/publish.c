@@ -143,6 +143,7 @@ dx_publish_options(DxCompileOptions *options)
 	memset(options, 0, sizeof(DxCompileOptions));
 	options->check_resource = check_resource;
 	options->check_expr = dx_expression_check;
+	options->max_depth = dx_max_depth;
 }
 
 /* ---------- storing ---------- */

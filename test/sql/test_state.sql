@@ -79,6 +79,37 @@ SELECT pg_temp.test('Fine', '[]');
 SELECT pg_temp.test('Broken', '{"code": "Shop.Negative", "total": -1}');
 SELECT pg_temp.test('Broken', '{"total": -1}');
 
+-- The query language SQL
+CREATE TEMP TABLE sql_definition AS SELECT '{
+	"QueryLanguage": "SQL",
+	"StartAt": "Price",
+	"States": {
+		"Price": {"Type": "Task", "Resource": "sql:shop.price",
+			"Arguments": {"sku": "{% input->''sku'' %}", "who": "{% owner %}", "fixed": [1, "{ % }"]},
+			"Assign": {"price": "{% result->''price'' %}"},
+			"Output": "{% input || result %}",
+			"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Check", "Output": "{% error %}", "Assign": {"failed": true}}],
+			"Next": "Check"},
+		"Check": {"Type": "Choice",
+			"Choices": [{"Condition": "{% price::numeric * (input->>''count'')::int > 100 %}", "Next": "Many", "Output": {"dear": "{% price %}"}},
+				{"Condition": false, "Next": "Price"}],
+			"Default": "Refuse"},
+		"Many": {"Type": "Map", "Items": "{% (SELECT jsonb_agg(g * 2) FROM generate_series(1, 3) g) %}",
+			"ItemSelector": {"item": "{% context #> ''{Map,Item,Value}'' %}"},
+			"ItemProcessor": {"StartAt": "One", "States": {"One": {"Type": "Pass", "Output": "{% 1 / (input::int) %}", "End": true}}},
+			"End": true},
+		"Refuse": {"Type": "Fail", "Error": "Shop.Cheap", "Cause": "{% ''only '' || (price #>> ''{}'') %}"}}}'::jsonb AS d;
+SELECT dealix.test_state(d, 'Price', '{"sku": "s"}', '{"result": {"price": 5}}', variables => '{"owner": "me"}') FROM sql_definition;
+SELECT dealix.test_state(d, 'Price', '{"sku": "s"}', '{"error": "Boom"}', variables => '{"owner": "me"}') FROM sql_definition;
+SELECT dealix.test_state(d, 'Price', '{"sku": "s"}', '{"result": 1}') FROM sql_definition;
+SELECT dealix.test_state(d, 'Check', '{"count": 30}', variables => '{"price": 5}') FROM sql_definition;
+SELECT dealix.test_state(d, 'Check', '{"count": 3}', variables => '{"price": 5}') FROM sql_definition;
+SELECT dealix.test_state(d, 'Check', '{"count": "x"}', variables => '{"price": 5}') FROM sql_definition;
+SELECT dealix.test_state(d, 'Many', '{}', '{"result": []}') FROM sql_definition;
+SELECT dealix.test_state(d, 'One', '2') FROM sql_definition;
+SELECT dealix.test_state(d, 'One', '0') FROM sql_definition;
+SELECT dealix.test_state(d, 'Refuse', '{}', variables => '{"price": 5}') FROM sql_definition;
+
 -- Wrong calls
 SELECT pg_temp.test('Nowhere', '{}');
 SELECT pg_temp.test('Pay', '{"order": {"amount": 7}}', NULL, '{"Execution": {"Id": "x"}}', '{"owner": "me"}');
