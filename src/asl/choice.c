@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
+#include "asl/compile.h"
 #include "asl/eval.h"
 
 typedef enum RuleKind
@@ -117,10 +118,11 @@ is_boolean_operator(const DxMember *member)
 		is_named(member, "Not");
 }
 
-static char *
+static const char *
 member_pointer(const char *pointer, const DxMember *member)
 {
-	return psprintf("%s/%.*s", pointer, member->name.len, member->name.text);
+	return dx_pointer_child(pointer, pnstrdup(member->name.text,
+											  member->name.len));
 }
 
 static DxPath *
@@ -140,7 +142,7 @@ compile_path(const JsonbValue *value, const char *pointer,
 	if (path == NULL)
 		dx_problem(problems, pointer, DX_P_BAD_PATH, NULL,
 				   "\"%s\" is not a valid reference path: %s",
-				   dx_value_text(value), error);
+				   dx_clip(dx_value_text(value)), error);
 	return path;
 }
 

@@ -19,17 +19,6 @@
 
 #include "asl/asl.h"
 
-/* Codes of problems, as compile.h has them. */
-#define DX_P_MISSING_FIELD		"MISSING_FIELD"
-#define DX_P_UNKNOWN_FIELD		"UNKNOWN_FIELD"
-#define DX_P_MISPLACED_FIELD	"MISPLACED_FIELD"
-#define DX_P_CONFLICT			"CONFLICTING_FIELDS"
-#define DX_P_WRONG_TYPE			"WRONG_TYPE"
-#define DX_P_WRONG_VALUE		"WRONG_VALUE"
-#define DX_P_BAD_PATH			"INVALID_PATH"
-#define DX_P_BAD_EXPRESSION		"INVALID_EXPRESSION"
-#define DX_P_BAD_INTRINSIC		"INVALID_INTRINSIC"
-
 /* A name or another piece of text that is not terminated. */
 typedef struct DxName
 {

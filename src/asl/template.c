@@ -13,6 +13,7 @@
 
 #include "miscadmin.h"
 
+#include "asl/compile.h"
 #include "asl/eval.h"
 
 #define SUFFIX		".$"
@@ -79,26 +80,6 @@ make_constant(const JsonbValue *value)
 	tmpl->constant = dx_json_from_value(&copy);
 	dx_json_to_value(tmpl->constant, &tmpl->value);
 	return tmpl;
-}
-
-/* RFC 6901 */
-static const char *
-child_pointer(const char *pointer, const DxName *name)
-{
-	StringInfoData child;
-
-	initStringInfo(&child);
-	appendStringInfo(&child, "%s/", pointer);
-	for (int i = 0; i < name->len; i++)
-	{
-		if (name->text[i] == '~')
-			appendStringInfoString(&child, "~0");
-		else if (name->text[i] == '/')
-			appendStringInfoString(&child, "~1");
-		else
-			appendStringInfoChar(&child, name->text[i]);
-	}
-	return child.data;
 }
 
 /*
@@ -231,7 +212,8 @@ compile_object(Compiler *c, const JsonbValue *value, const char *pointer)
 	for (int i = 0; i < nmembers; i++)
 	{
 		DxName		name = members[i].name;
-		const char *child = child_pointer(pointer, &name);
+		const char *child = dx_pointer_child(pointer,
+											 pnstrdup(name.text, name.len));
 
 		CHECK_FOR_INTERRUPTS();
 		if (c->language == DX_QL_JSONPATH && has_suffix(&name))
@@ -258,7 +240,7 @@ compile_array(Compiler *c, const JsonbValue *value, const char *pointer)
 	{
 		CHECK_FOR_INTERRUPTS();
 		add_child(tmpl, NULL, compile_value(c, &elements[i],
-											psprintf("%s/%d", pointer, i)));
+											dx_pointer_item(pointer, i)));
 	}
 	return is_constant(tmpl) ? make_constant(value) : tmpl;
 }
