@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
+#include "asl/compile.h"
 #include "asl/eval.h"
 
 typedef enum RuleKind
@@ -141,7 +142,7 @@ compile_path(const JsonbValue *value, const char *pointer,
 	if (path == NULL)
 		dx_problem(problems, pointer, DX_P_BAD_PATH, NULL,
 				   "\"%s\" is not a valid reference path: %s",
-				   dx_value_text(value), error);
+				   dx_clip(dx_value_text(value)), error);
 	return path;
 }
 

@@ -13,6 +13,7 @@
 
 #include "miscadmin.h"
 
+#include "asl/compile.h"
 #include "asl/eval.h"
 
 #define SUFFIX		".$"

@@ -144,10 +144,9 @@ run_guarded(DxPass *pass, Oid owner, int sec_context, double timeout,
 	/* Neither SET ROLE nor SET SESSION AUTHORIZATION work in here. */
 	SetUserIdAndSecContext(owner, sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	start_timer(timeout);
-	in_step = true;
+	in_step = in_step || pass != NULL;
 	code(arg);
 	fire_deferred(pass);
-	in_step = false;
 	stop_timer(timeout);
 	AtEOXact_GUC(false, guc_level);
 }
@@ -168,6 +167,7 @@ dx_guard(DxPass *pass, Oid owner, double timeout, DxUserCode code, void *arg,
 	MemoryContext oldcxt = CurrentMemoryContext;
 	ResourceOwner oldowner = CurrentResourceOwner;
 	DxCallOutcome outcome = DX_CALL_DONE;
+	bool		was_in_step = in_step;
 	Oid			userid;
 	int			sec_context;
 
@@ -176,6 +176,7 @@ dx_guard(DxPass *pass, Oid owner, double timeout, DxUserCode code, void *arg,
 	PG_TRY();
 	{
 		run_guarded(pass, owner, sec_context, timeout, code, arg);
+		in_step = was_in_step;
 		SetUserIdAndSecContext(userid, sec_context);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(oldcxt);
@@ -185,7 +186,7 @@ dx_guard(DxPass *pass, Oid owner, double timeout, DxUserCode code, void *arg,
 	{
 		ErrorData  *edata;
 
-		in_step = false;
+		in_step = was_in_step;
 		MemoryContextSwitchTo(oldcxt);
 		edata = CopyErrorData();
 		FlushErrorState();
