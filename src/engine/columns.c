@@ -27,6 +27,8 @@ dx_columns_make(const DxStatement *statement, int max_rows)
 	for (i = 0; i < statement->nargs; i++)
 	{
 		columns->types[i] = get_element_type(statement->argtypes[i]);
+		if (!OidIsValid(columns->types[i]))
+			continue;
 		columns->values[i] = palloc(sizeof(Datum) * max_rows);
 		columns->nulls[i] = palloc(sizeof(bool) * max_rows);
 	}
@@ -88,15 +90,12 @@ dx_put_int4(DxColumns *columns, int32 value)
 }
 
 void
-dx_columns_execute(DxStatement *statement, DxColumns *columns)
+dx_columns_values(DxColumns *columns, Datum *values)
 {
-	Datum		values[lengthof(statement->argtypes)];
 	int			lbound = 1;
 	int			i;
 
 	Assert(columns->next == 0);
-	if (columns->nrows == 0)
-		return;
 	for (i = 0; i < columns->ncolumns; i++)
 	{
 		int16		typlen;
@@ -110,6 +109,16 @@ dx_columns_execute(DxStatement *statement, DxColumns *columns)
 													   columns->types[i], typlen,
 													   typbyval, typalign));
 	}
+}
+
+void
+dx_columns_execute(DxStatement *statement, DxColumns *columns)
+{
+	Datum		values[lengthof(statement->argtypes)];
+
+	if (columns->nrows == 0)
+		return;
+	dx_columns_values(columns, values);
 	(void) dx_execute(statement, values, NULL, false, 0);
 }
 

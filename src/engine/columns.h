@@ -33,6 +33,9 @@ extern void dx_put_bytes(DxColumns *columns, const void *data, int len);
 extern void dx_put_uuid(DxColumns *columns, const pg_uuid_t *uuid);
 extern void dx_put_int4(DxColumns *columns, int32 value);
 
+/* The arrays as parameters, when the statement has others besides. */
+extern void dx_columns_values(DxColumns *columns, Datum *values);
+
 /* Executes the statement for all rows at once; nothing for no rows. */
 extern void dx_columns_execute(DxStatement *statement, DxColumns *columns);
 

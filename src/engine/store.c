@@ -23,7 +23,8 @@
 	"run_id, workflow_id, version_id, owner::pg_catalog.oid, status," \
 	" final_status, durability, history_seq, last_branch, undone_to," \
 	" created_at, started_at, finished_at, deadline, key, correlation_id," \
-	" traceparent, error, cause, chain, input, output"
+	" traceparent, error, cause, chain, input, output, priority," \
+	" requester::pg_catalog.oid, parent_run, parent_branch, depth, children"
 
 static DxStatement claim_statement = {
 	"SELECT " RUN_COLUMNS " FROM dealix.run WHERE run_id = ANY ($1)"
@@ -39,13 +40,14 @@ static DxStatement claim_wait_statement = {
 
 static DxStatement branch_statement = {
 	"SELECT run_id, branch, parent, item, phase, state, attempt, conflicts,"
-	" due_at, entered_at, wait_for, retries, counts, data, items, variables"
+	" due_at, entered_at, wait_for, retries, counts, data, items, variables, ticket"
 	" FROM dealix.branch WHERE run_id = ANY ($1) ORDER BY run_id, branch",
 	1, {UUIDARRAYOID}
 };
 
 static DxStatement inbox_statement = {
-	"SELECT run_id, inbox_id, kind, name, payload, sender::pg_catalog.oid, sent_at"
+	"SELECT run_id, inbox_id, kind, name, payload, sender::pg_catalog.oid, sent_at,"
+	" branch, ticket, epoch"
 	" FROM dealix.inbox WHERE run_id = ANY ($1) ORDER BY run_id, inbox_id",
 	1, {UUIDARRAYOID}
 };
@@ -64,34 +66,36 @@ static DxStatement run_statement = {
 	" history_seq = u.seq, last_branch = u.last_branch, undone_to = u.undone_to,"
 	" started_at = u.started_at, finished_at = u.finished_at,"
 	" deadline = u.deadline, error = u.error, cause = u.cause,"
-	" chain = u.chain, output = u.output"
-	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+	" chain = u.chain, output = u.output, children = u.children"
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 	" AS u(run_id, status, final_status, seq, last_branch, undone_to,"
-	" started_at, finished_at, deadline, error, cause, chain, output)"
+	" started_at, finished_at, deadline, error, cause, chain, output, children)"
 	" WHERE r.run_id = u.run_id",
-	13, {UUIDARRAYOID, INT2ARRAYOID, INT2ARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
+	14, {UUIDARRAYOID, INT2ARRAYOID, INT2ARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
 	INT4ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
-	TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BYTEAARRAYOID, JSONBARRAYOID}
+	TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BYTEAARRAYOID, JSONBARRAYOID,
+	INT4ARRAYOID}
 };
 
 #define BRANCH_ARRAYS \
 	UUIDARRAYOID, OIDARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, \
 	INT2ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, \
 	TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, \
-	TEXTARRAYOID, BOOLARRAYOID, JSONBARRAYOID, JSONBARRAYOID, JSONBARRAYOID
-#define BRANCH_NARRAYS 18
+	TEXTARRAYOID, BOOLARRAYOID, JSONBARRAYOID, JSONBARRAYOID, JSONBARRAYOID, \
+	UUIDARRAYOID
+#define BRANCH_NARRAYS 19
 #define BRANCH_UNNEST \
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11," \
-	" $12, $13, $14, $15, $16, $17, $18) AS u(run_id, owner, branch, parent," \
+	" $12, $13, $14, $15, $16, $17, $18, $19) AS u(run_id, owner, branch, parent," \
 	" item, phase, state, attempt, conflicts, due_at, entered_at, wait_for," \
-	" retries, counts, data_changed, data, items, variables)"
+	" retries, counts, data_changed, data, items, variables, ticket)"
 
 static DxStatement branch_insert_statement = {
 	"INSERT INTO dealix.branch (run_id, owner, branch, parent, item, phase,"
 	" state, attempt, conflicts, due_at, entered_at, wait_for, retries, counts,"
-	" data, items, variables) SELECT run_id, owner, branch, parent, item, phase,"
+	" data, items, variables, ticket) SELECT run_id, owner, branch, parent, item, phase,"
 	" state, attempt, conflicts, due_at, entered_at, wait_for, retries::int[],"
-	" counts::int[], data, items, variables" BRANCH_UNNEST,
+	" counts::int[], data, items, variables, ticket" BRANCH_UNNEST,
 	BRANCH_NARRAYS, {BRANCH_ARRAYS}
 };
 
@@ -104,7 +108,7 @@ static DxStatement branch_update_statement = {
 	" counts = u.counts::int[],"
 	" data = CASE WHEN u.data_changed THEN u.data ELSE b.data END,"
 	" items = CASE WHEN u.data_changed THEN u.items ELSE b.items END,"
-	" variables = u.variables" BRANCH_UNNEST
+	" variables = u.variables, ticket = u.ticket" BRANCH_UNNEST
 	" WHERE b.run_id = u.run_id AND b.branch = u.branch",
 	BRANCH_NARRAYS, {BRANCH_ARRAYS}
 };
@@ -188,6 +192,14 @@ read_run(HeapTuple tuple, TupleDesc desc)
 			   DX_HASH_LENGTH);
 	run->input = dx_get_jsonb(&row);
 	run->output = dx_get_jsonb(&row);
+	run->priority = dx_get_int2(&row);
+	run->requester = DatumGetObjectId(dx_get(&row));
+	if (row.isnull)
+		run->requester = InvalidOid;
+	run->has_parent = dx_get_uuid(&row, &run->parent_run);
+	run->parent_branch = dx_get_int4(&row);
+	run->depth = dx_get_int2(&row);
+	run->children = dx_get_int4(&row);
 	return run;
 }
 
@@ -241,6 +253,11 @@ read_branch(DxRun *run, DxRow *row)
 	branch->data = dx_get_jsonb(row);
 	branch->items = dx_get_jsonb(row);
 	branch->variables = dx_get_jsonb(row);
+	branch->ticketed = dx_get_uuid(row, &branch->ticket);
+	branch->stored_phase = branch->phase;
+	branch->stored_attempt = branch->attempt;
+	branch->stored_ticketed = branch->ticketed;
+	branch->stored_ticket = branch->ticket;
 	branch->stored = true;
 
 	if (state != NULL)
@@ -266,6 +283,11 @@ read_message(DxRun *run, DxRow *row)
 	message->payload = dx_get_jsonb(row);
 	message->sender = DatumGetObjectId(dx_get(row));
 	message->sent_at = dx_get_time(row, 0);
+	message->branch = dx_get_int4(row);
+	if (row->isnull)
+		message->branch = -1;
+	(void) dx_get_uuid(row, &message->ticket);
+	message->epoch = dx_get_int4(row);
 	run->messages = lappend(run->messages, message);
 }
 
@@ -300,6 +322,7 @@ dx_store_load(DxPass *pass, List *runs)
 {
 	MemoryContext oldcxt = CurrentMemoryContext;
 	Datum		values[1];
+	ListCell   *lc;
 
 	if (runs == NIL)
 		return;
@@ -314,6 +337,8 @@ dx_store_load(DxPass *pass, List *runs)
 	(void) dx_execute(&inbox_statement, values, NULL, false, 0);
 	MemoryContextSwitchTo(pass->cxt);
 	merge_rows(runs, read_message);
+	foreach(lc, runs)
+		dx_answers_match(lfirst(lc));
 	MemoryContextSwitchTo(oldcxt);
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -378,6 +403,7 @@ write_runs(List *runs)
 		dx_put_text(columns, run->cause);
 		dx_put_bytes(columns, run->chain.head.bytes, DX_HASH_LENGTH);
 		dx_put_jsonb(columns, run->output);
+		dx_put_int4(columns, run->children);
 	}
 	dx_columns_execute(&run_statement, columns);
 }
@@ -420,6 +446,7 @@ put_branch(DxColumns *columns, const DxRun *run, const DxBranch *branch)
 	dx_put_jsonb(columns, branch->data);
 	dx_put_jsonb(columns, branch->items);
 	dx_put_jsonb(columns, branch->variables);
+	dx_put_uuid(columns, branch->ticketed ? &branch->ticket : NULL);
 }
 
 static void
@@ -583,4 +610,5 @@ dx_store_write(DxPass *pass)
 	write_inbox(pass->runs);
 	write_results(pass->runs);
 	forget_ended(pass->runs);
+	dx_handouts_write(pass);
 }
