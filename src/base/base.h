@@ -86,6 +86,14 @@ typedef struct DxStatement
 extern int	dx_execute(DxStatement *statement, Datum *values, const char *nulls,
 					   bool read_only, long max_rows);
 
+/* ---------- bulk.c: many rows into one table of the engine ---------- */
+
+typedef struct DxBulk DxBulk;
+
+extern DxBulk *dx_bulk_open(const char *table);
+extern void dx_bulk_add(DxBulk *bulk, const Datum *values, const bool *nulls);
+extern void dx_bulk_close(DxBulk *bulk);
+
 /* ---------- deferred.c ---------- */
 
 /* Are there deferred constraint triggers waiting in this transaction? */

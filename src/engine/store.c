@@ -49,15 +49,6 @@ static DxStatement inbox_statement = {
 	1, {UUIDARRAYOID}
 };
 
-static DxStatement history_statement = {
-	"INSERT INTO dealix.history_event"
-	" (run_id, at, seq, branch, kind, attempt, actor, state, payload, hash)"
-	" SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-	10, {UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
-	INT2ARRAYOID, INT2ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID,
-	BYTEAARRAYOID}
-};
-
 static DxStatement run_statement = {
 	"UPDATE dealix.run r SET status = u.status, final_status = u.final_status,"
 	" history_seq = u.seq, last_branch = u.last_branch, undone_to = u.undone_to,"
@@ -203,16 +194,6 @@ static void
 put_time(Columns *columns, TimestampTz at, TimestampTz none)
 {
 	put(columns, TimestampTzGetDatum(at), at == none);
-}
-
-static void
-put_bytes(Columns *columns, const void *data, int len)
-{
-	bytea	   *bytes = palloc(VARHDRSZ + len);
-
-	SET_VARSIZE(bytes, VARHDRSZ + len);
-	memcpy(VARDATA(bytes), data, len);
-	put(columns, PointerGetDatum(bytes), false);
 }
 
 static void
@@ -496,6 +477,38 @@ dx_store_load(DxPass *pass, List *runs)
 
 /* ---------- writing ---------- */
 
+static bytea *
+make_bytes(const void *data, int len)
+{
+	bytea	   *bytes = palloc(VARHDRSZ + len);
+
+	SET_VARSIZE(bytes, VARHDRSZ + len);
+	memcpy(VARDATA(bytes), data, len);
+	return bytes;
+}
+
+/* One row of dealix.history_event, in the order of its columns. */
+static void
+add_event(DxBulk *bulk, DxEvent *event)
+{
+	Datum		values[10];
+	bool		nulls[10] = {false};
+
+	values[0] = UUIDPGetDatum(&event->run->id);
+	values[1] = TimestampTzGetDatum(event->at);
+	values[2] = Int32GetDatum(event->seq);
+	values[3] = Int32GetDatum(event->branch);
+	values[4] = Int16GetDatum(event->kind);
+	values[5] = Int16GetDatum(Min(event->attempt, PG_INT16_MAX));
+	values[6] = CStringGetTextDatum(event->actor);
+	nulls[7] = event->state == NULL;
+	values[7] = nulls[7] ? (Datum) 0 : CStringGetTextDatum(event->state);
+	nulls[8] = event->payload == NULL;
+	values[8] = PointerGetDatum(event->payload);
+	values[9] = PointerGetDatum(make_bytes(event->hash.bytes, DX_HASH_LENGTH));
+	dx_bulk_add(bulk, values, nulls);
+}
+
 /*
  * Writes the events gathered so far.  Done at the end of a pass, and earlier
  * only for who has to read the history in the same pass (compensation).
@@ -503,29 +516,16 @@ dx_store_load(DxPass *pass, List *runs)
 void
 dx_store_history(DxPass *pass)
 {
-	Columns    *columns;
+	DxBulk	   *bulk;
 	ListCell   *lc;
 
 	if (pass->events == NIL)
 		return;
 	dx_events_chain(pass->events);
-	columns = columns_make(&history_statement, list_length(pass->events));
+	bulk = dx_bulk_open("history_event");
 	foreach(lc, pass->events)
-	{
-		DxEvent    *event = lfirst(lc);
-
-		put(columns, UUIDPGetDatum(&event->run->id), false);
-		put_time(columns, event->at, 0);
-		put(columns, Int32GetDatum(event->seq), false);
-		put(columns, Int32GetDatum(event->branch), false);
-		put(columns, Int16GetDatum(event->kind), false);
-		put(columns, Int16GetDatum(Min(event->attempt, PG_INT16_MAX)), false);
-		put_text(columns, event->actor);
-		put_text(columns, event->state);
-		put_jsonb(columns, event->payload);
-		put_bytes(columns, event->hash.bytes, DX_HASH_LENGTH);
-	}
-	columns_execute(&history_statement, columns);
+		add_event(bulk, lfirst(lc));
+	dx_bulk_close(bulk);
 	pass->events = NIL;
 }
 
@@ -552,7 +552,8 @@ write_runs(List *runs)
 		put_time(columns, run->deadline, DT_NOEND);
 		put_text(columns, run->error);
 		put_text(columns, run->cause);
-		put_bytes(columns, run->chain.head.bytes, DX_HASH_LENGTH);
+		put(columns, PointerGetDatum(make_bytes(run->chain.head.bytes, DX_HASH_LENGTH)),
+			false);
 		put_jsonb(columns, run->output);
 	}
 	columns_execute(&run_statement, columns);
