@@ -52,7 +52,7 @@ CREATE TABLE dealix.run (
 	chain bytea,
 	input jsonb,
 	output jsonb
-);
+) WITH (fillfactor = 70);
 
 -- Idempotent start.  Not over status: an index column that changes would cost
 -- the HOT update that every pass makes.
@@ -118,7 +118,9 @@ CREATE TABLE dealix.message_key (
 	PRIMARY KEY (run_id, name, key)
 );
 
--- The audit.  actor is text, not a role: it says who it was at that time.
+-- The audit.  actor is text, not a role: it says who it was at that time; null
+-- is the run's owner, whom run_started names.  The payload of run_started is
+-- the run's input, which is not written twice; the hash covers it.
 CREATE TABLE dealix.history_event (
 	run_id uuid NOT NULL,
 	at timestamptz NOT NULL,
@@ -126,7 +128,7 @@ CREATE TABLE dealix.history_event (
 	branch int NOT NULL,
 	kind smallint NOT NULL,
 	attempt smallint NOT NULL,
-	actor text NOT NULL,
+	actor text,
 	state text,
 	payload jsonb,
 	hash bytea NOT NULL,

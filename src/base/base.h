@@ -90,7 +90,7 @@ extern int	dx_execute(DxStatement *statement, Datum *values, const char *nulls,
 
 typedef struct DxBulk DxBulk;
 
-extern DxBulk *dx_bulk_open(const char *table);
+extern DxBulk *dx_bulk_open(const char *table, int ncolumns);
 extern void dx_bulk_add(DxBulk *bulk, const Datum *values, const bool *nulls);
 extern void dx_bulk_close(DxBulk *bulk);
 

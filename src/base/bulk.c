@@ -34,11 +34,12 @@ struct DxBulk
 };
 
 /*
- * Opens a table of schema dealix for many inserts.  Errors: 42P01 when it does
- * not exist.
+ * Opens a table of schema dealix for many inserts.  ncolumns: how many columns
+ * the caller thinks that it has.  Errors: 42P01 when it does not exist, XX001
+ * when it has others.
  */
 DxBulk *
-dx_bulk_open(const char *table)
+dx_bulk_open(const char *table, int ncolumns)
 {
 	DxBulk	   *bulk = palloc0(sizeof(DxBulk));
 	Oid			relid = get_relname_relid(table, get_namespace_oid(DX_SCHEMA, false));
@@ -48,6 +49,13 @@ dx_bulk_open(const char *table)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation \"%s.%s\" does not exist", DX_SCHEMA, table)));
 	bulk->relation = table_open(relid, RowExclusiveLock);
+	if (RelationGetDescr(bulk->relation)->natts != ncolumns)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("relation \"%s.%s\" has %d columns, not %d", DX_SCHEMA,
+						table, RelationGetDescr(bulk->relation)->natts, ncolumns),
+				 errhint("The library and the extension's SQL are of different versions: ALTER EXTENSION %s UPDATE.",
+						 DX_EXTENSION)));
 	bulk->estate = CreateExecutorState();
 	bulk->target = makeNode(ResultRelInfo);
 	InitResultRelInfo(bulk->target, bulk->relation, 0, NULL, 0);

@@ -79,7 +79,8 @@ typedef enum DxEventKind
 	DX_EVENT_INCIDENT_OPENED = 18,
 	DX_EVENT_RUN_REDRIVEN = 19,
 	DX_EVENT_MESSAGE_LATE = 20,
-	DX_EVENT_BRANCHES_STARTED = 21
+	DX_EVENT_BRANCHES_STARTED = 21,
+	DX_EVENT_COMPENSABLE_SUCCEEDED = 22 /* a step_succeeded that can be undone */
 } DxEventKind;
 
 typedef struct DxMessage
@@ -303,7 +304,7 @@ typedef struct DxEvent
 	int32		branch;
 	const char *state;			/* NULL: of the run */
 	int32		attempt;
-	const char *actor;			/* role name at that time */
+	const char *actor;			/* role name at that time; NULL: the owner */
 	TimestampTz at;
 	Jsonb	   *payload;
 	DxHash		hash;
@@ -458,8 +459,8 @@ typedef struct DxStart
 	int16		durability;
 } DxStart;
 
-extern void dx_start(const DxStart *start, Jsonb *input, const char *key,
-					 pg_uuid_t *run_id);
+extern void dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
+					 pg_uuid_t *run_ids);
 extern void dx_check_payload(const Jsonb *json, const char *what);
 
 /* ---------- publish.c ---------- */

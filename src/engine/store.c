@@ -487,12 +487,14 @@ make_bytes(const void *data, int len)
 	return bytes;
 }
 
+#define HISTORY_COLUMNS	10
+
 /* One row of dealix.history_event, in the order of its columns. */
 static void
 add_event(DxBulk *bulk, DxEvent *event)
 {
-	Datum		values[10];
-	bool		nulls[10] = {false};
+	Datum		values[HISTORY_COLUMNS];
+	bool		nulls[HISTORY_COLUMNS] = {false};
 
 	values[0] = UUIDPGetDatum(&event->run->id);
 	values[1] = TimestampTzGetDatum(event->at);
@@ -500,10 +502,12 @@ add_event(DxBulk *bulk, DxEvent *event)
 	values[3] = Int32GetDatum(event->branch);
 	values[4] = Int16GetDatum(event->kind);
 	values[5] = Int16GetDatum(Min(event->attempt, PG_INT16_MAX));
-	values[6] = CStringGetTextDatum(event->actor);
+	nulls[6] = event->actor == NULL;
+	values[6] = nulls[6] ? (Datum) 0 : CStringGetTextDatum(event->actor);
 	nulls[7] = event->state == NULL;
 	values[7] = nulls[7] ? (Datum) 0 : CStringGetTextDatum(event->state);
-	nulls[8] = event->payload == NULL;
+	/* The payload of the start is the run's input, and stands there. */
+	nulls[8] = event->payload == NULL || event->kind == DX_EVENT_RUN_STARTED;
 	values[8] = PointerGetDatum(event->payload);
 	values[9] = PointerGetDatum(make_bytes(event->hash.bytes, DX_HASH_LENGTH));
 	dx_bulk_add(bulk, values, nulls);
@@ -522,7 +526,7 @@ dx_store_history(DxPass *pass)
 	if (pass->events == NIL)
 		return;
 	dx_events_chain(pass->events);
-	bulk = dx_bulk_open("history_event");
+	bulk = dx_bulk_open("history_event", HISTORY_COLUMNS);
 	foreach(lc, pass->events)
 		add_event(bulk, lfirst(lc));
 	dx_bulk_close(bulk);
