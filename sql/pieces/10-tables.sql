@@ -52,7 +52,7 @@ CREATE TABLE dealix.run (
 	chain bytea,
 	input jsonb,
 	output jsonb
-) WITH (fillfactor = 70);
+);
 
 -- Idempotent start.  Not over status: an index column that changes would cost
 -- the HOT update that every pass makes.
