@@ -65,7 +65,7 @@ SELECT is(t.output(t.run('{"StartAt": "A", "States": {
 	"Bad": {"Type": "Fail"}}}', '{"kept": 1}')), '{"e": {"Cause": "c", "Error": "E"}, "kept": 1}', 'the first catcher that matches; the raw input is kept');
 SELECT is(t.error(t.run('{"StartAt": "A", "States": {
 	"A": {"Type": "Task", "Resource": "sql:t.do", "Parameters": {"what.$": "$.absent"}, "Catch": [{"ErrorEquals": ["Other"], "Next": "B"}], "End": true},
-	"B": {"Type": "Succeed"}}}')), 'States.ParameterPathFailure', 'a path that finds nothing is an error of the state');
+	"B": {"Type": "Succeed"}}}')), 'States.Runtime', 'a path that finds nothing is an error of the state');
 
 -- ---------- conflicts ----------
 
