@@ -106,6 +106,7 @@ extern const char *dx_sqlstate_name(int sqlstate);
 /* ---------- server.c: what differs between versions of the server ---------- */
 
 extern bool dx_may_execute(Oid function, Oid role);
+extern bool dx_in_background(void);
 extern bool dx_may_use_schema(const char *schema, Oid role);
 
 /*
