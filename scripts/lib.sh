@@ -217,6 +217,18 @@ cluster_start()
 	cluster_use "$1"
 }
 
+# A server that has crashed comes back by itself: waits until it answers.
+cluster_wait()
+{
+	local i
+
+	for ((i = 0; i < 100; i++)); do
+		if "$pg_bin/psql" -XqAt -c 'SELECT 1' >/dev/null 2>&1; then return; fi
+		sleep 0.3
+	done
+	die "the server does not answer."
+}
+
 cluster_stop()
 {
 	local dir=$dx_work/clusters/$1

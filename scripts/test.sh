@@ -132,10 +132,12 @@ run_pgtap()
 		"cron.database_name = 'postgres'" "max_prepared_transactions = 5"
 	cluster_start pgtap
 	for name in "${names[@]}"; do
+		cluster_wait
 		psql_quiet -c "CREATE DATABASE \"$name\""
 		psql_quiet -d "$name" -c "CREATE EXTENSION dealix_exec; CREATE EXTENSION pgtap"
 		(cd "$dx_work/source/test/pgtap" && tap_one "$name" "$out" \
 			pg_prove --verbose --psql-bin "$pg_bin/psql" -d "$name" "$name.sql")
+		cluster_wait
 		psql_quiet -c "DROP DATABASE \"$name\" WITH (FORCE)"
 	done
 	tap_report pgtap "$out" "${names[@]}"

@@ -49,15 +49,15 @@ CREATE TABLE dealix.run (
 	traceparent text,
 	error text,
 	cause text,
+	chain bytea,
+	input jsonb,
+	output jsonb,
 	requester regrole,
 	parent_run uuid,
 	parent_branch int,
+	close_policy smallint NOT NULL DEFAULT 0,
 	depth smallint NOT NULL DEFAULT 0,
-	close_policy smallint,
-	children int NOT NULL DEFAULT 0,
-	chain bytea,
-	input jsonb,
-	output jsonb
+	children int NOT NULL DEFAULT 0
 );
 
 -- Idempotent start.  Not over status: an index column that changes would cost
@@ -189,7 +189,9 @@ CREATE TABLE dealix.message_key (
 	PRIMARY KEY (run_id, name, key)
 );
 
--- The audit.  actor is text, not a role: it says who it was at that time.
+-- The audit.  actor is text, not a role: it says who it was at that time; null
+-- is the run's owner, whom run_started names.  The payload of run_started is
+-- the run's input, which is not written twice; the hash covers it.
 CREATE TABLE dealix.history_event (
 	run_id uuid NOT NULL,
 	at timestamptz NOT NULL,
@@ -197,7 +199,7 @@ CREATE TABLE dealix.history_event (
 	branch int NOT NULL,
 	kind smallint NOT NULL,
 	attempt smallint NOT NULL,
-	actor text NOT NULL,
+	actor text,
 	state text,
 	payload jsonb,
 	hash bytea NOT NULL,

@@ -21,7 +21,10 @@ COMMENT ON VIEW dealix.runs IS 'Runs of the caller''s roles; all runs for operat
 
 CREATE VIEW dealix.history WITH (security_barrier) AS
 SELECT h.run_id, h.seq, h.at, dealix.event_name(h.kind) AS event, h.branch, h.state,
-	h.attempt, h.actor, h.payload, h.hash
+	h.attempt, coalesce(h.actor, r.owner::text) AS actor,
+	CASE h.kind WHEN 1 THEN r.input
+		WHEN 3 THEN pg_catalog.jsonb_build_object('output', h.payload)
+		ELSE h.payload END AS payload, h.hash
 FROM dealix.history_event h
 JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) h.run_id
 WHERE dealix.run_visible(r.owner);
@@ -29,16 +32,16 @@ COMMENT ON VIEW dealix.history IS 'The append-only events of runs, in order of s
 
 CREATE VIEW dealix.steps WITH (security_barrier) AS
 SELECT h.run_id, w.name AS workflow, h.seq, h.branch, h.state, h.attempt,
-	CASE h.kind WHEN 3 THEN 'SUCCEEDED' WHEN 4 THEN 'FAILED'
+	CASE h.kind WHEN 3 THEN 'SUCCEEDED' WHEN 22 THEN 'SUCCEEDED' WHEN 4 THEN 'FAILED'
 		WHEN 10 THEN 'COMPENSATED' ELSE 'COMPENSATION_FAILED' END AS status,
 	h.at AS finished_at,
-	h.payload OPERATOR(pg_catalog.->) 'output' AS output,
-	h.payload OPERATOR(pg_catalog.->>) 'error' AS error,
-	h.payload OPERATOR(pg_catalog.->>) 'cause' AS cause
+	CASE h.kind WHEN 3 THEN h.payload ELSE h.payload OPERATOR(pg_catalog.->) 'output' END AS output,
+	CASE h.kind WHEN 3 THEN NULL ELSE h.payload OPERATOR(pg_catalog.->>) 'error' END AS error,
+	CASE h.kind WHEN 3 THEN NULL ELSE h.payload OPERATOR(pg_catalog.->>) 'cause' END AS cause
 FROM dealix.history_event h
 JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) h.run_id
 JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id
-WHERE h.kind OPERATOR(pg_catalog.=) ANY (ARRAY[3, 4, 10, 11]::smallint[])
+WHERE h.kind OPERATOR(pg_catalog.=) ANY (ARRAY[3, 4, 10, 11, 22]::smallint[])
 	AND dealix.run_visible(r.owner);
 COMMENT ON VIEW dealix.steps IS 'Attempts at Task states and at their compensations that have come to an end.';
 

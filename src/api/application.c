@@ -135,7 +135,7 @@ Datum
 dealix_start(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t  *run_id = palloc(sizeof(pg_uuid_t));
-	DxStart		start;
+	DxStart		start = {0};
 	char	   *key = optional_text(fcinfo, 2);
 	Jsonb	   *input;
 
@@ -144,7 +144,7 @@ dealix_start(PG_FUNCTION_ARGS)
 	input = PG_ARGISNULL(1) ? dx_json_null() : PG_GETARG_JSONB_P(1);
 
 	connect_spi();
-	dx_start(&start, input, key, run_id);
+	dx_start(&start, 1, &input, &key, run_id);
 	SPI_finish();
 	PG_RETURN_UUID_P(run_id);
 }
@@ -154,11 +154,14 @@ Datum
 dealix_start_many(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	DxStart		start;
+	DxStart		start = {0};
 	Datum	   *inputs;
 	bool	   *input_nulls;
 	Datum	   *keys = NULL;
 	bool	   *key_nulls = NULL;
+	char	  **key_texts = NULL;
+	Jsonb	  **jsons;
+	pg_uuid_t  *run_ids;
 	int			ninputs;
 	int			nkeys = 0;
 	int			i;
@@ -175,25 +178,32 @@ dealix_start_many(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("there are %d keys for %d inputs", nkeys, ninputs)));
 
-	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	connect_spi();
+	jsons = palloc(sizeof(Jsonb *) * Max(ninputs, 1));
+	run_ids = palloc(sizeof(pg_uuid_t) * Max(ninputs, 1));
+	if (keys != NULL)
+		key_texts = palloc0(sizeof(char *) * Max(ninputs, 1));
 	for (i = 0; i < ninputs; i++)
 	{
-		pg_uuid_t	run_id;
-		char	   *key = NULL;
+		jsons[i] = input_nulls[i] ? dx_json_null() : DatumGetJsonbP(inputs[i]);
+		if (keys == NULL || key_nulls[i])
+			continue;
+		key_texts[i] = TextDatumGetCString(keys[i]);
+		check_length(key_texts[i], "key");
+	}
+
+	connect_spi();
+	dx_start(&start, ninputs, jsons, key_texts, run_ids);
+	SPI_finish();
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	for (i = 0; i < ninputs; i++)
+	{
 		Datum		values[1];
 		bool		nulls[1] = {false};
 
-		CHECK_FOR_INTERRUPTS();
-		if (keys != NULL && !key_nulls[i])
-			key = TextDatumGetCString(keys[i]);
-		check_length(key, "key");
-		dx_start(&start, input_nulls[i] ? dx_json_null() : DatumGetJsonbP(inputs[i]),
-				 key, &run_id);
-		values[0] = UUIDPGetDatum(&run_id);
+		values[0] = UUIDPGetDatum(&run_ids[i]);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
-	SPI_finish();
 	return (Datum) 0;
 }
 

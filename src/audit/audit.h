@@ -36,7 +36,7 @@ typedef struct DxAuditEvent
 	int32		branch;
 	const char *state;			/* NULL: none */
 	int32		attempt;
-	const char *actor;			/* role name at that time */
+	const char *actor;			/* role name at that time; NULL: the owner */
 	TimestampTz at;
 	const Jsonb *payload;		/* NULL: none */
 } DxAuditEvent;

@@ -88,6 +88,14 @@ typedef struct DxStatement
 extern int	dx_execute(DxStatement *statement, Datum *values, const char *nulls,
 					   bool read_only, long max_rows);
 
+/* ---------- bulk.c: many rows into one table of the engine ---------- */
+
+typedef struct DxBulk DxBulk;
+
+extern DxBulk *dx_bulk_open(const char *table, int ncolumns);
+extern void dx_bulk_add(DxBulk *bulk, const Datum *values, const bool *nulls);
+extern void dx_bulk_close(DxBulk *bulk);
+
 /* ---------- deferred.c ---------- */
 
 /* Are there deferred constraint triggers waiting in this transaction? */
@@ -100,6 +108,7 @@ extern const char *dx_sqlstate_name(int sqlstate);
 /* ---------- server.c: what differs between versions of the server ---------- */
 
 extern bool dx_may_execute(Oid function, Oid role);
+extern bool dx_in_background(void);
 extern bool dx_may_use_schema(const char *schema, Oid role);
 
 /*

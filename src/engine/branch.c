@@ -339,17 +339,12 @@ dx_branch_gave_up(DxPass *pass, DxRun *run, DxBranch *branch,
 	branch_failed(pass, run, branch, fault);
 }
 
+/* The input of a compensable step goes on record too: its undo needs it. */
 static Jsonb *
-step_payload(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
+compensable_payload(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 {
 	DxFault		fault;
 
-	if (branch->state->type != DX_STATE_TASK)
-		return NULL;
-	if (!branch->state->u.task.compensable)
-		return dx_payload("output", result, NULL);
-
-	/* The undo needs what the step was given. */
 	if (branch->effective == NULL)
 	{
 		DxEnv		env;
@@ -359,6 +354,20 @@ step_payload(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 			branch->effective = branch->data;
 	}
 	return dx_payload("input", branch->effective, "output", result, NULL);
+}
+
+static void
+note_success(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
+{
+	const DxState *state = branch->state;
+
+	if (state->type != DX_STATE_TASK)
+		dx_event(pass, run, DX_EVENT_STATE_SUCCEEDED, branch, NULL);
+	else if (state->u.task.compensable)
+		dx_event(pass, run, DX_EVENT_COMPENSABLE_SUCCEEDED, branch,
+				 compensable_payload(pass, run, branch, result));
+	else
+		dx_event(pass, run, DX_EVENT_STEP_SUCCEEDED, branch, result);
 }
 
 /* The branch's state has this result: on to what follows. */
@@ -371,9 +380,7 @@ dx_branch_step_done(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 	Jsonb	   *output;
 	Jsonb	   *variables;
 
-	dx_event(pass, run, state->type == DX_STATE_TASK ?
-			 DX_EVENT_STEP_SUCCEEDED : DX_EVENT_STATE_SUCCEEDED,
-			 branch, step_payload(pass, run, branch, result));
+	note_success(pass, run, branch, result);
 	branch->conflicts = 0;
 
 	dx_env_init(&env, pass, run, branch);
@@ -569,8 +576,8 @@ enter(DxPass *pass, DxRun *run, DxBranch *branch)
 	{
 		const DxProgram *program = run->program;
 
-		branch->state = &program->states[program->machines[0].start];
-		branch->changed = true;
+		dx_branch_goto(branch, &program->states[program->machines[0].start],
+					   run->input);
 	}
 	if (branch->entered_at == 0)
 		branch->entered_at = dx_now();

@@ -98,7 +98,8 @@ typedef enum DxEventKind
 	DX_EVENT_INTENT_OPENED = 43,
 	DX_EVENT_INTENT_DECIDED = 44,
 	DX_EVENT_EMITTED = 45,
-	DX_EVENT_RUN_CONTINUED = 46
+	DX_EVENT_RUN_CONTINUED = 46,
+	DX_EVENT_COMPENSABLE_SUCCEEDED = 22 /* a step_succeeded that can be undone */
 } DxEventKind;
 
 typedef struct DxMessage
@@ -341,7 +342,7 @@ typedef struct DxEvent
 	int32		branch;
 	const char *state;			/* NULL: of the run */
 	int32		attempt;
-	const char *actor;			/* role name at that time */
+	const char *actor;			/* role name at that time; NULL: the owner */
 	TimestampTz at;
 	Jsonb	   *payload;
 	DxHash		hash;
@@ -564,10 +565,20 @@ typedef struct DxStart
 	char	   *traceparent;
 	int16		priority;
 	int16		durability;
+
+	/* for who is not an application: all zero otherwise */
+	TimestampTz due_at;			/* not before; 0: now */
+	bool		any_input;		/* a run with the key may have another */
+	const pg_uuid_t *run_id;	/* the id that it gets */
+	const pg_uuid_t *parent;	/* of a child: */
+	int32		parent_branch;	/* -1: nobody waits */
+	int16		close_policy;	/* DxClosePolicy */
+	int16		depth;
+	Oid			requester;
 } DxStart;
 
-extern void dx_start(const DxStart *start, Jsonb *input, const char *key,
-					 pg_uuid_t *run_id);
+extern void dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
+					 pg_uuid_t *run_ids);
 extern void dx_check_payload(const Jsonb *json, const char *what);
 
 /* ---------- publish.c ---------- */

@@ -40,9 +40,9 @@ step_timeout_handler(void)
 static void
 start_timer(double timeout)
 {
-	step_timed_out = false;
 	if (timeout <= 0)
 		return;
+	step_timed_out = false;
 	if (step_timeout == MAX_TIMEOUTS)
 		step_timeout = RegisterTimeout(USER_TIMEOUT, step_timeout_handler);
 	enable_timeout_after(step_timeout, (int) Min(timeout * 1000.0, PG_INT32_MAX));
@@ -96,7 +96,8 @@ classify(DxPass *pass, ErrorData *edata, double timeout, DxFault *fault)
 		fault->cause = edata->detail;
 		return DX_CALL_FAULT;
 	}
-	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && step_timed_out)
+	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && timeout > 0 &&
+		step_timed_out)
 	{
 		fault->error = pstrdup(DX_ERROR_TIMEOUT);
 		fault->cause = psprintf("The step ran longer than its TimeoutSeconds of %g.", timeout);
@@ -191,9 +192,11 @@ dx_guard(DxPass *pass, Oid owner, double timeout, DxUserCode code, void *arg,
 		edata = CopyErrorData();
 		FlushErrorState();
 		if (timeout > 0 && step_timeout != MAX_TIMEOUTS)
+		{
 			disable_timeout(step_timeout, false);
-		if (step_timed_out)
-			QueryCancelPending = false;
+			if (step_timed_out)
+				QueryCancelPending = false;
+		}
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(oldcxt);
 		CurrentResourceOwner = oldowner;

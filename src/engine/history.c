@@ -46,6 +46,7 @@ static const char *const event_names[] =
 	[DX_EVENT_INTENT_DECIDED] = "intent_decided",
 	[DX_EVENT_EMITTED] = "emitted",
 	[DX_EVENT_RUN_CONTINUED] = "run_continued",
+	[DX_EVENT_COMPENSABLE_SUCCEEDED] = "step_succeeded",
 };
 
 /* The name of an event kind as people see it; "unknown" for a foreign number. */
@@ -56,6 +57,15 @@ dx_event_name(DxEventKind kind)
 		event_names[kind] == NULL)
 		return "unknown";
 	return event_names[kind];
+}
+
+/* A name, and not an OID: it says who it was at that time. */
+static char *
+role_name(Oid role)
+{
+	char	   *name = GetUserNameFromId(role, true);
+
+	return name != NULL ? name : psprintf("%u", role);
 }
 
 static void
@@ -71,9 +81,8 @@ append(DxPass *pass, DxRun *run, DxEventKind kind, const DxBranch *branch,
 	event->branch = branch ? branch->branch : 0;
 	event->state = branch && branch->state ? branch->state->name : NULL;
 	event->attempt = branch ? branch->attempt : 0;
-	event->actor = GetUserNameFromId(actor, true);
-	if (event->actor == NULL)
-		event->actor = psprintf("%u", actor);
+	if (actor != run->owner || kind == DX_EVENT_RUN_STARTED)
+		event->actor = role_name(actor);
 	event->at = at;
 	event->payload = payload;
 

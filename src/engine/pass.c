@@ -183,7 +183,7 @@ choose_durability(DxPass *pass)
 			return;
 		}
 	}
-	if (changed && IsBackgroundWorker)
+	if (changed && dx_in_background())
 		(void) set_config_option("synchronous_commit", "off", PGC_USERSET,
 								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 }

@@ -4,7 +4,7 @@
  *	  Starting runs, in the caller's transaction.
  *
  * A start writes the run and its main branch, no more: the first pass writes
- * the event.  Idempotency is a unique index over (workflow, owner, key).
+ * the event, and takes the branch's data from the run's input.  Idempotency is a unique index over (workflow, owner, key).
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +16,10 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/syscache.h"
+
+/* Columns of the tables, as bulk inserts count them. */
+#define RUN_COLUMNS		29
+#define BRANCH_COLUMNS	18
 
 typedef struct Version
 {
@@ -33,17 +37,20 @@ static DxStatement version_statement = {
 
 static DxStatement run_statement = {
 	"INSERT INTO dealix.run (run_id, created_at, workflow_id, version_id, owner,"
-	" status, priority, durability, key, correlation_id, traceparent, input)"
-	" VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11)"
+	" status, priority, durability, key, correlation_id, traceparent, input,"
+	" requester, parent_run, parent_branch, close_policy, depth)"
+	" VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
+	" $15, $16)"
 	" ON CONFLICT (workflow_id, owner, key) WHERE key IS NOT NULL DO NOTHING",
-	11, {UUIDOID, TIMESTAMPTZOID, INT4OID, INT4OID, OIDOID, INT2OID, INT2OID,
-	TEXTOID, TEXTOID, TEXTOID, JSONBOID}
+	16, {UUIDOID, TIMESTAMPTZOID, INT4OID, INT4OID, OIDOID, INT2OID, INT2OID,
+	TEXTOID, TEXTOID, TEXTOID, JSONBOID, OIDOID, UUIDOID, INT4OID, INT2OID,
+	INT2OID}
 };
 
 static DxStatement branch_statement = {
-	"INSERT INTO dealix.branch (run_id, owner, branch, phase, due_at, data)"
-	" VALUES ($1, $2, 0, 1, $3, $4)",
-	4, {UUIDOID, OIDOID, TIMESTAMPTZOID, JSONBOID}
+	"INSERT INTO dealix.branch (run_id, owner, branch, phase, due_at)"
+	" VALUES ($1, $2, 0, 1, $3)",
+	3, {UUIDOID, OIDOID, TIMESTAMPTZOID}
 };
 
 static DxStatement existing_statement = {
@@ -163,7 +170,7 @@ take_existing(const DxStart *start, const Version *version, Oid owner,
 	same = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0],
 									  SPI_tuptable->tupdesc, 2, &isnull));
 	SPI_freetuptable(SPI_tuptable);
-	if (!same)
+	if (!same && !start->any_input)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNIQUE_VIOLATION),
 				 errmsg("key \"%s\" of workflow \"%s\" was already used with another input",
@@ -172,13 +179,26 @@ take_existing(const DxStart *start, const Version *version, Oid owner,
 				 errhint("Use a key that stands for this input, or the run that exists.")));
 }
 
+/*
+ * Who asks for the run, if it is not the owner himself: an approver of it must
+ * be somebody else.
+ */
+static Oid
+requester_of(const DxStart *start, Oid owner)
+{
+	if (start->parent != NULL)
+		return start->requester;
+	return GetSessionUserId() == owner ? InvalidOid : GetSessionUserId();
+}
+
 static bool
 insert_run(const DxStart *start, const Version *version, Oid owner,
 		   Jsonb *input, const char *key, const pg_uuid_t *run_id,
 		   TimestampTz now)
 {
-	Datum		values[11];
-	char		nulls[11];
+	Datum		values[16];
+	char		nulls[16];
+	Oid			requester = requester_of(start, owner);
 
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = UUIDPGetDatum(run_id);
@@ -201,41 +221,155 @@ insert_run(const DxStart *start, const Version *version, Oid owner,
 	else
 		nulls[9] = 'n';
 	values[10] = JsonbPGetDatum(input);
+	values[11] = ObjectIdGetDatum(requester);
+	nulls[11] = OidIsValid(requester) ? ' ' : 'n';
+	values[12] = UUIDPGetDatum(start->parent);
+	values[13] = Int32GetDatum(start->parent_branch);
+	nulls[12] = nulls[13] = start->parent ? ' ' : 'n';
+	values[14] = Int16GetDatum(start->close_policy);
+	values[15] = Int16GetDatum(start->depth);
 	(void) dx_execute(&run_statement, values, nulls, false, 0);
 	return SPI_processed == 1;
 }
 
+static void
+insert_branch(Oid owner, const pg_uuid_t *run_id, TimestampTz now)
+{
+	Datum		values[3];
+
+	values[0] = UUIDPGetDatum(run_id);
+	values[1] = ObjectIdGetDatum(owner);
+	values[2] = TimestampTzGetDatum(now);
+	(void) dx_execute(&branch_statement, values, NULL, false, 0);
+}
+
+/* Runs that may exist already, one by one. */
+static void
+start_keyed(const DxStart *start, const Version *version, Oid owner,
+			Jsonb *input, const char *key, pg_uuid_t *run_id, TimestampTz now)
+{
+	if (start->run_id != NULL)
+		*run_id = *start->run_id;
+	else
+		dx_uuid_v7(run_id);
+	if (insert_run(start, version, owner, input, key, run_id, now))
+	{
+		insert_branch(owner, run_id, start->due_at ? start->due_at : now);
+		if (start->due_at > now)
+			dx_wake_at(start->due_at);
+		else
+			dx_wake_run(owner, run_id);
+	}
+	else
+		take_existing(start, version, owner, input, key, run_id);
+}
+
+static void
+put_text(Datum *values, bool *nulls, int column, const char *text)
+{
+	nulls[column] = text == NULL;
+	values[column] = text ? CStringGetTextDatum(text) : (Datum) 0;
+}
+
+/* A row of dealix.run, in the order of its columns. */
+static void
+add_run(DxBulk *bulk, const DxStart *start, const Version *version, Oid owner,
+		Jsonb *input, const pg_uuid_t *run_id, TimestampTz now)
+{
+	Datum		values[RUN_COLUMNS] = {0};
+	bool		nulls[RUN_COLUMNS] = {false};
+
+	values[0] = UUIDPGetDatum(run_id);
+	values[1] = TimestampTzGetDatum(now);
+	nulls[2] = nulls[3] = nulls[4] = true;	/* started, finished, deadline */
+	values[5] = Int32GetDatum(version->workflow_id);
+	values[6] = Int32GetDatum(version->version_id);
+	values[7] = ObjectIdGetDatum(owner);
+	/* 8 to 10: history_seq, last_branch, undone_to are 0 */
+	values[11] = Int16GetDatum(DX_RUN_RUNNING);
+	values[13] = Int16GetDatum(start->priority);
+	values[14] = Int16GetDatum(start->durability);
+	nulls[15] = true;			/* key */
+	put_text(values, nulls, 16, start->correlation_id);
+	put_text(values, nulls, 17, start->traceparent);
+	nulls[18] = nulls[19] = nulls[20] = true;	/* error, cause, chain */
+	values[21] = JsonbPGetDatum(input);
+	nulls[22] = true;			/* output */
+	values[23] = ObjectIdGetDatum(requester_of(start, owner));
+	nulls[23] = !OidIsValid(requester_of(start, owner));
+	nulls[24] = nulls[25] = true;	/* parent_run, parent_branch */
+	dx_bulk_add(bulk, values, nulls);
+}
+
+/* The main branch: everything else is null or 0. */
+static void
+add_branch(DxBulk *bulk, Oid owner, const pg_uuid_t *run_id, TimestampTz now)
+{
+	Datum		values[BRANCH_COLUMNS] = {0};
+	bool		nulls[BRANCH_COLUMNS] = {false};
+	int			i;
+
+	values[0] = UUIDPGetDatum(run_id);
+	values[1] = TimestampTzGetDatum(now);
+	nulls[2] = true;			/* entered_at */
+	values[3] = ObjectIdGetDatum(owner);
+	values[5] = Int32GetDatum(-1);	/* parent */
+	values[9] = Int16GetDatum(DX_PHASE_READY);
+	for (i = 10; i < BRANCH_COLUMNS; i++)
+		nulls[i] = true;
+	dx_bulk_add(bulk, values, nulls);
+}
+
+static void
+start_bulk(const DxStart *start, const Version *version, Oid owner, int n,
+		   Jsonb **inputs, pg_uuid_t *run_ids, TimestampTz now)
+{
+	DxBulk	   *runs = dx_bulk_open("run", RUN_COLUMNS);
+	DxBulk	   *branches = dx_bulk_open("branch", BRANCH_COLUMNS);
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		dx_uuid_v7(&run_ids[i]);
+		add_run(runs, start, version, owner, inputs[i], &run_ids[i], now);
+		add_branch(branches, owner, &run_ids[i], now);
+		dx_wake_run(owner, &run_ids[i]);
+	}
+	dx_bulk_close(runs);
+	dx_bulk_close(branches);
+}
+
 /*
- * Starts a run of the current user.  key: NULL or the idempotency key.  Needs
- * SPI_connect.  Errors: 42704 no such workflow or version, 28000 the role
- * can't log in, 54000 input too large, 23505 key used with another input.
+ * Starts n runs of the current user.  keys: NULL, or an idempotency key or
+ * NULL for each.  Needs SPI_connect.  Errors: 42704 no such workflow or
+ * version, 28000 the role can't log in, 54000 input too large, 23505 key used
+ * with another input.
  */
 void
-dx_start(const DxStart *start, Jsonb *input, const char *key, pg_uuid_t *run_id)
+dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
+		 pg_uuid_t *run_ids)
 {
 	DxIdentity	saved;
 	Version		version;
 	Oid			owner = GetUserId();
 	TimestampTz now = dx_now();
-	Datum		values[4];
+	int			i;
 
 	check_owner(owner);
-	dx_check_payload(input, "the input");
+	for (i = 0; i < n; i++)
+		dx_check_payload(inputs[i], "the input");
 
 	dx_engine_enter(&saved);
 	find_version(start, &version);
-	dx_uuid_v7(run_id);
-	if (insert_run(start, &version, owner, input, key, run_id, now))
-	{
-		values[0] = UUIDPGetDatum(run_id);
-		values[1] = ObjectIdGetDatum(owner);
-		values[2] = TimestampTzGetDatum(now);
-		values[3] = JsonbPGetDatum(input);
-		(void) dx_execute(&branch_statement, values, NULL, false, 0);
-		dx_wake_run(owner, run_id);
-	}
+	if (keys == NULL && n > 1)
+		start_bulk(start, &version, owner, n, inputs, run_ids, now);
 	else
-		take_existing(start, &version, owner, input, key, run_id);
+	{
+		for (i = 0; i < n; i++)
+			start_keyed(start, &version, owner, inputs[i],
+						keys ? keys[i] : NULL, &run_ids[i], now);
+	}
 	dx_engine_leave(&saved);
 	if (start->durability == DX_DURABILITY_SYNC)
 		dx_force_durable();

@@ -52,15 +52,6 @@ static DxStatement inbox_statement = {
 	1, {UUIDARRAYOID}
 };
 
-static DxStatement history_statement = {
-	"INSERT INTO dealix.history_event"
-	" (run_id, at, seq, branch, kind, attempt, actor, state, payload, hash)"
-	" SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-	10, {UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
-	INT2ARRAYOID, INT2ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID,
-	BYTEAARRAYOID}
-};
-
 static DxStatement run_statement = {
 	"UPDATE dealix.run r SET status = u.status, final_status = u.final_status,"
 	" history_seq = u.seq, last_branch = u.last_branch, undone_to = u.undone_to,"
@@ -345,6 +336,42 @@ dx_store_load(DxPass *pass, List *runs)
 
 /* ---------- writing ---------- */
 
+static bytea *
+make_bytes(const void *data, int len)
+{
+	bytea	   *bytes = palloc(VARHDRSZ + len);
+
+	SET_VARSIZE(bytes, VARHDRSZ + len);
+	memcpy(VARDATA(bytes), data, len);
+	return bytes;
+}
+
+#define HISTORY_COLUMNS	10
+
+/* One row of dealix.history_event, in the order of its columns. */
+static void
+add_event(DxBulk *bulk, DxEvent *event)
+{
+	Datum		values[HISTORY_COLUMNS];
+	bool		nulls[HISTORY_COLUMNS] = {false};
+
+	values[0] = UUIDPGetDatum(&event->run->id);
+	values[1] = TimestampTzGetDatum(event->at);
+	values[2] = Int32GetDatum(event->seq);
+	values[3] = Int32GetDatum(event->branch);
+	values[4] = Int16GetDatum(event->kind);
+	values[5] = Int16GetDatum(Min(event->attempt, PG_INT16_MAX));
+	nulls[6] = event->actor == NULL;
+	values[6] = nulls[6] ? (Datum) 0 : CStringGetTextDatum(event->actor);
+	nulls[7] = event->state == NULL;
+	values[7] = nulls[7] ? (Datum) 0 : CStringGetTextDatum(event->state);
+	/* The payload of the start is the run's input, and stands there. */
+	nulls[8] = event->payload == NULL || event->kind == DX_EVENT_RUN_STARTED;
+	values[8] = PointerGetDatum(event->payload);
+	values[9] = PointerGetDatum(make_bytes(event->hash.bytes, DX_HASH_LENGTH));
+	dx_bulk_add(bulk, values, nulls);
+}
+
 /*
  * Writes the events gathered so far.  Done at the end of a pass, and earlier
  * only for who has to read the history in the same pass (compensation).
@@ -352,29 +379,16 @@ dx_store_load(DxPass *pass, List *runs)
 void
 dx_store_history(DxPass *pass)
 {
-	DxColumns  *columns;
+	DxBulk	   *bulk;
 	ListCell   *lc;
 
 	if (pass->events == NIL)
 		return;
 	dx_events_chain(pass->events);
-	columns = dx_columns_make(&history_statement, list_length(pass->events));
+	bulk = dx_bulk_open("history_event", HISTORY_COLUMNS);
 	foreach(lc, pass->events)
-	{
-		DxEvent    *event = lfirst(lc);
-
-		dx_put(columns, UUIDPGetDatum(&event->run->id), false);
-		dx_put_time(columns, event->at, 0);
-		dx_put(columns, Int32GetDatum(event->seq), false);
-		dx_put(columns, Int32GetDatum(event->branch), false);
-		dx_put(columns, Int16GetDatum(event->kind), false);
-		dx_put(columns, Int16GetDatum(Min(event->attempt, PG_INT16_MAX)), false);
-		dx_put_text(columns, event->actor);
-		dx_put_text(columns, event->state);
-		dx_put_jsonb(columns, event->payload);
-		dx_put_bytes(columns, event->hash.bytes, DX_HASH_LENGTH);
-	}
-	dx_columns_execute(&history_statement, columns);
+		add_event(bulk, lfirst(lc));
+	dx_bulk_close(bulk);
 	pass->events = NIL;
 }
 

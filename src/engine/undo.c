@@ -15,8 +15,6 @@
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
 #include "engine/engine.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
 
 /* A completed step that is to be undone. */
 typedef struct Completed
@@ -29,27 +27,9 @@ typedef struct Completed
 static DxStatement completed_statement = {
 	"SELECT seq, state, payload FROM dealix.history_event"
 	" WHERE run_id = $1 AND seq < $2 AND seq > $3 AND kind = $4"
-	" AND state = ANY ($5) ORDER BY seq DESC LIMIT 1",
-	5, {UUIDOID, INT4OID, INT4OID, INT2OID, TEXTARRAYOID}
+	" ORDER BY seq DESC LIMIT 1",
+	4, {UUIDOID, INT4OID, INT4OID, INT2OID}
 };
-
-static Datum
-compensable_states(const DxProgram *program)
-{
-	Datum	   *names = palloc(sizeof(Datum) * program->nstates);
-	int			n = 0;
-	int			i;
-
-	for (i = 0; i < program->nstates; i++)
-	{
-		const DxState *state = &program->states[i];
-
-		if (state->type == DX_STATE_TASK && state->u.task.compensable)
-			names[n++] = CStringGetTextDatum(state->name);
-	}
-	return PointerGetDatum(construct_array(names, n, TEXTOID, -1, false,
-										   TYPALIGN_INT));
-}
 
 static bool
 next_completed(DxPass *pass, DxRun *run, const DxBranch *branch,
@@ -57,7 +37,7 @@ next_completed(DxPass *pass, DxRun *run, const DxBranch *branch,
 {
 	MemoryContext oldcxt = CurrentMemoryContext;
 	DxIdentity	saved;
-	Datum		values[5];
+	Datum		values[4];
 	bool		isnull;
 	bool		found;
 
@@ -66,8 +46,7 @@ next_completed(DxPass *pass, DxRun *run, const DxBranch *branch,
 	values[0] = UUIDPGetDatum(&run->id);
 	values[1] = Int32GetDatum(branch->item > 0 ? branch->item : PG_INT32_MAX);
 	values[2] = Int32GetDatum(run->undone_to);
-	values[3] = Int16GetDatum(DX_EVENT_STEP_SUCCEEDED);
-	values[4] = compensable_states(run->program);
+	values[3] = Int16GetDatum(DX_EVENT_COMPENSABLE_SUCCEEDED);
 
 	dx_engine_enter(&saved);
 	dx_store_history(pass);

@@ -109,7 +109,7 @@ SELECT is(current_user || '/' || session_user, 'tap_app/tap_app', 'the session i
 
 CREATE FUNCTION t.settings() RETURNS text LANGUAGE sql AS $$
 	SELECT concat_ws(' ', current_setting('work_mem'), current_setting('search_path'),
-		current_setting('statement_timeout'), current_setting('tap.mine', true), current_setting('timezone'))
+		current_setting('statement_timeout'), nullif(current_setting('tap.mine', true), ''), current_setting('timezone'))
 $$;
 CREATE FUNCTION t.change_settings() RETURNS text LANGUAGE plpgsql AS $$
 BEGIN

@@ -18,7 +18,7 @@ CREATE FUNCTION t.chain(names text[], last jsonb) RETURNS jsonb LANGUAGE sql AS 
 $$;
 CREATE TEMP TABLE r (run uuid);
 
-INSERT INTO r SELECT t.run(t.chain(ARRAY['A', 'B', 'C'], '{"Type": "Task", "Resource": "sql:t.fail", "End": true}'));
+INSERT INTO r SELECT t.run(t.chain(ARRAY['A', 'B', 'C'], '{"Type": "Task", "Resource": "sql:t.fail", "Parameters": {}, "End": true}'));
 SELECT is(t.status(run) || ' ' || t.error(run), 'FAILED Test.Failure', 'the run ends with the error that it failed for') FROM r;
 SELECT is(t.effects(), 'A,B,C,undo C,undo B,undo A', 'undone in reverse order, once each');
 SELECT is((SELECT string_agg(state, ',' ORDER BY seq) FROM dealix.timeline(run) WHERE event = 'step_compensated'), 'C,B,A', 'the history says so') FROM r;
@@ -34,13 +34,13 @@ SELECT is(t.effects() || ' ' || t.status(run), 'A,B SUCCEEDED', 'success does no
 SELECT t.forget() \g /dev/null
 UPDATE r SET run = t.run('{"StartAt": "A", "States": {
 	"A": {"Type": "Task", "Resource": "sql:t.do", "Parameters": {"what": "A"}, "Compensate": {"Resource": "sql:t.do", "Parameters": {"what": "undo A"}}, "Next": "F"},
-	"F": {"Type": "Task", "Resource": "sql:t.fail", "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Z"}], "End": true},
+	"F": {"Type": "Task", "Resource": "sql:t.fail", "Parameters": {}, "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Z"}], "End": true},
 	"Z": {"Type": "Succeed"}}}');
 SELECT is(t.effects() || ' ' || t.status(run), 'A SUCCEEDED', 'nor does an error that is caught') FROM r;
 
 SELECT t.forget() \g /dev/null
 UPDATE r SET run = t.run('{"StartAt": "A", "States": {
-	"A": {"Type": "Task", "Resource": "sql:t.fail", "Compensate": {"Resource": "sql:t.do", "Parameters": {"what": "undo A"}}, "End": true}}}');
+	"A": {"Type": "Task", "Resource": "sql:t.fail", "Parameters": {}, "Compensate": {"Resource": "sql:t.do", "Parameters": {"what": "undo A"}}, "End": true}}}');
 SELECT is(t.effects() || ' ' || t.status(run), ' FAILED', 'a step that failed is not undone') FROM r;
 
 SELECT t.forget() \g /dev/null

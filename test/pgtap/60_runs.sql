@@ -71,7 +71,9 @@ SELECT is((SELECT (key, correlation_id, input, output, workflow, version, status
 	'(look,c-1,"{""x"": 1}","""four""",w,6,SUCCEEDED)', 'dealix.runs has it all') FROM d;
 SELECT is((SELECT array_agg(seq ORDER BY seq) FROM dealix.timeline(run)), ARRAY[1, 2, 3], 'its events are numbered') FROM d;
 SELECT is(t.events(run), 'run_started, state_succeeded P, run_succeeded', 'from its start to its end') FROM d;
-SELECT throws_matching('SELECT dealix.result(t.run(t.task(''sql:t.fail'')))', 'Test.Failure', 'the result of a run that failed is its error');
+UPDATE d SET run = t.run(t.task('sql:t.fail'));
+SELECT throws_ok(format('SELECT dealix.result(%L)', run), 'DX002', NULL, 'the result of a run that failed is an error') FROM d;
+SELECT throws_matching(format('SELECT dealix.result(%L)', run), 'FAILED.*Test.Failure', 'which names the run''s own') FROM d;
 SELECT throws_ok('SELECT dealix.result(''00000000-0000-7000-8000-000000000000'')', 'P0002', NULL, 'no run, no result');
 SELECT throws_ok('SELECT dealix.describe(''00000000-0000-7000-8000-000000000000'')', 'P0002', NULL, 'no run, no description');
 

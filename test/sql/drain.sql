@@ -3,7 +3,7 @@
 --
 SET client_min_messages = warning;
 CREATE ROLE regress_dx_drain LOGIN;
-SELECT FROM dealix.grant_access('regress_dx_drain', 'application'), dealix.grant_access('regress_dx_drain', 'author');
+SELECT FROM dealix.grant_access('regress_dx_drain', 'application') AS a1, dealix.grant_access('regress_dx_drain', 'author') AS a2;
 CREATE SCHEMA regress_drain AUTHORIZATION regress_dx_drain;
 SET SESSION AUTHORIZATION regress_dx_drain;
 CREATE TABLE regress_drain.effect (what text, xid xid8 DEFAULT pg_current_xact_id());
@@ -54,7 +54,7 @@ SELECT run_id AS later FROM dealix.runs WHERE key = 'later' \gset
 CALL dealix.wait(:'done');
 CALL dealix.wait(:'later', '10 ms');
 CALL dealix.wait('00000000-0000-7000-8000-000000000000', '10 ms');
--- one of a kind
+-- arguments out of range
 SELECT dealix.tick(max_runs => 0);
 SELECT dealix.tick(max_runs => -1);
 SELECT dealix.tick(max_time => '-1 s');

@@ -2,10 +2,9 @@
 -- The extension comes and goes; nothing of it stays behind in a session.
 --
 SET client_min_messages = warning;
+\set SHOW_CONTEXT never
 DROP EXTENSION dealix_exec CASCADE;
-SELECT nspname FROM pg_namespace WHERE nspname = 'dealix';
 -- a schema that somebody has prepared is not taken over
-CREATE SCHEMA dealix;
 CREATE FUNCTION dealix.trap() RETURNS void LANGUAGE sql AS '';
 CREATE EXTENSION dealix_exec;
 DROP SCHEMA dealix CASCADE;
@@ -13,11 +12,16 @@ CREATE SCHEMA dealix;
 CREATE TABLE dealix.run (run_id uuid);
 CREATE EXTENSION dealix_exec;
 DROP SCHEMA dealix CASCADE;
+CREATE ROLE regress_dx_trap;
+CREATE SCHEMA dealix AUTHORIZATION regress_dx_trap;
+CREATE EXTENSION dealix_exec;
+DROP SCHEMA dealix;
+DROP ROLE regress_dx_trap;
 -- nor is it put somewhere else
 CREATE EXTENSION dealix_exec SCHEMA public;
 CREATE EXTENSION dealix_exec;
 CREATE ROLE regress_dx_life LOGIN;
-SELECT FROM dealix.grant_access('regress_dx_life', 'application'), dealix.grant_access('regress_dx_life', 'author');
+SELECT FROM dealix.grant_access('regress_dx_life', 'application') AS a1, dealix.grant_access('regress_dx_life', 'author') AS a2;
 -- one definition ...
 SET SESSION AUTHORIZATION regress_dx_life;
 SELECT dealix.publish('life', '{"StartAt": "P", "States": {"P": {"Type": "Pass", "Result": "first life", "End": true}}}');
@@ -30,7 +34,7 @@ SELECT dealix.tick();
 -- ... and another with the same numbers
 BEGIN;
 CREATE EXTENSION dealix_exec;
-SELECT FROM dealix.grant_access('regress_dx_life', 'application'), dealix.grant_access('regress_dx_life', 'author');
+SELECT FROM dealix.grant_access('regress_dx_life', 'application') AS a1, dealix.grant_access('regress_dx_life', 'author') AS a2;
 SET LOCAL SESSION AUTHORIZATION regress_dx_life;
 SELECT dealix.publish('life', '{"StartAt": "P", "States": {"P": {"Type": "Pass", "Result": "second life", "End": true}}}');
 SELECT dealix.start('life') AS run \gset
@@ -49,5 +53,6 @@ SELECT status, output FROM dealix.runs;
 SELECT extversion = (SELECT default_version FROM pg_available_extensions WHERE name = 'dealix_exec') AS current
 FROM pg_extension WHERE extname = 'dealix_exec';
 DROP EXTENSION dealix_exec;
+DROP OWNED BY regress_dx_life;
 DROP ROLE regress_dx_life;
 CREATE EXTENSION dealix_exec;

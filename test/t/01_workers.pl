@@ -18,6 +18,7 @@ my $settings = q{
 shared_preload_libraries = 'dealix_exec'
 max_worker_processes = 12
 max_prepared_transactions = 5
+dealix_exec.worker_idle_timeout = 10s
 restart_after_crash = on
 dealix_exec.sweep_interval = 1h
 };
@@ -237,7 +238,7 @@ for my $kind ('launcher', 'dispatcher')
 	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
 	becomes('postgres', "SELECT count(*) FROM dealix.workers WHERE kind = '$kind' AND pid <> $pid AND state = 'running'",
 		"the $kind is started again", '1');
-	wait_for_run('postgres', 'app', start('postgres', 'app', 'SELECT 1', 0.2), "timers work with the new $kind");
+	wait_for_run('postgres', 'app', start('postgres', 'app', 'SELECT 1', 1), "timers work with the new $kind");
 }
 
 # ---------- the extension goes ----------
@@ -294,17 +295,19 @@ $node->safe_psql('postgres', 'CREATE DATABASE unrelated');
 quick_ok('postgres', 'postgres', 'DROP DATABASE unrelated', 'DROP DATABASE of an unrelated database');
 quick_ok('postgres', 'postgres', 'DROP DATABASE copy', 'DROP DATABASE of a held one');
 quick_ok('postgres', 'postgres', 'DROP DATABASE third', 'DROP DATABASE while a step sleeps');
+$node->safe_psql('postgres', 'DROP TABLESPACE elsewhere');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'dealix_exec %'
 	AND datname IS DISTINCT FROM 'postgres' AND backend_type <> 'dealix_exec launcher'}), '0', 'its processes are gone');
 
 # ---------- owners that cannot log in ----------
 
-$node->safe_psql('postgres', 'ALTER ROLE other NOLOGIN');
 {
-	my $run = $node->safe_psql('postgres', q{SET SESSION AUTHORIZATION other;
-		SELECT dealix.start('job', '{"wait": 0, "statement": "SELECT 1"}')});
+	my $run = start('postgres', 'other', 'SELECT 1', 3);
 
-	becomes('postgres', q{SELECT last_error FROM dealix.workers WHERE state = 'backoff' AND owner::text = 'other'},
+	becomes('postgres', "SELECT waits_for FROM dealix.waiting WHERE run_id = '$run'", 'a run waits for its timer', 'timer');
+	$node->safe_psql('postgres', q{ALTER ROLE other NOLOGIN;
+		SELECT pg_terminate_backend(pid) FROM dealix.workers WHERE owner = 'other'});
+	becomes('postgres', q{SELECT last_error FROM dealix.workers WHERE state = 'backoff' AND owner = 'other'},
 		'dealix.workers says why an owner gets no worker', 'role "other" is not permitted to log in');
 	run_ok('postgres', 'app', 'other owners do not mind');
 	$node->safe_psql('postgres', 'ALTER ROLE other LOGIN');
