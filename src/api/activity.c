@@ -33,7 +33,7 @@ dealix_all_activities(PG_FUNCTION_ARGS)
 
 /* The claimed tasks in SPI_tuptable, as rows of the result. */
 static void
-put_claimed(ReturnSetInfo *rsinfo, const char *activity)
+put_claimed(ReturnSetInfo *rsinfo)
 {
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -53,7 +53,7 @@ put_claimed(ReturnSetInfo *rsinfo, const char *activity)
 		}
 		values[8] = CStringGetTextDatum(dx_uuid_text(&ticket));
 		values[9] = Int32GetDatum(epoch);
-		values[10] = CStringGetTextDatum(activity);
+		values[10] = UUIDPGetDatum(&ticket);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 }
@@ -88,7 +88,7 @@ dealix_claim(PG_FUNCTION_ARGS)
 	dx_connect_spi();
 	while (max > 0 && (claimed = dx_task_claim(activity, worker, max, lease)) > 0)
 	{
-		put_claimed(rsinfo, activity);
+		put_claimed(rsinfo);
 		SPI_freetuptable(SPI_tuptable);
 		max -= (int) claimed;
 	}

@@ -213,7 +213,7 @@ find_owners(const char *activity, Oid user, bool all, Oid **owners)
 static void
 refuse_held(void)
 {
-	if (dx_database_at_home())
+	if (!dx_database_held())
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
