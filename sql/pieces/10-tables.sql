@@ -55,6 +55,7 @@ CREATE TABLE dealix.run (
 	requester regrole,
 	parent_run uuid,
 	parent_branch int,
+	parent_ticket uuid,
 	close_policy smallint NOT NULL DEFAULT 0,
 	depth smallint NOT NULL DEFAULT 0,
 	children int NOT NULL DEFAULT 0
@@ -180,6 +181,45 @@ CREATE TABLE dealix.activity_limit (
 	tokens float8 NOT NULL DEFAULT 0,
 	filled_at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
+
+-- Who waits for which event; "" is no correlation.
+CREATE TABLE dealix.event_wait (
+	ticket uuid NOT NULL,
+	run_id uuid NOT NULL,
+	branch int NOT NULL,
+	owner regrole NOT NULL,
+	name text NOT NULL,
+	correlation text NOT NULL,
+	PRIMARY KEY (ticket, name)
+);
+CREATE INDEX event_wait_name ON dealix.event_wait (name, correlation);
+
+-- What runs emit, until every consumer has acknowledged it; and who still has
+-- to.  Without consumers it waits for the first one.
+CREATE TABLE dealix.outbox (
+	outbox_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	run_id uuid NOT NULL,
+	owner regrole NOT NULL,
+	at timestamptz NOT NULL,
+	topic text NOT NULL,
+	event jsonb NOT NULL
+);
+
+CREATE TABLE dealix.outbox_consumer (
+	consumer_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	role regrole NOT NULL,
+	name text NOT NULL,
+	created_at timestamptz NOT NULL,
+	UNIQUE (role, name)
+);
+
+CREATE TABLE dealix.outbox_delivery (
+	consumer_id int NOT NULL,
+	outbox_id bigint NOT NULL,
+	PRIMARY KEY (consumer_id, outbox_id)
+) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
+	autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX outbox_delivery_event ON dealix.outbox_delivery (outbox_id);
 
 -- Keys of messages already sent to a run that goes on; outlives the message.
 CREATE TABLE dealix.message_key (

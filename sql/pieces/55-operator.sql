@@ -29,9 +29,10 @@ DECLARE
 	names text[];
 BEGIN
 	names := CASE access
-		WHEN 'application' THEN readers || ARRAY['start', 'start_many', 'signal', 'cancel', 'tick', 'drain', 'raise'] || workers
+		WHEN 'application' THEN readers || ARRAY['start', 'start_many', 'signal', 'cancel', 'tick', 'drain', 'raise',
+			'signal_with_start', 'publish_event', 'read_outbox', 'ack', 'drop_consumer'] || workers
 		WHEN 'author' THEN readers || ARRAY['publish', 'validate', 'test_state', 'raise']
-		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'redrive', 'resume_engine', 'validate', 'limit_activity']
+		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'redrive', 'resume_engine', 'publish_event', 'validate', 'limit_activity']
 		WHEN 'worker' THEN readers || workers || ARRAY['all_activities', 'raise']
 		WHEN 'auditor' THEN readers || ARRAY['all_runs']
 	END;

@@ -18,6 +18,7 @@
 PG_FUNCTION_INFO_V1(dealix_start);
 PG_FUNCTION_INFO_V1(dealix_start_many);
 PG_FUNCTION_INFO_V1(dealix_signal);
+PG_FUNCTION_INFO_V1(dealix_signal_with_start);
 PG_FUNCTION_INFO_V1(dealix_cancel);
 PG_FUNCTION_INFO_V1(dealix_tick);
 PG_FUNCTION_INFO_V1(dealix_raise);
@@ -227,6 +228,35 @@ dealix_signal(PG_FUNCTION_ARGS)
 						  key);
 	SPI_finish();
 	PG_RETURN_BOOL(sent);
+}
+
+/* signal_with_start(workflow, key, name, payload, input, signal_key, ...) */
+Datum
+dealix_signal_with_start(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t  *run_id = palloc(sizeof(pg_uuid_t));
+	DxStart		start = {0};
+	char	   *key = optional_text(fcinfo, 1);
+	char	   *name = optional_text(fcinfo, 2);
+	char	   *signal_key = optional_text(fcinfo, 5);
+	Jsonb	   *input;
+
+	read_start(fcinfo, 6, &start);
+	require(fcinfo, 1, "key");
+	require(fcinfo, 2, "name");
+	check_length(key, "key");
+	check_length(name, "name");
+	check_length(signal_key, "signal_key");
+	input = PG_ARGISNULL(4) ? dx_json_null() : PG_GETARG_JSONB_P(4);
+	start.any_input = true;
+
+	connect_spi();
+	dx_start(&start, 1, &input, &key, run_id);
+	(void) dx_send_signal(run_id, name,
+						  PG_ARGISNULL(3) ? dx_json_null() : PG_GETARG_JSONB_P(3),
+						  signal_key);
+	SPI_finish();
+	PG_RETURN_UUID_P(run_id);
 }
 
 /* cancel(run_id, reason) */

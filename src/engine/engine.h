@@ -188,6 +188,10 @@ typedef struct DxRun
 	bool		has_parent;
 	pg_uuid_t	parent_run;
 	int32		parent_branch;	/* -1: nobody waits */
+	pg_uuid_t	parent_ticket;	/* what the branch waits for */
+	int16		close_policy;	/* DxClosePolicy */
+	bool		continued;		/* goes on as another run */
+	bool		ended_now;		/* in this pass */
 	int16		depth;			/* of children of children */
 	int32		children;		/* runs started, ever */
 	int32		seq;			/* last history event */
@@ -433,6 +437,9 @@ typedef struct DxResource
 
 	/* After an incident: waits on, or begins anew by phase READY. */
 	void		(*resume) (DxPass *pass, DxRun *run, DxBranch *branch);
+
+	/* Waits for the task token, after the pass has done the Task itself. */
+	void		(*await) (DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
 } DxResource;
 
 extern void dx_resource_register(DxResourceKind kind, const DxResource *resource);
@@ -570,7 +577,10 @@ typedef struct DxStart
 	TimestampTz due_at;			/* not before; 0: now */
 	bool		any_input;		/* a run with the key may have another */
 	const pg_uuid_t *run_id;	/* the id that it gets */
-	const pg_uuid_t *parent;	/* of a child: */
+	Oid			owner;			/* InvalidOid: the current user */
+	bool		is_child;		/* started by a run: */
+	const pg_uuid_t *parent;	/* NULL: none */
+	const pg_uuid_t *parent_ticket; /* NULL: its own id */
 	int32		parent_branch;	/* -1: nobody waits */
 	int16		close_policy;	/* DxClosePolicy */
 	int16		depth;

@@ -122,6 +122,7 @@ dx_run_end(DxPass *pass, DxRun *run, DxRunStatus status)
 	dx_run_set_status(run, status);
 	run->final_status = DX_RUN_NONE;
 	run->finished_at = dx_now();
+	run->ended_now = true;
 	dx_event(pass, run, end_event(status), NULL, payload);
 	pass->result->ended++;
 	dx_wake_ended(&run->id);
@@ -205,6 +206,7 @@ dx_run_terminate(DxPass *pass, DxRun *run, const char *reason, Oid actor)
 	dx_run_set_status(run, DX_RUN_TERMINATED);
 	run->final_status = DX_RUN_NONE;
 	run->finished_at = dx_now();
+	run->ended_now = true;
 	dx_event_by(pass, run, DX_EVENT_RUN_TERMINATED, actor,
 				reason ? dx_payload("reason", dx_json_string(reason), NULL) : NULL);
 	pass->result->ended++;

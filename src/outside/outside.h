@@ -23,6 +23,41 @@ extern bool dx_send_signal(const pg_uuid_t *run_id, const char *name,
 						   Jsonb *payload, const char *key);
 extern bool dx_send_cancel(const pg_uuid_t *run_id, const char *reason);
 
+/* ---------- timer.c ---------- */
+
+extern bool dx_timer_start(DxPass *pass, DxRun *run, DxBranch *branch,
+						   DxEnv *env, TimestampTz *until);
+extern void dx_timer_restart(DxPass *pass, DxRun *run, DxBranch *branch);
+extern DxColumns *dx_given_up(DxPass *pass, DxPhase phase,
+							  const DxStatement *statement);
+extern int	dx_count_branches(DxPass *pass);
+extern void dx_wake_returned(void);
+
+/* ---------- event.c ---------- */
+
+extern const DxResource dx_event_resource;
+extern void dx_event_write(DxPass *pass);
+extern int64 dx_publish_event(const char *name, const char *correlation,
+							  Jsonb *payload);
+
+/* ---------- child.c ---------- */
+
+/* workflow:continue_as_new */
+#define DX_CONTINUE_TARGET	"continue_as_new"
+
+extern const DxResource dx_child_resource;
+extern void dx_child_write(DxPass *pass);
+
+/* ---------- emit.c, outbox.c ---------- */
+
+extern const DxResource dx_emit_resource;
+extern void dx_emit_hand_out(DxPass *pass, DxRun *run, DxBranch *branch,
+							 const char *topic, Jsonb *data);
+extern void dx_emit_write(DxPass *pass);
+extern uint64 dx_outbox_read(const char *consumer, int max);
+extern int64 dx_outbox_ack(const char *consumer, Datum ids);
+extern bool dx_outbox_drop(const char *consumer);
+
 /* ---------- activity.c, activity_store.c ---------- */
 
 /* What is handed out for an activity, or for a task token only. */
