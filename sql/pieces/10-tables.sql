@@ -194,6 +194,58 @@ CREATE TABLE dealix.event_wait (
 );
 CREATE INDEX event_wait_name ON dealix.event_wait (name, correlation);
 
+-- What waits for a decision of people.  A decision closes it for good.
+CREATE TABLE dealix.intent (
+	intent_id uuid PRIMARY KEY,
+	run_id uuid NOT NULL,
+	created_at timestamptz NOT NULL,
+	expires_at timestamptz,
+	decided_at timestamptz,
+	owner regrole NOT NULL,
+	requester regrole NOT NULL,
+	branch int NOT NULL,
+	epoch int NOT NULL,
+	version int NOT NULL,
+	quorum int NOT NULL CHECK (quorum > 0),
+	status smallint NOT NULL CHECK (status BETWEEN 1 AND 5),
+	name text NOT NULL,
+	state text NOT NULL,
+	workflow text NOT NULL,
+	correlation_id text,
+	reason text,
+	hash bytea NOT NULL,
+	approvers text[],
+	payload jsonb NOT NULL,
+	amended jsonb,
+	shape jsonb
+) WITH (fillfactor = 80);
+
+CREATE TABLE dealix.intent_decision (
+	intent_id uuid NOT NULL,
+	version int NOT NULL,
+	approver regrole NOT NULL,
+	at timestamptz NOT NULL,
+	decision text NOT NULL CHECK (decision IN ('approve', 'edit', 'reject')),
+	comment text,
+	hash bytea NOT NULL,
+	PRIMARY KEY (intent_id, version, approver)
+);
+
+CREATE FUNCTION dealix.refuse_decided() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RAISE EXCEPTION 'approval % is decided', OLD.intent_id
+		USING ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'What is decided stays decided; a run that asks again opens a new one.';
+END
+$$;
+COMMENT ON FUNCTION dealix.refuse_decided() IS
+'Trigger function: refuses to change an approval that is not pending, whoever tries.';
+
+CREATE TRIGGER decided_once BEFORE UPDATE ON dealix.intent
+	FOR EACH ROW WHEN (OLD.status <> 1) EXECUTE FUNCTION dealix.refuse_decided();
+ALTER TABLE dealix.intent ENABLE ALWAYS TRIGGER decided_once;
+
 -- What runs emit, until every consumer has acknowledged it; and who still has
 -- to.  Without consumers it waits for the first one.
 CREATE TABLE dealix.outbox (

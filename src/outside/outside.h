@@ -33,6 +33,36 @@ extern DxColumns *dx_given_up(DxPass *pass, DxPhase phase,
 extern int	dx_count_branches(DxPass *pass);
 extern void dx_wake_returned(void);
 
+/* ---------- approval.c, decision.c, shape.c ---------- */
+
+/* An intent that is closed, or is about something else. */
+#define DX_SQLSTATE_CLOSED	MAKE_SQLSTATE('D', 'X', '0', '0', '4')
+
+/* Stored.  Only PENDING has successors. */
+typedef enum DxIntentStatus
+{
+	DX_INTENT_PENDING = 1,
+	DX_INTENT_APPROVED = 2,
+	DX_INTENT_REJECTED = 3,
+	DX_INTENT_EXPIRED = 4,
+	DX_INTENT_WITHDRAWN = 5
+} DxIntentStatus;
+
+/*
+ * An edit whose payload is an action {"name", "args"}: of a payload that is
+ * not of that kind the args are meant.
+ */
+#define DX_DECIDE_ACTION	"edit_action"
+
+extern const DxResource dx_approval_resource;
+extern void dx_approval_write(DxPass *pass);
+extern bytea *dx_intent_hash(int32 version, Jsonb *payload);
+extern const char *dx_intent_status_name(int status);
+extern DxIntentStatus dx_decide(const pg_uuid_t *id, const char *decision,
+								Jsonb *amended, const char *comment,
+								const char *hash);
+extern char *dx_shape_problem(const Jsonb *shape, Jsonb *json);
+
 /* ---------- event.c ---------- */
 
 extern const DxResource dx_event_resource;
