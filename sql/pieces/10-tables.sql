@@ -246,6 +246,33 @@ CREATE TRIGGER decided_once BEFORE UPDATE ON dealix.intent
 	FOR EACH ROW WHEN (OLD.status <> 1) EXECUTE FUNCTION dealix.refuse_decided();
 ALTER TABLE dealix.intent ENABLE ALWAYS TRIGGER decided_once;
 
+-- Schedules, and what came of each fire; pg_cron has the clock.
+CREATE TABLE dealix.schedule (
+	schedule_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	owner regrole NOT NULL,
+	name text NOT NULL,
+	cron text NOT NULL,
+	workflow text NOT NULL,
+	input jsonb NOT NULL,
+	overlap text NOT NULL CHECK (overlap IN ('skip', 'buffer_one', 'allow', 'cancel_other')),
+	catch_up interval NOT NULL,
+	jitter interval NOT NULL,
+	paused boolean NOT NULL DEFAULT false,
+	buffered_for timestamptz,
+	created_at timestamptz NOT NULL,
+	UNIQUE (owner, name)
+);
+
+CREATE TABLE dealix.schedule_fire (
+	schedule_id int NOT NULL,
+	fired_for timestamptz NOT NULL,
+	fired_at timestamptz NOT NULL,
+	outcome text NOT NULL,
+	run_id uuid,
+	PRIMARY KEY (schedule_id, fired_for)
+);
+CREATE INDEX schedule_fire_run ON dealix.schedule_fire (run_id) WHERE run_id IS NOT NULL;
+
 -- What runs emit, until every consumer has acknowledged it; and who still has
 -- to.  Without consumers it waits for the first one.
 CREATE TABLE dealix.outbox (

@@ -30,9 +30,11 @@ DECLARE
 BEGIN
 	names := CASE access
 		WHEN 'application' THEN readers || ARRAY['start', 'start_many', 'signal', 'cancel', 'tick', 'drain', 'raise',
-			'signal_with_start', 'publish_event', 'read_outbox', 'ack', 'drop_consumer'] || workers
+			'signal_with_start', 'publish_event', 'read_outbox', 'ack', 'drop_consumer', 'compensate', 'start_run', 'compensate_run',
+			'schedule_put', 'schedule_drop', 'schedule_pause', 'fire_schedule', 'backfill', 'require_cron', 'schedule', 'unschedule',
+			'pause_schedule', 'resume_schedule'] || workers
 		WHEN 'author' THEN readers || ARRAY['publish', 'validate', 'test_state', 'raise']
-		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'redrive', 'resume_engine', 'publish_event', 'validate', 'limit_activity']
+		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'redrive', 'compensate', 'resume_engine', 'publish_event', 'validate', 'limit_activity']
 		WHEN 'worker' THEN readers || workers || ARRAY['all_activities', 'raise']
 		WHEN 'approver' THEN readers || ARRAY['approve', 'edit', 'reject', 'decide']
 		WHEN 'auditor' THEN readers || ARRAY['all_runs']

@@ -20,6 +20,7 @@ PG_FUNCTION_INFO_V1(dealix_start_many);
 PG_FUNCTION_INFO_V1(dealix_signal);
 PG_FUNCTION_INFO_V1(dealix_signal_with_start);
 PG_FUNCTION_INFO_V1(dealix_cancel);
+PG_FUNCTION_INFO_V1(dealix_compensate);
 PG_FUNCTION_INFO_V1(dealix_tick);
 PG_FUNCTION_INFO_V1(dealix_raise);
 
@@ -268,6 +269,19 @@ dealix_cancel(PG_FUNCTION_ARGS)
 	require(fcinfo, 0, "run_id");
 	connect_spi();
 	sent = dx_send_cancel(PG_GETARG_UUID_P(0), optional_text(fcinfo, 1));
+	SPI_finish();
+	PG_RETURN_BOOL(sent);
+}
+
+/* compensate(run_id, reason) */
+Datum
+dealix_compensate(PG_FUNCTION_ARGS)
+{
+	bool		sent;
+
+	require(fcinfo, 0, "run_id");
+	connect_spi();
+	sent = dx_send_compensate(PG_GETARG_UUID_P(0), optional_text(fcinfo, 1));
 	SPI_finish();
 	PG_RETURN_BOOL(sent);
 }

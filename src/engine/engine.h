@@ -65,7 +65,8 @@ typedef enum DxMessageKind
 	DX_MESSAGE_EVENT = 6,
 	DX_MESSAGE_DECIDED = 7,		/* about an intent */
 	DX_MESSAGE_CHILD = 8,		/* a child run has ended */
-	DX_MESSAGE_TERMINATE = 9	/* from the parent run */
+	DX_MESSAGE_TERMINATE = 9,	/* from the parent run */
+	DX_MESSAGE_COMPENSATE = 10	/* cancel, or undo what has succeeded */
 } DxMessageKind;
 
 /* Kinds of history event.  Stored; named by dx_event_name. */

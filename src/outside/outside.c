@@ -18,6 +18,7 @@ write_all(DxPass *pass)
 	dx_approval_write(pass);
 	dx_child_write(pass);
 	dx_emit_write(pass);
+	dx_schedule_write(pass);
 }
 
 /* From _PG_init. */

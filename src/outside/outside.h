@@ -23,6 +23,18 @@ extern bool dx_send_signal(const pg_uuid_t *run_id, const char *name,
 						   Jsonb *payload, const char *key);
 extern bool dx_send_cancel(const pg_uuid_t *run_id, const char *reason);
 
+extern bool dx_send_compensate(const pg_uuid_t *run_id, const char *reason);
+extern bool dx_run_by_key(const char *workflow, const char *key, pg_uuid_t *run_id);
+
+/* ---------- schedule.c ---------- */
+
+extern void dx_schedule_put(Datum *values, const char *nulls);
+extern bool dx_schedule_drop(const char *name);
+extern bool dx_schedule_pause(const char *name, bool paused);
+extern const char *dx_schedule_fire(const char *name, TimestampTz at);
+extern void dx_schedule_backfill(const char *name, TimestampTz at, pg_uuid_t *run_id);
+extern void dx_schedule_write(DxPass *pass);
+
 /* ---------- timer.c ---------- */
 
 extern bool dx_timer_start(DxPass *pass, DxRun *run, DxBranch *branch,
