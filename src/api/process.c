@@ -82,6 +82,8 @@ dispatcher_row(StatusRow *row, const DxDatabase *database)
 	row->dboid = database->dboid;
 	row->pid = database->pid;
 	row->state = dx_database_state_name(database->state);
+	if (database->held && database->state == DX_DB_RUNNING)
+		row->state = "held";
 	row->held = database->held;
 	row->started_at = database->pid != 0 ? database->started_at : 0;
 	row->passes = database->passes;
@@ -392,6 +394,11 @@ drain_pass(TimestampTz until)
 	begin_drain_pass();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	here = dx_extension_lock();
+	if (here && dx_database_held())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this database is held: it is a copy, and no run in it is advanced"),
+				 errhint("If this is the database to work in, call dealix.resume_engine().")));
 	if (here)
 		dx_pass_guarded(GetSessionUserId(), &limits, &result);
 	PopActiveSnapshot();
@@ -402,7 +409,8 @@ drain_pass(TimestampTz until)
  * dealix.drain(max_time interval)
  *		Passes with a commit after each until no run of session_user is due,
  *		or max_time is over.  Errors: 25001 inside of a transaction block,
- *		42501 when the current user is not the session user.
+ *		42501 when the current user is not the session user, 55000 when the
+ *		database is held.
  */
 Datum
 dx_drain(PG_FUNCTION_ARGS)

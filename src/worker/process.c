@@ -27,6 +27,7 @@ DxProcessKind dx_process_kind = DX_PROCESS_NONE;
 
 static emit_log_hook_type prev_emit_log_hook = NULL;
 static char last_error[DX_ERROR_LEN];
+static bool terminated = false;
 
 static const char *const kind_names[] = {
 	[DX_PROCESS_LAUNCHER] = "launcher",
@@ -71,7 +72,10 @@ static void
 remember_error(ErrorData *edata)
 {
 	if (edata->elevel >= ERROR && edata->message != NULL)
+	{
 		strlcpy(last_error, edata->message, DX_ERROR_LEN);
+		terminated = edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN;
+	}
 	if (prev_emit_log_hook)
 		prev_emit_log_hook(edata);
 }
@@ -176,4 +180,14 @@ const char *
 dx_process_last_error(void)
 {
 	return last_error;
+}
+
+/*
+ * dx_process_terminated
+ *		Was that error a SIGTERM, and so not of our making?
+ */
+bool
+dx_process_terminated(void)
+{
+	return terminated;
 }

@@ -56,7 +56,8 @@ static void
 worker_exit(int code, Datum arg)
 {
 	const char *error = dx_process_last_error();
-	bool		in_vain = code != 0 && passes == 0 && error[0] != '\0';
+	bool		in_vain = code != 0 && passes == 0 && error[0] != '\0' &&
+	!dx_process_terminated();
 
 	dx_worker_detach(self.slot, nids > 0 || nbusy > 0, in_vain ? error : NULL);
 }
