@@ -114,6 +114,7 @@ tap_report()
 			say "--- $suite/$name: $why"
 			grep -v '^ok' "$out/$name.tap" | tail -n 60 || true
 			tail -n 60 "$out/$name.err"
+			tail -n 15 "$dx_work/tap/$name/tmp_check/log/regress_log_$name" 2>/dev/null || true
 			say "---"
 		elif [ "$skip" != 0 ]; then
 			grep -E '# (skip|SKIP)' "$out/$name.tap" | sort | uniq -c | head -n 5 || true
