@@ -17,7 +17,7 @@ WHERE p.pronamespace = 'dealix'::regnamespace AND coalesce(length(obj_descriptio
 SELECT c.oid::regclass FROM pg_class c
 WHERE c.relnamespace = 'dealix'::regnamespace AND c.relkind = 'v' AND coalesce(length(obj_description(c.oid, 'pg_class')), 0) < 10;
 -- every setting does, too
-SELECT name, boot_val, unit, context, vartype, min_val, max_val FROM pg_settings WHERE name LIKE 'dealix_exec.%' ORDER BY name;
+SELECT name, boot_val, unit, vartype, min_val, max_val FROM pg_settings WHERE name LIKE 'dealix_exec.%' ORDER BY name;
 SELECT name FROM pg_settings WHERE name LIKE 'dealix_exec.%' AND coalesce(length(short_desc), 0) < 20;
 -- no table can be lost in a dump
 SELECT c.oid::regclass AS not_dumped FROM pg_class c
