@@ -74,10 +74,10 @@ WERROR ?= -Werror
 PG_CFLAGS = -Wall -Wextra $(WERROR) -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-clobbered
 PG_CPPFLAGS = -I$(srcdir)/src
-ifdef ASSERTS
+ifneq ($(ASSERTS),)
 PG_CPPFLAGS += -DUSE_ASSERT_CHECKING
 endif
-ifdef DX_DEBUG
+ifneq ($(DX_DEBUG),)
 PG_CPPFLAGS += -DDX_DEBUG
 endif
 

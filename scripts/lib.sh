@@ -263,19 +263,27 @@ kill_tree()
 	kill "$1" 2>/dev/null || true
 }
 
+# Has this process nothing left but its entry in the process table?
+is_dead() { [ ! -d "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
+
 # SIGKILL to the postmaster and to all of its processes at once.
 cluster_kill()
 {
-	local dir=$dx_work/clusters/$1 postmaster victims pid
+	local dir=$dx_work/clusters/$1 postmaster victims pid i
 
 	postmaster=$(as_server head -n 1 "$dir/data/postmaster.pid")
 	mapfile -t victims < <(children_of "$postmaster")
-	as_server kill -9 "$postmaster" "${victims[@]}" 2>/dev/null || true
+	kill -9 "$postmaster" "${victims[@]}" 2>/dev/null || true
 	for pid in "$postmaster" "${victims[@]}"; do
-		while [ -d "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null; do
-			sleep 0.05
-		done
+		while ! is_dead "$pid"; do sleep 0.05; done
 	done
+	# In some containers nobody reaps orphans, and the server takes a dead
+	# postmaster for a running one.
+	for ((i = 0; i < 60; i++)); do
+		[ -d "/proc/$postmaster" ] || return 0
+		sleep 0.05
+	done
+	as_server rm -f "$dir/data/postmaster.pid"
 }
 
 psql_quiet() { "$pg_bin/psql" -XqAt -v ON_ERROR_STOP=1 "$@"; }
