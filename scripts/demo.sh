@@ -102,7 +102,7 @@ pgbench -q -i -s 1 -U shop demo >/dev/null 2>&1
 shop -f "$dx_top/scripts/demo/schema.sql"
 shop -c "INSERT INTO demo.deal SELECT i, 'customer ' || i, 100 + i FROM generate_series(1, $deals) i" \
 	-c "INSERT INTO demo.closed_account SELECT generate_series(90001, 94999)"
-psql_quiet -d demo -c "ANALYZE deal, signature_request, crm_event, pgbench_accounts"
+psql_quiet -d demo -c "ANALYZE demo.deal, demo.signature_request, demo.crm_event, demo.closed_account, pgbench_accounts"
 balance=$(shop -c "SELECT sum(abalance) FROM pgbench_accounts")
 for workflow in sign transfer; do
 	version=$(shop -v definition="$(cat "$dx_top/scripts/demo/workflows/$workflow.json")" \
