@@ -25,7 +25,18 @@ CREATE TABLE dealix.version (
 	sha256 bytea NOT NULL,
 	author regrole NOT NULL,
 	created_at timestamptz NOT NULL,
+	bindings jsonb,
 	UNIQUE (workflow_id, version)
+);
+
+-- What a resource URI of another system stands for; read when a workflow is
+-- published, and copied into the version.
+CREATE TABLE dealix.binding (
+	uri text NOT NULL,
+	author regrole NOT NULL,
+	target text NOT NULL,
+	created_at timestamptz NOT NULL,
+	PRIMARY KEY (uri, author)
 );
 
 CREATE TABLE dealix.run (

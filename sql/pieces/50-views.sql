@@ -2,7 +2,7 @@
 
 CREATE VIEW dealix.workflows WITH (security_barrier) AS
 SELECT w.name AS workflow, v.version, v.author, v.created_at,
-	v.definition, pg_catalog.encode(v.sha256, 'hex') AS sha256
+	v.definition, pg_catalog.encode(v.sha256, 'hex') AS sha256, v.bindings
 FROM dealix.workflow w
 JOIN dealix.version v ON v.workflow_id OPERATOR(pg_catalog.=) w.workflow_id;
 COMMENT ON VIEW dealix.workflows IS 'Every version of every workflow.';

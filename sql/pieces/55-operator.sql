@@ -29,7 +29,7 @@ DECLARE
 BEGIN
 	names := CASE access
 		WHEN 'application' THEN readers || ARRAY['start', 'start_many', 'signal', 'cancel', 'tick', 'drain', 'raise']
-		WHEN 'author' THEN readers || ARRAY['publish', 'validate', 'test_state', 'raise']
+		WHEN 'author' THEN readers || ARRAY['publish', 'bind', 'unbind', 'validate', 'test_state', 'raise']
 		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'redrive', 'resume_engine', 'validate']
 		WHEN 'auditor' THEN readers || ARRAY['all_runs']
 	END;
@@ -66,7 +66,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dealix.grant_access(regrole, text) IS
-'Gives a role what its work needs. application: start runs, signal, cancel, drive and see its own. author: publish and validate. operator: see all runs, cancel, signal, terminate, redrive, resume. auditor: see all runs. The caller needs the right to grant, as the extension''s owner has. Nothing is granted to PUBLIC.';
+'Gives a role what its work needs. application: start runs, signal, cancel, drive and see its own. author: publish, bind and validate. operator: see all runs, cancel, signal, terminate, redrive, resume. auditor: see all runs. The caller needs the right to grant, as the extension''s owner has. Nothing is granted to PUBLIC.';
 
 CREATE FUNCTION dealix.revoke_access(role regrole, access text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * publish.c
- *	  SQL function for authors: publish.
+ *	  SQL functions for authors: publish, bind and unbind.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +13,8 @@
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(dealix_publish);
+PG_FUNCTION_INFO_V1(dealix_bind);
+PG_FUNCTION_INFO_V1(dealix_unbind);
 
 #define MAX_NAME_LENGTH 80
 
@@ -86,4 +88,32 @@ dealix_publish(PG_FUNCTION_ARGS)
 				 errhint("SELECT * FROM dealix.validate(definition) gives them as rows.")));
 	SPI_finish();
 	PG_RETURN_INT32(version);
+}
+
+/* bind(uri, target) */
+Datum
+dealix_bind(PG_FUNCTION_ARGS)
+{
+	char	   *uri = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *target = text_to_cstring(PG_GETARG_TEXT_PP(1));
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	dx_binding_set(uri, target);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/* unbind(uri) */
+Datum
+dealix_unbind(PG_FUNCTION_ARGS)
+{
+	char	   *uri = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	bool		removed;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	removed = dx_binding_remove(uri);
+	SPI_finish();
+	PG_RETURN_BOOL(removed);
 }

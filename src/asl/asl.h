@@ -333,10 +333,12 @@ typedef struct DxCompileOptions
 	 * Called for every Task (and Compensate) resource.  keys: the names of
 	 * the members of the effective input if they are known from a literal
 	 * Parameters object, else NIL.  keys_known says which.  Reports problems
-	 * with dx_problem.  May rewrite *kind and *target of a bound URI.
+	 * with dx_problem.  May rewrite *kind, *target and *no_wait of a bound
+	 * URI.
 	 */
 	void		(*check_resource) (void *arg, DxResourceKind *kind,
-								   const char **target, const char *uri,
+								   const char **target, bool *no_wait,
+								   const char *uri,
 								   bool keys_known, List *keys,
 								   const char *pointer, DxProblems *problems);
 
@@ -360,6 +362,8 @@ extern const char *dx_pointer_child(const char *pointer, const char *name);
 extern const char *dx_pointer_item(const char *pointer, int index);
 extern DxResourceKind dx_resource_parse(const char *uri, const char **target,
 										bool *wait_for_token, bool *no_wait);
+extern const char *dx_resource_problem(const char *uri, DxResourceKind kind,
+									   const char *target);
 
 /* ---------- expr.c ---------- */
 

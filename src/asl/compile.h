@@ -199,8 +199,6 @@ extern bool dx_processor_is_express(const DxNode *machine);
 
 /* ---------- resource.c ---------- */
 
-extern const char *dx_resource_problem(const char *uri, DxResourceKind kind,
-									   const char *target);
 extern bool dx_resource_is_service(const char *uri, const char **pattern);
 
 /* ---------- graph.c ---------- */

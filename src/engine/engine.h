@@ -466,7 +466,25 @@ extern void dx_check_payload(const Jsonb *json, const char *what);
 /* ---------- publish.c ---------- */
 
 extern int	dx_publish(const char *name, Jsonb *definition, DxProblems *problems);
-extern void dx_publish_options(DxCompileOptions *options);
+
+/*
+ * arg of the options: NULL, or gathers the bindings that a definition uses, as
+ * an object of targets by URI; NULL in it: none.
+ */
+typedef struct DxBindings
+{
+	Jsonb	   *used;
+} DxBindings;
+
+extern void dx_publish_options(DxCompileOptions *options, DxBindings *bindings);
+
+/* ---------- binding.c ---------- */
+
+extern char *dx_binding_find(const char *uri);
+extern void dx_binding_set(const char *uri, const char *target);
+extern bool dx_binding_remove(const char *uri);
+extern void dx_binding_apply(const char *bound, DxResourceKind *kind,
+							 const char **target, bool *no_wait);
 
 /* ---------- access.c ---------- */
 
