@@ -10,7 +10,7 @@ CREATE SCHEMA conformance;
 -- Texts, not jsonb: a case may hold what jsonb cannot.
 CREATE TABLE conformance.validation_case (
 	id int PRIMARY KEY,
-	strict boolean NOT NULL,
+	pure boolean NOT NULL,
 	machine_type text NOT NULL,
 	definition text NOT NULL,
 	problems jsonb
@@ -68,7 +68,7 @@ BEGIN
 	FOR c IN SELECT * FROM conformance.validation_case ORDER BY id LOOP
 		BEGIN
 			SELECT coalesce(jsonb_agg(to_jsonb(p)), '[]') INTO found
-				FROM dealix.validate(c.definition::jsonb, c.strict, c.machine_type) p;
+				FROM dealix.validate(c.definition::jsonb, c.pure, c.machine_type) p;
 		EXCEPTION
 			-- What is not JSON, or no JSON that jsonb can hold, is invalid as well.
 			WHEN invalid_text_representation OR untranslatable_character
@@ -137,7 +137,7 @@ BEGIN
 		WHERE run_id = run AND branch = 0 AND state IS NOT NULL ORDER BY seq
 	LOOP
 		IF inside IS NULL AND NOT (h.event IN ('state_caught', 'state_failed')
-			AND h.state = last AND last_event = 'step_succeeded')
+			AND h.state IS NOT DISTINCT FROM last AND last_event = 'step_succeeded')
 		THEN
 			names := names || to_jsonb(h.state);
 			inside := h.state;

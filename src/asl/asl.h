@@ -167,6 +167,7 @@ typedef struct DxTask
 	const char *uri;			/* as written */
 	const char *target;			/* what follows the scheme, e.g. "shop.pay" */
 	bool		wait_for_token; /* .waitForTaskToken */
+	bool		shows_token;	/* the same; of a bound URI by itself */
 	bool		no_wait;		/* .start on workflow: */
 	DxAmount	timeout;		/* seconds */
 	DxAmount	heartbeat;
@@ -333,12 +334,12 @@ typedef struct DxCompileOptions
 	 * Called for every Task (and Compensate) resource.  keys: the names of
 	 * the members of the effective input if they are known from a literal
 	 * Parameters object, else NIL.  keys_known says which.  Reports problems
-	 * with dx_problem.  May rewrite *kind, *target and *no_wait of a bound
-	 * URI.
+	 * with dx_problem.  May put what a URI is bound to in its place: *kind,
+	 * *target, *wait_for_token and *no_wait.
 	 */
 	void		(*check_resource) (void *arg, DxResourceKind *kind,
-								   const char **target, bool *no_wait,
-								   const char *uri,
+								   const char **target, bool *wait_for_token,
+								   bool *no_wait, const char *uri,
 								   bool keys_known, List *keys,
 								   const char *pointer, DxProblems *problems);
 

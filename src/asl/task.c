@@ -15,13 +15,13 @@
  */
 static void
 check_resource(DxCompiler *c, DxResourceKind *kind, const char **target,
-			   bool *no_wait, const char *uri, bool keys_known, List *keys,
-			   const char *pointer)
+			   bool *wait_for_token, bool *no_wait, const char *uri,
+			   bool keys_known, List *keys, const char *pointer)
 {
 	if (c->options->check_resource == NULL || c->options->strict)
 		return;
-	c->options->check_resource(c->options->arg, kind, target, no_wait, uri,
-							   keys_known, keys, pointer, c->problems);
+	c->options->check_resource(c->options->arg, kind, target, wait_for_token,
+							   no_wait, uri, keys_known, keys, pointer, c->problems);
 }
 
 /*
@@ -179,8 +179,8 @@ compile_undo_resource(DxCompiler *c, const DxStateSource *source,
 		keys_known = dx_template_keys(task->undo_parameters, &keys);
 	else
 		keys = list_make3("input", "output", "error");
-	check_resource(c, &task->undo_kind, &task->undo_target, &no_wait,
-				   task->undo_uri, keys_known, keys, pointer);
+	check_resource(c, &task->undo_kind, &task->undo_target, &wait_for_token,
+				   &no_wait, task->undo_uri, keys_known, keys, pointer);
 }
 
 static void
@@ -219,6 +219,7 @@ dx_compile_task(DxCompiler *c, DxStateSource *source, DxState *state)
 
 	task->uri = read_resource(c, node, &task->kind, &task->target,
 							  &task->wait_for_token, &task->no_wait);
+	task->shows_token = task->wait_for_token;
 	task->options = dx_node_json(node);
 	check_express(c, source, task);
 	check_credentials(c, source, task);
@@ -236,6 +237,6 @@ dx_compile_task(DxCompiler *c, DxStateSource *source, DxState *state)
 		return;
 	if (state->parameters)
 		keys_known = dx_template_keys(state->parameters, &keys);
-	check_resource(c, &task->kind, &task->target, &task->no_wait, task->uri,
-				   keys_known, keys, dx_pointer_child(node->pointer, "Resource"));
+	check_resource(c, &task->kind, &task->target, &task->wait_for_token,
+				   &task->no_wait, task->uri, keys_known, keys, dx_pointer_child(node->pointer, "Resource"));
 }

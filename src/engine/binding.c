@@ -156,14 +156,13 @@ dx_binding_remove(const char *uri)
 }
 
 /*
- * Puts what a URI is bound to in the place of a resource.  target: as it was
- * bound, e.g. "workflow:bill.start".
+ * Puts what a URI is bound to in the place of a resource.  Whether the Task
+ * waits, and for what, is then said by the target: a function that stands for
+ * "...waitForTaskToken" gives the answer itself, "sql:...waitForTaskToken" waits.
  */
 void
 dx_binding_apply(const char *bound, DxResourceKind *kind, const char **target,
-				 bool *no_wait)
+				 bool *wait_for_token, bool *no_wait)
 {
-	bool		wait_for_token;
-
-	*kind = dx_resource_parse(bound, target, &wait_for_token, no_wait);
+	*kind = dx_resource_parse(bound, target, wait_for_token, no_wait);
 }

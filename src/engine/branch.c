@@ -156,6 +156,28 @@ map_context(DxRun *run, const DxBranch *branch)
 	return NULL;
 }
 
+/* $$.Task of a Task that shows its token to whom it calls. */
+static Jsonb *
+task_context(DxRun *run, const DxBranch *branch)
+{
+	if (branch->state == NULL || branch->state->type != DX_STATE_TASK ||
+		!branch->state->u.task.shows_token)
+		return NULL;
+	return dx_payload("Token",
+					  dx_json_string(psprintf("%s.%d.%d", dx_uuid_text(&run->id),
+											  branch->branch, branch->attempt)),
+					  NULL);
+}
+
+/* Only of these AWS's context has a RetryCount. */
+static bool
+may_retry(const DxState *state)
+{
+	return state != NULL &&
+		(state->type == DX_STATE_TASK || state->type == DX_STATE_PARALLEL ||
+		 state->type == DX_STATE_MAP);
+}
+
 /* "$$": the Context Object, as the specification and AWS have it. */
 static Jsonb *
 build_context(void *arg)
@@ -179,14 +201,15 @@ build_context(void *arg)
 						   NULL);
 	state = dx_payload("Name", dx_json_string(branch->state ? branch->state->name : ""),
 					   "EnteredTime", timestamp_json(branch->entered_at),
-					   "RetryCount", dx_json_int(Max(branch->attempt - 1, 0)),
+					   "RetryCount", may_retry(branch->state) ?
+					   dx_json_int(Max(branch->attempt - 1, 0)) : NULL,
 					   NULL);
 	machine = dx_payload("Id", dx_json_string(psprintf("%s:%d", run->workflow, run->version)),
 						 "Name", dx_json_string(run->workflow),
 						 NULL);
 	return dx_payload("Execution", execution, "State", state,
 					  "StateMachine", machine, "Map", map_context(run, branch),
-					  NULL);
+					  "Task", task_context(run, branch), NULL);
 }
 
 /* Prepares the environment of evaluations about the branch's present state. */
@@ -215,6 +238,16 @@ branch_finished(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *output)
 		dx_run_succeed(pass, run, output);
 	else
 		dx_join_child_done(pass, run, branch, output);
+}
+
+/* Can the run carry on what the branch's state gives to the next? */
+static bool
+within_limits(const DxBranch *branch, const Jsonb *output,
+			  const Jsonb *variables, DxFault *fault)
+{
+	return dx_within_limits(output, branch->state->name, fault) &&
+		dx_variables_within_limits(branch->variables, variables,
+								   branch->state->name, fault);
 }
 
 /* To the next state, or to the end of the branch. */
@@ -296,7 +329,8 @@ try_catch(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
 						"next", dx_json_string(next->name), NULL));
 	dx_env_init(&env, pass, run, branch);
 	if (!dx_io_catch(branch->state, catcher, &env, fault, &output, &variables,
-					 &failure))
+					 &failure) ||
+		!within_limits(branch, output, variables, &failure))
 	{
 		branch_failed(pass, run, branch, &failure);
 		return true;
@@ -343,20 +377,20 @@ compensable_payload(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 }
 
 static void
-note_success(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
+note_step(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 {
-	const DxState *state = branch->state;
-
-	if (state->type != DX_STATE_TASK)
-		dx_event(pass, run, DX_EVENT_STATE_SUCCEEDED, branch, NULL);
-	else if (state->u.task.compensable)
+	if (branch->state->u.task.compensable)
 		dx_event(pass, run, DX_EVENT_COMPENSABLE_SUCCEEDED, branch,
 				 compensable_payload(pass, run, branch, result));
 	else
 		dx_event(pass, run, DX_EVENT_STEP_SUCCEEDED, branch, result);
 }
 
-/* The branch's state has this result: on to what follows. */
+/*
+ * The branch's state has this result: on to what follows.  A Task whose output
+ * can't be made has succeeded all the same: what it did is done, and can be
+ * compensated.
+ */
 void
 dx_branch_step_done(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 {
@@ -366,16 +400,20 @@ dx_branch_step_done(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 	Jsonb	   *output;
 	Jsonb	   *variables;
 
-	note_success(pass, run, branch, result);
+	if (state->type == DX_STATE_TASK)
+		note_step(pass, run, branch, result);
 	branch->conflicts = 0;
 
 	dx_env_init(&env, pass, run, branch);
 	env.result = result;
-	if (dx_io_exit(state, &env, result, &output, &variables, &fault))
+	if (dx_io_exit(state, &env, result, &output, &variables, &fault) &&
+		within_limits(branch, output, variables, &fault))
+	{
+		if (state->type != DX_STATE_TASK)
+			dx_event(pass, run, DX_EVENT_STATE_SUCCEEDED, branch, NULL);
 		leave(pass, run, branch, state->next, output, variables);
-	else if (try_catch(pass, run, branch, &fault))
-		return;
-	else
+	}
+	else if (!try_catch(pass, run, branch, &fault))
 		branch_failed(pass, run, branch, &fault);
 }
 
@@ -402,7 +440,8 @@ do_choice(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	Jsonb	   *variables;
 	int			next;
 
-	if (!dx_io_choose(branch->state, env, &next, &output, &variables, &fault))
+	if (!dx_io_choose(branch->state, env, &next, &output, &variables, &fault) ||
+		!within_limits(branch, output, variables, &fault))
 	{
 		branch_failed(pass, run, branch, &fault);
 		return;
@@ -479,30 +518,89 @@ conflicted(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
 	run->changed = true;
 }
 
+/* The time that an attempt at a sql: step may take, and what ends it. */
+typedef struct StepTime
+{
+	double		seconds;		/* 0: no limit */
+	const char *error;			/* NULL: the end of the run's time */
+} StepTime;
+
+static void
+limit_time(StepTime *time, double seconds, const char *error)
+{
+	if (time->seconds > 0 && time->seconds <= seconds)
+		return;
+	time->seconds = seconds;
+	time->error = error;
+}
+
+/*
+ * A function can't send heartbeats: it has to be ready before the first one is
+ * due.  The run's deadline ends a step as well.
+ */
+static bool
+step_time(DxRun *run, const DxTask *task, DxEnv *env, StepTime *time,
+		  DxFault *fault)
+{
+	bool		given;
+	double		seconds;
+
+	memset(time, 0, sizeof(StepTime));
+	if (!dx_amount_eval(&task->timeout, env, &given, &seconds, fault))
+		return false;
+	if (given)
+		limit_time(time, seconds, DX_ERROR_TIMEOUT);
+	if (!dx_amount_eval(&task->heartbeat, env, &given, &seconds, fault))
+		return false;
+	if (given)
+		limit_time(time, seconds, DX_ERROR_HEARTBEAT);
+	if (run->deadline != DT_NOEND)
+		limit_time(time, Max((run->deadline - dx_now()) / (double) USECS_PER_SEC, 0.001),
+				   NULL);
+	return true;
+}
+
+/* The attempt took longer than it may. */
+static void
+step_timed_out(DxPass *pass, DxRun *run, DxBranch *branch, const StepTime *time,
+			   DxFault *fault)
+{
+	if (time->error != NULL)
+	{
+		fault->error = pstrdup(time->error);
+		dx_branch_step_failed(pass, run, branch, fault);
+		return;
+	}
+	dx_event(pass, run, DX_EVENT_STEP_FAILED, branch,
+			 dx_payload("error", dx_json_text(fault->error), NULL));
+	dx_run_time_out(pass, run);
+}
+
 static void
 do_sql(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
 	const DxTask *task = &branch->state->u.task;
 	DxFault		fault = {NULL, NULL};
 	Jsonb	   *result = NULL;
-	bool		limited;
-	double		timeout = 0;
+	StepTime	time;
 
-	if (!dx_amount_eval(&task->timeout, env, &limited, &timeout, &fault))
+	if (!step_time(run, task, env, &time, &fault))
 	{
 		dx_branch_step_failed(pass, run, branch, &fault);
 		return;
 	}
 	pass->result->steps++;
 	switch (dx_call_sql(pass, run, branch->state->index, task->target,
-						branch->effective, limited ? timeout : 0,
-						&result, &fault))
+						branch->effective, time.seconds, &result, &fault))
 	{
 		case DX_CALL_DONE:
 			dx_branch_step_done(pass, run, branch, result);
 			break;
 		case DX_CALL_FAULT:
 			dx_branch_step_failed(pass, run, branch, &fault);
+			break;
+		case DX_CALL_TIMEOUT:
+			step_timed_out(pass, run, branch, &time, &fault);
 			break;
 		case DX_CALL_CONFLICT:
 			conflicted(pass, run, branch, &fault);

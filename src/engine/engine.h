@@ -328,6 +328,7 @@ extern void dx_run_set_status(DxRun *run, DxRunStatus status);
 extern void dx_run_succeed(DxPass *pass, DxRun *run, Jsonb *output);
 extern void dx_run_fail(DxPass *pass, DxRun *run, DxRunStatus final_status,
 						const DxFault *fault);
+extern void dx_run_time_out(DxPass *pass, DxRun *run);
 extern void dx_run_end(DxPass *pass, DxRun *run, DxRunStatus status);
 extern void dx_run_incident(DxPass *pass, DxRun *run, const DxFault *fault);
 extern void dx_run_terminate(DxPass *pass, DxRun *run, const char *reason);
@@ -388,6 +389,7 @@ typedef enum DxCallOutcome
 {
 	DX_CALL_DONE,
 	DX_CALL_FAULT,
+	DX_CALL_TIMEOUT,
 	DX_CALL_CONFLICT			/* deadlock or serialization failure: again */
 } DxCallOutcome;
 
@@ -461,7 +463,14 @@ typedef struct DxStart
 
 extern void dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
 					 pg_uuid_t *run_ids);
+
+/* ---------- limit.c ---------- */
+
 extern void dx_check_payload(const Jsonb *json, const char *what);
+extern bool dx_within_limits(const Jsonb *json, const char *state,
+							 DxFault *fault);
+extern bool dx_variables_within_limits(const Jsonb *before, const Jsonb *after,
+									   const char *state, DxFault *fault);
 
 /* ---------- publish.c ---------- */
 
@@ -474,6 +483,7 @@ extern int	dx_publish(const char *name, Jsonb *definition, DxProblems *problems)
 typedef struct DxBindings
 {
 	Jsonb	   *used;
+	MemoryContext cxt;			/* where it is made */
 } DxBindings;
 
 extern void dx_publish_options(DxCompileOptions *options, DxBindings *bindings);
@@ -484,7 +494,8 @@ extern char *dx_binding_find(const char *uri);
 extern void dx_binding_set(const char *uri, const char *target);
 extern bool dx_binding_remove(const char *uri);
 extern void dx_binding_apply(const char *bound, DxResourceKind *kind,
-							 const char **target, bool *no_wait);
+							 const char **target, bool *wait_for_token,
+							 bool *no_wait);
 
 /* ---------- access.c ---------- */
 

@@ -257,16 +257,21 @@ evaluate(void *arg, const DxExpr *expr, DxEnv *env, Jsonb **value,
 	Evaluation	evaluation = {at->pass, at->run, expr, env, CurrentMemoryContext, NULL};
 	DxFault		sql = {NULL, NULL};
 	Oid			owner = at->run != NULL ? at->run->owner : GetUserId();
+	double		timeout = 0;
 
-	if (dx_guard(at->pass, owner, 0, evaluate_body, &evaluation,
+	/* Only the run's deadline ends an expression. */
+	if (at->run != NULL && at->run->deadline != DT_NOEND)
+		timeout = Max((at->run->deadline - dx_now()) / (double) USECS_PER_SEC, 0.001);
+	if (dx_guard(at->pass, owner, timeout, evaluate_body, &evaluation,
 				 &sql) == DX_CALL_DONE)
 	{
 		*value = evaluation.value;
 		return true;
 	}
 	fault->error = pstrdup(DX_ERROR_QUERY);
-	fault->cause = psprintf("At %s: %s: %s", expr->pointer, sql.error,
-							sql.cause ? sql.cause : "");
+	fault->cause = psprintf("At %s: %s: %s", expr->pointer,
+							sql.error ? sql.error : "failed",
+							sql.cause ? sql.cause : "no cause was given");
 	return false;
 }
 

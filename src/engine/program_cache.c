@@ -58,8 +58,9 @@ prepare_cache(void)
 /* The bindings that were found when the version was published. */
 static void
 apply_bindings(void *arg, DxResourceKind *kind, const char **target,
-			   bool *no_wait, const char *uri, bool keys_known, List *keys,
-			   const char *pointer, DxProblems *problems)
+			   bool *wait_for_token, bool *no_wait, const char *uri,
+			   bool keys_known, List *keys, const char *pointer,
+			   DxProblems *problems)
 {
 	char	   *bound;
 
@@ -67,7 +68,7 @@ apply_bindings(void *arg, DxResourceKind *kind, const char **target,
 		return;
 	bound = dx_json_get_text(arg, uri);
 	if (bound != NULL)
-		dx_binding_apply(bound, kind, target, no_wait);
+		dx_binding_apply(bound, kind, target, wait_for_token, no_wait);
 }
 
 static void

@@ -115,10 +115,11 @@ check_function(const char *target, bool keys_known, List *keys,
 /* Puts what a foreign URI is bound to in its place. */
 static void
 resolve_binding(DxBindings *bindings, DxResourceKind *kind,
-				const char **target, bool *no_wait, const char *uri,
-				const char *pointer, DxProblems *problems)
+				const char **target, bool *wait_for_token, bool *no_wait,
+				const char *uri, const char *pointer, DxProblems *problems)
 {
 	char	   *bound = dx_binding_find(uri);
+	MemoryContext oldcxt;
 
 	if (bound == NULL)
 	{
@@ -128,21 +129,25 @@ resolve_binding(DxBindings *bindings, DxResourceKind *kind,
 				   "resource \"%s\" is not bound", uri);
 		return;
 	}
-	dx_binding_apply(bound, kind, target, no_wait);
+	dx_binding_apply(bound, kind, target, wait_for_token, no_wait);
 	if (bindings == NULL)
 		return;
+	oldcxt = MemoryContextSwitchTo(bindings->cxt);
 	if (bindings->used == NULL)
 		bindings->used = dx_json_empty_object();
 	bindings->used = dx_json_set(bindings->used, uri, dx_json_string(bound));
+	MemoryContextSwitchTo(oldcxt);
 }
 
 static void
 check_resource(void *arg, DxResourceKind *kind, const char **target,
-			   bool *no_wait, const char *uri, bool keys_known, List *keys,
-			   const char *pointer, DxProblems *problems)
+			   bool *wait_for_token, bool *no_wait, const char *uri,
+			   bool keys_known, List *keys, const char *pointer,
+			   DxProblems *problems)
 {
 	if (*kind == DX_RESOURCE_OTHER)
-		resolve_binding(arg, kind, target, no_wait, uri, pointer, problems);
+		resolve_binding(arg, kind, target, wait_for_token, no_wait, uri,
+						pointer, problems);
 	switch (*kind)
 	{
 		case DX_RESOURCE_OTHER:
@@ -301,7 +306,7 @@ int
 dx_publish(const char *name, Jsonb *definition, DxProblems *problems)
 {
 	DxCompileOptions options;
-	DxBindings	bindings = {NULL};
+	DxBindings	bindings = {NULL, CurrentMemoryContext};
 	DxProgram  *program;
 
 	dx_publish_options(&options, &bindings);

@@ -161,6 +161,16 @@ dx_run_fail(DxPass *pass, DxRun *run, DxRunStatus final_status,
 	undo->due_at = pass->now;
 }
 
+/* The run's deadline has come. */
+void
+dx_run_time_out(DxPass *pass, DxRun *run)
+{
+	DxFault		fault = {DX_ERROR_TIMEOUT,
+	"The run took longer than the TimeoutSeconds of its workflow."};
+
+	dx_run_fail(pass, run, DX_RUN_TIMED_OUT, &fault);
+}
+
 /*
  * Stops a run until a person has looked.  Its branches stay where they are,
  * without a timer.
@@ -405,12 +415,7 @@ dx_run_advance(DxPass *pass, DxRun *run)
 	take_commands(pass, run);
 
 	if (run->status == DX_RUN_RUNNING && run->deadline <= pass->now)
-	{
-		DxFault		fault = {DX_ERROR_TIMEOUT,
-		"The run took longer than the TimeoutSeconds of its workflow."};
-
-		dx_run_fail(pass, run, DX_RUN_TIMED_OUT, &fault);
-	}
+		dx_run_time_out(pass, run);
 
 	while (!dx_status_ended(run->status) && run->status != DX_RUN_INCIDENT &&
 		   advance_branches(pass, run))

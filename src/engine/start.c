@@ -109,40 +109,6 @@ check_owner(Oid owner)
 						 quote_identifier(GetUserNameFromId(owner, false)))));
 }
 
-/*
- * Refuses JSON that is larger or deeper than the engine takes in.  what names
- * it in the message.  Errors: 54000.
- */
-void
-dx_check_payload(const Jsonb *json, const char *what)
-{
-	JsonbIterator *it;
-	JsonbValue	v;
-	JsonbIteratorToken token;
-	int			depth = 0;
-
-	if (VARSIZE(json) > (Size) dx_max_payload * 1024)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("%s is too large: %zu bytes", what, (Size) VARSIZE(json)),
-				 errdetail("The limit is %d kB.", dx_max_payload),
-				 errhint("Store the data in a table and pass its key, or raise dealix_exec.max_payload.")));
-	it = JsonbIteratorInit(&unconstify(Jsonb *, json)->root);
-	while ((token = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
-	{
-		if (token == WJB_BEGIN_ARRAY || token == WJB_BEGIN_OBJECT)
-			depth++;
-		else if (token == WJB_END_ARRAY || token == WJB_END_OBJECT)
-			depth--;
-		if (depth > dx_max_depth)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("%s is nested too deeply", what),
-					 errdetail("The limit is %d levels.", dx_max_depth),
-					 errhint("Flatten the data, or raise dealix_exec.max_depth.")));
-	}
-}
-
 /* The run that already has this key; an error if it was given another input. */
 static void
 take_existing(const DxStart *start, const Version *version, Oid owner,
