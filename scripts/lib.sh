@@ -199,6 +199,12 @@ cluster_create()
 	echo "$port" >"$dir/port"
 }
 
+# For the cases of the language: payloads are limited as on AWS, and workers
+# mostly sleep in cases about timeouts.
+# shellcheck disable=SC2034
+asl_settings=("dealix_exec.max_payload = '256kB'" "dealix_exec.workers = 12"
+	"max_worker_processes = 32")
+
 cluster_use()
 {
 	export PGHOST=$dx_work/clusters/$1/socket

@@ -3,14 +3,14 @@
 # private throwaway clusters with a build of its own that checks assertions.
 # Ends with the line "N passed, N failed, N skipped".
 #
-#   scripts/test.sh [regress|isolation|pgtap|tap|logs]...   only these suites
+#   scripts/test.sh [regress|isolation|pgtap|tap|asl]...    only these suites
 #   KEEP=1                                                  keep the work folder
 #   TESTS='11_crash 14_*'                                   only these files (by stem)
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-suites=${*:-regress isolation pgtap tap}
+suites=${*:-regress isolation pgtap tap asl}
 passed=0
 failed=0
 skipped=0
@@ -183,6 +183,24 @@ END
 	chmod 755 "$dx_work/tap_environment"
 }
 
+# The recorded cases of the language.
+run_asl()
+{
+	local out=$dx_work/out/asl.log good=0 bad=1 skip=0 begin=$SECONDS
+
+	cluster_create asl "shared_preload_libraries = 'dealix_exec'" "${asl_settings[@]}"
+	cluster_start asl
+	psql_quiet -c "CREATE EXTENSION dealix_exec"
+	python3 "$dx_top/scripts/conformance.py" "$dx_top/test/asl" >"$out" 2>&1 || true
+	if tail -n 1 "$out" | grep -qE '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$'; then
+		read -r good bad skip < <(tail -n 1 "$out" | tr -dc '0-9 \n')
+	fi
+	if [ "$bad" != 0 ]; then head -n 200 "$out"; fi
+	tally asl "$good" "$bad" "$skip" $((SECONDS - begin))
+	grep '^Skipped:' "$out" || true
+	cluster_stop asl
+}
+
 # What no server may have said in all this.
 check_logs()
 {
@@ -223,7 +241,8 @@ for suite in $suites; do
 			run_regress isolation "$pg_tests/isolation/pg_isolation_regress" "${tests[@]}" ;;
 		pgtap) run_pgtap ;;
 		tap) run_tap ;;
-		*) die "there is no suite $suite; the suites are regress, isolation, pgtap and tap." ;;
+		asl) run_asl ;;
+		*) die "there is no suite $suite; the suites are regress, isolation, pgtap, tap and asl." ;;
 	esac
 done
 check_logs
