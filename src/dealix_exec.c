@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "outside/outside.h"
 #include "worker/worker.h"
 
 PG_MODULE_MAGIC;
@@ -25,6 +26,7 @@ _PG_init(void)
 
 	dx_guc_init();
 	dx_wake_init();
+	dx_outside_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	dx_shared_init();

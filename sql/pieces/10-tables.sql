@@ -62,13 +62,22 @@ CREATE TABLE dealix.run (
 	cause text,
 	chain bytea,
 	input jsonb,
-	output jsonb
+	output jsonb,
+	requester regrole,
+	parent_run uuid,
+	parent_branch int,
+	close_policy smallint NOT NULL DEFAULT 0,
+	depth smallint NOT NULL DEFAULT 0,
+	children int NOT NULL DEFAULT 0
 );
 
 -- Idempotent start.  Not over status: an index column that changes would cost
 -- the HOT update that every pass makes.
 CREATE UNIQUE INDEX run_key ON dealix.run (workflow_id, owner, key)
 	WHERE key IS NOT NULL;
+
+CREATE INDEX run_parent ON dealix.run (parent_run)
+	WHERE parent_run IS NOT NULL;
 
 -- Lines of control that live.
 CREATE TABLE dealix.branch (
@@ -84,6 +93,7 @@ CREATE TABLE dealix.branch (
 	phase smallint NOT NULL,
 	state text,
 	wait_for text,
+	ticket uuid,
 	retries int[],
 	counts int[],
 	data jsonb,
@@ -113,6 +123,9 @@ CREATE TABLE dealix.inbox (
 	owner regrole NOT NULL,
 	kind smallint NOT NULL,
 	sender regrole NOT NULL,
+	branch int,
+	epoch int,
+	ticket uuid,
 	name text,
 	payload jsonb,
 	PRIMARY KEY (run_id, inbox_id)
@@ -120,6 +133,64 @@ CREATE TABLE dealix.inbox (
 	autovacuum_vacuum_cost_delay = 0);
 
 CREATE INDEX inbox_owner ON dealix.inbox (owner, inbox_id);
+
+-- Tasks that are done outside: to be claimed, or with a worker.  activity is
+-- null where nobody claims and the answer comes with the task token.  lease is
+-- how long a claim lasts without a heartbeat, until_at how long at most.
+CREATE TABLE dealix.activity_task (
+	task_id uuid NOT NULL,
+	run_id uuid NOT NULL,
+	created_at timestamptz NOT NULL,
+	claimed_at timestamptz,
+	heartbeat_at timestamptz,
+	expires_at timestamptz,
+	until_at timestamptz,
+	close_at timestamptz,
+	lease interval,
+	heartbeat interval,
+	start_to_close interval,
+	owner regrole NOT NULL,
+	branch int NOT NULL,
+	epoch int NOT NULL,
+	priority smallint NOT NULL,
+	token_only boolean NOT NULL,
+	cancelled boolean NOT NULL DEFAULT false,
+	limited boolean NOT NULL DEFAULT false,
+	activity text,
+	worker text,
+	state text,
+	correlation_id text,
+	traceparent text,
+	input jsonb,
+	details jsonb,
+	PRIMARY KEY (task_id, epoch)
+) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
+	autovacuum_vacuum_cost_delay = 0, fillfactor = 70);
+
+CREATE INDEX activity_task_queue ON dealix.activity_task (activity, owner, priority DESC, task_id)
+	WHERE claimed_at IS NULL;
+CREATE INDEX activity_task_limited ON dealix.activity_task (activity) WHERE limited;
+CREATE INDEX activity_task_expires ON dealix.activity_task (expires_at)
+	WHERE expires_at IS NOT NULL;
+
+-- Outcomes of tasks, for a worker who asks again because the answer got lost.
+CREATE TABLE dealix.activity_outcome (
+	task_id uuid NOT NULL,
+	epoch int NOT NULL,
+	at timestamptz NOT NULL,
+	outcome text NOT NULL,
+	owner regrole NOT NULL,
+	PRIMARY KEY (task_id, epoch)
+);
+
+-- Flow control of an activity, if it has any.
+CREATE TABLE dealix.activity_limit (
+	activity text PRIMARY KEY,
+	max_in_flight int CHECK (max_in_flight > 0),
+	rate float8 CHECK (rate > 0),
+	tokens float8 NOT NULL DEFAULT 0,
+	filled_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
 
 -- Keys of messages already sent to a run that goes on; outlives the message.
 CREATE TABLE dealix.message_key (

@@ -25,18 +25,20 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	readers text[] := ARRAY['run_visible', 'status_name', 'event_name', 'result', 'timeline', 'describe',
 		'stuck', 'held', 'wait', 'worker_status'];
+	workers text[] := ARRAY['claim', 'heartbeat', 'complete', 'complete_many', 'fail', 'wait_for_work'];
 	names text[];
 BEGIN
 	names := CASE access
-		WHEN 'application' THEN readers || ARRAY['start', 'start_many', 'signal', 'cancel', 'tick', 'drain', 'raise']
+		WHEN 'application' THEN readers || ARRAY['start', 'start_many', 'signal', 'cancel', 'tick', 'drain', 'raise'] || workers
 		WHEN 'author' THEN readers || ARRAY['publish', 'bind', 'unbind', 'validate', 'test_state', 'raise']
-		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'redrive', 'resume_engine', 'validate']
+		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'redrive', 'resume_engine', 'validate', 'limit_activity']
+		WHEN 'worker' THEN readers || workers || ARRAY['all_activities', 'raise']
 		WHEN 'auditor' THEN readers || ARRAY['all_runs']
 	END;
 	IF names IS NULL THEN
 		RAISE EXCEPTION 'access % is not known', quote_nullable(access)
 			USING ERRCODE = 'invalid_parameter_value',
-				HINT = 'It is application, author, operator or auditor.';
+				HINT = 'It is application, author, worker, operator or auditor.';
 	END IF;
 	RETURN QUERY SELECT p.oid::regprocedure FROM pg_proc p
 		WHERE p.pronamespace = 'dealix'::regnamespace AND p.proname = ANY (names)
@@ -44,7 +46,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dealix.access_functions(text) IS
-'The functions that an access (application, author, operator, auditor) is made of.';
+'The functions that an access (application, author, worker, operator, auditor) is made of.';
 
 CREATE FUNCTION dealix.grant_access(role regrole, access text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -66,7 +68,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dealix.grant_access(regrole, text) IS
-'Gives a role what its work needs. application: start runs, signal, cancel, drive and see its own. author: publish, bind and validate. operator: see all runs, cancel, signal, terminate, redrive, resume. auditor: see all runs. The caller needs the right to grant, as the extension''s owner has. Nothing is granted to PUBLIC.';
+'Gives a role what its work needs. application: start runs, signal, cancel, drive and see its own. author: publish, bind and validate. worker: do the activity tasks of all owners. operator: see all runs, cancel, signal, terminate, redrive, resume. auditor: see all runs. The caller needs the right to grant, as the extension''s owner has. Nothing is granted to PUBLIC.';
 
 CREATE FUNCTION dealix.revoke_access(role regrole, access text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

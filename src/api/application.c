@@ -135,7 +135,7 @@ Datum
 dealix_start(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t  *run_id = palloc(sizeof(pg_uuid_t));
-	DxStart		start;
+	DxStart		start = {0};
 	char	   *key = optional_text(fcinfo, 2);
 	Jsonb	   *input;
 
@@ -154,7 +154,7 @@ Datum
 dealix_start_many(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	DxStart		start;
+	DxStart		start = {0};
 	Datum	   *inputs;
 	bool	   *input_nulls;
 	Datum	   *keys = NULL;

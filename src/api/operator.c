@@ -72,7 +72,7 @@ dealix_terminate(PG_FUNCTION_ARGS)
 	oldcxt = MemoryContextSwitchTo(pass->cxt);
 	if (!ended)
 		dx_run_terminate(pass, run, PG_ARGISNULL(1) ? NULL :
-						 text_to_cstring(PG_GETARG_TEXT_PP(1)));
+						 text_to_cstring(PG_GETARG_TEXT_PP(1)), GetUserId());
 	MemoryContextSwitchTo(oldcxt);
 	close_run(pass);
 	PG_RETURN_BOOL(!ended);

@@ -11,10 +11,12 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "api/arguments.h"
 #include "base/base.h"
 #include "base/compat.h"
 #include "base/shared.h"
 #include "engine/engine.h"
+#include "outside/outside.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -35,6 +37,7 @@
 PG_FUNCTION_INFO_V1(dx_note_install);
 PG_FUNCTION_INFO_V1(dx_worker_status);
 PG_FUNCTION_INFO_V1(dx_wait);
+PG_FUNCTION_INFO_V1(dx_wait_for_work);
 PG_FUNCTION_INFO_V1(dx_drain);
 
 /*
@@ -230,26 +233,41 @@ time_limit(FunctionCallInfo fcinfo, int argno)
 	return limit;
 }
 
-/* ---------- CALL dealix.wait() ---------- */
+/* ---------- CALL dealix.wait(), CALL dealix.wait_for_work() ---------- */
+
+/* What a CALL waits for. */
+typedef struct Awaited
+{
+	pg_uuid_t	channel;		/* the run, or the channel of the activity */
+	const char *activity;		/* NULL: a run */
+	MemoryContext cxt;			/* of the caller */
+	char	   *status;			/* of the run */
+	bool		limits;			/* only time can tell */
+} Awaited;
 
 /*
- * The run's status as it is now, also in a transaction that began before the
- * run ended and keeps its snapshot.
+ * Is it here now?  Also in a transaction that began before and keeps its
+ * snapshot.
  */
-static char *
-status_now(const pg_uuid_t *run_id, bool *ended)
+static bool
+look(Awaited *awaited)
 {
-	char	   *status;
+	MemoryContext oldcxt;
+	bool		here;
 
 	PushActiveSnapshot(GetLatestSnapshot());
-	status = dx_run_status_text(run_id, ended);
+	if (awaited->activity != NULL)
+		here = dx_task_waits(awaited->activity, &awaited->limits);
+	else
+	{
+		char	   *status = dx_run_status_text(&awaited->channel, &here);
+
+		oldcxt = MemoryContextSwitchTo(awaited->cxt);
+		awaited->status = pstrdup(status);
+		MemoryContextSwitchTo(oldcxt);
+	}
 	PopActiveSnapshot();
-	if (status == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NO_DATA_FOUND),
-				 errmsg("there is no run %s", dx_uuid_text(run_id)),
-				 errdetail("Or it belongs to a role whose runs you may not see.")));
-	return status;
+	return here;
 }
 
 /* Sleeps until the latch is set or it is worth looking again. */
@@ -274,42 +292,39 @@ wait_slice(TimestampTz until, bool woken, int *poll_ms)
  * Waits under SPI.  While it sleeps, a wait that may commit is in a
  * transaction that has neither a snapshot nor locks.
  */
-static char *
-wait_for_end(const pg_uuid_t *run_id, TimestampTz until, bool commits)
+static bool
+wait_until(Awaited *awaited, TimestampTz until, bool commits)
 {
 	bool		woken;
 	int			poll_ms = POLL_FIRST_MS;
 
 	/* On a standby nothing commits, and so nobody wakes us. */
-	woken = dx_waiter_begin(run_id) && !RecoveryInProgress();
+	woken = dx_waiter_begin(&awaited->channel) && !RecoveryInProgress();
 	if (commits)
 		SPI_commit();
 	for (;;)
 	{
-		bool		ended;
-		char	   *status;
+		bool		here = look(awaited);
 
-		status = status_now(run_id, &ended);
-		if (ended || dx_now() >= until)
-			return status;
+		if (here || dx_now() >= until)
+			return here;
 		if (commits)
 			SPI_commit();
-		wait_slice(until, woken, &poll_ms);
+		wait_slice(until, woken && !awaited->limits, &poll_ms);
 	}
 }
 
-/* The status, in the caller's memory; however we leave, the waiter is gone. */
-static char *
-wait_guarded(const pg_uuid_t *run_id, TimestampTz until, bool commits)
+/* However we leave, the waiter is gone. */
+static bool
+wait_guarded(Awaited *awaited, TimestampTz until, bool commits)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	char	   *volatile status = NULL;
+	volatile bool here = false;
 
+	awaited->cxt = CurrentMemoryContext;
 	PG_TRY();
 	{
 		connect_spi(commits);
-		status = MemoryContextStrdup(caller,
-									 wait_for_end(run_id, until, commits));
+		here = wait_until(awaited, until, commits);
 		SPI_finish();
 	}
 	PG_CATCH();
@@ -319,20 +334,20 @@ wait_guarded(const pg_uuid_t *run_id, TimestampTz until, bool commits)
 	}
 	PG_END_TRY();
 	dx_waiter_end();
-	return status;
+	return here;
 }
 
+/* The one INOUT argument of a procedure. */
 static Datum
-status_result(FunctionCallInfo fcinfo, const char *status)
+inout_result(FunctionCallInfo fcinfo, Datum value)
 {
 	TupleDesc	tupdesc;
-	Datum		value = CStringGetTextDatum(status);
 	bool		isnull = false;
 
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("dealix.wait() must be called by CALL")));
+				 errmsg("a procedure must be called by CALL")));
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc),
 											 &value, &isnull));
 }
@@ -346,16 +361,30 @@ status_result(FunctionCallInfo fcinfo, const char *status)
 Datum
 dx_wait(PG_FUNCTION_ARGS)
 {
-	pg_uuid_t	run_id;
-	char	   *status;
+	Awaited		awaited = {0};
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("run_id must not be null")));
-	run_id = *PG_GETARG_UUID_P(0);
-	status = wait_guarded(&run_id, time_limit(fcinfo, 1), may_commit(fcinfo));
-	return status_result(fcinfo, status);
+	dx_require(fcinfo, 0, "run_id");
+	awaited.channel = *PG_GETARG_UUID_P(0);
+	(void) wait_guarded(&awaited, time_limit(fcinfo, 1), may_commit(fcinfo));
+	return inout_result(fcinfo, CStringGetTextDatum(awaited.status));
+}
+
+/*
+ * dealix.wait_for_work(activity text, timeout interval, INOUT found boolean)
+ *		Waits until there is a task of the activity that the caller could
+ *		claim, timeout at most.  Errors: 22004 without an activity.
+ */
+Datum
+dx_wait_for_work(PG_FUNCTION_ARGS)
+{
+	Awaited		awaited = {0};
+	bool		found;
+
+	dx_require(fcinfo, 0, "activity");
+	awaited.activity = dx_name_arg(fcinfo, 0, "activity");
+	dx_activity_channel(awaited.activity, &awaited.channel);
+	found = wait_guarded(&awaited, time_limit(fcinfo, 1), may_commit(fcinfo));
+	return inout_result(fcinfo, BoolGetDatum(found));
 }
 
 /* ---------- CALL dealix.drain() ---------- */

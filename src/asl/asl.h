@@ -161,6 +161,15 @@ typedef struct DxCatcher
 	DxTemplate *output;			/* expression mode */
 } DxCatcher;
 
+/* What becomes of a child run when its parent ends.  Stored. */
+typedef enum DxClosePolicy
+{
+	DX_CLOSE_DEFAULT = 0,		/* cancel what is waited for, else abandon */
+	DX_CLOSE_TERMINATE = 1,
+	DX_CLOSE_CANCEL = 2,
+	DX_CLOSE_ABANDON = 3
+} DxClosePolicy;
+
 typedef struct DxTask
 {
 	DxResourceKind kind;
@@ -171,6 +180,10 @@ typedef struct DxTask
 	bool		no_wait;		/* .start on workflow: */
 	DxAmount	timeout;		/* seconds */
 	DxAmount	heartbeat;
+	DxAmount	schedule_to_start;	/* until a worker takes it */
+	DxAmount	schedule_to_close;	/* all attempts together */
+	bool		at_most_once;	/* Delivery */
+	DxClosePolicy close_policy;
 	Jsonb	   *governance;		/* Governance, or NULL */
 	Jsonb	   *options;		/* the whole state object, for rare members */
 

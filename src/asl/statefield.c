@@ -65,6 +65,9 @@ static const StateField state_fields[] = {
 	{"Compensate", TASK, BOTH, true},
 	{"Governance", TASK, BOTH, true},
 	{"Delivery", TASK, BOTH, true},
+	{"ScheduleToStartSeconds", TASK, BOTH, true},
+	{"ScheduleToCloseSeconds", TASK, BOTH, true},
+	{"ParentClosePolicy", TASK, BOTH, true},
 
 	{"Choices", CHOICE, BOTH},
 	{"Default", CHOICE, BOTH},

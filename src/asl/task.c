@@ -48,7 +48,7 @@ read_resource(DxCompiler *c, const DxNode *object, DxResourceKind *kind,
 	problem = dx_resource_problem(uri, *kind, *target);
 	if (problem == NULL && *wait_for_token &&
 		*kind != DX_RESOURCE_SQL && *kind != DX_RESOURCE_EMIT &&
-		*kind != DX_RESOURCE_OTHER)
+		*kind != DX_RESOURCE_ACTIVITY && *kind != DX_RESOURCE_OTHER)
 		problem = "it waits for an answer anyway";
 	if (problem)
 	{
@@ -121,6 +121,36 @@ compile_timeouts(DxCompiler *c, const DxStateSource *source, DxTask *task)
 		dx_problem(c->problems, node->pointer, DX_P_NO_EFFECT,
 				   "Use \"TimeoutSeconds\".",
 				   "heartbeats have no effect on \"%s\"", dx_clip(task->uri));
+}
+
+static DxClosePolicy
+close_policy(const char *name)
+{
+	if (strcmp(name, "terminate") == 0)
+		return DX_CLOSE_TERMINATE;
+	return strcmp(name, "cancel") == 0 ? DX_CLOSE_CANCEL : DX_CLOSE_ABANDON;
+}
+
+/* The timeouts that begin before anybody does the task. */
+static void
+compile_schedule(DxCompiler *c, const DxStateSource *source, DxTask *task)
+{
+	static const char *const names[] = {
+		"ScheduleToStartSeconds", "ScheduleToCloseSeconds"
+	};
+	DxAmount   *amounts[] = {&task->schedule_to_start, &task->schedule_to_close};
+
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		dx_read_amount(c, source, &source->node, names[i], true,
+					   1, DX_MAX_SECONDS, amounts[i]);
+		if (amounts[i]->given && task->uri &&
+			task->kind != DX_RESOURCE_ACTIVITY && task->kind != DX_RESOURCE_OTHER)
+			dx_problem(c->problems,
+					   dx_pointer_child(source->node.pointer, names[i]),
+					   DX_P_NO_EFFECT, "Use \"TimeoutSeconds\".",
+					   "has no effect on \"%s\"", dx_clip(task->uri));
+	}
 }
 
 /* What only waits has done nothing that could be undone. */
@@ -210,7 +240,8 @@ compile_compensate(DxCompiler *c, const DxStateSource *source, DxTask *task)
 void
 dx_compile_task(DxCompiler *c, DxStateSource *source, DxState *state)
 {
-	static const char *const deliveries[] = {"at_most_once"};
+	static const char *const deliveries[] = {"at_least_once", "at_most_once"};
+	static const char *const policies[] = {"terminate", "cancel", "abandon"};
 	const DxNode *node = &source->node;
 	DxTask	   *task = &state->u.task;
 	DxNode		governance;
@@ -228,8 +259,12 @@ dx_compile_task(DxCompiler *c, DxStateSource *source, DxState *state)
 	{
 		if (dx_read_object(c, node, "Governance", false, &governance))
 			task->governance = dx_node_json(&governance);
-		(void) dx_read_choice(c, node, "Delivery",
-							  deliveries, lengthof(deliveries));
+		if (dx_read_choice(c, node, "Delivery", deliveries, lengthof(deliveries)))
+			task->at_most_once = strcmp(dx_read_text(c, node, "Delivery", false),
+										"at_most_once") == 0;
+		if (dx_read_choice(c, node, "ParentClosePolicy", policies, lengthof(policies)))
+			task->close_policy = close_policy(dx_read_text(c, node, "ParentClosePolicy", false));
+		compile_schedule(c, source, task);
 		compile_compensate(c, source, task);
 	}
 

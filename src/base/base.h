@@ -31,6 +31,8 @@ extern char *dx_databases;		/* "*" or a comma list of names */
 extern int	dx_sweep_interval;	/* s */
 extern int	dx_max_depth;		/* nesting of JSON taken in */
 extern int	dx_max_payload;		/* kB */
+extern int	dx_outcome_retention;	/* s */
+extern int	dx_max_child_depth;
 
 extern void dx_guc_init(void);
 

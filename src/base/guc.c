@@ -23,6 +23,8 @@ char	   *dx_databases = NULL;
 int			dx_sweep_interval = 30;
 int			dx_max_depth = 256;
 int			dx_max_payload = 1024;
+int			dx_outcome_retention = 86400;
+int			dx_max_child_depth = 16;
 
 int			dx_max_databases = 32;
 int			dx_max_rings = 64;
@@ -94,6 +96,14 @@ define_limits(void)
 			   "Maximum size of a definition, an input, a signal or a result.",
 			   NULL,
 			   &dx_max_payload, 1, 256 * 1024, PGC_SUSET, GUC_UNIT_KB);
+	define_int("dealix_exec.max_child_depth",
+			   "Maximum depth of runs that start runs that start runs.",
+			   "A run that nobody has started from a run has depth 0.",
+			   &dx_max_child_depth, 1, 1000, PGC_SUSET, 0);
+	define_int("dealix_exec.outcome_retention",
+			   "Time for which the outcome of an activity task is kept for a worker that asks again.",
+			   "A repeated dealix.complete() is answered with it for so long, and refused afterwards.",
+			   &dx_outcome_retention, 60, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S);
 }
 
 /*

@@ -94,6 +94,8 @@ dx_branch_goto(DxBranch *branch, const DxState *state, Jsonb *data)
 	branch->nretries = 0;
 	branch->entered_at = 0;
 	branch->wait_for = NULL;
+	branch->items = NULL;
+	branch->ticketed = false;
 	branch->effective = NULL;
 	branch->changed = true;
 }
@@ -116,8 +118,9 @@ typedef struct ContextArg
 	DxBranch   *branch;
 } ContextArg;
 
-static Jsonb *
-timestamp_json(TimestampTz at)
+/* A time in UTC, as the language writes it. */
+Jsonb *
+dx_json_timestamp(TimestampTz at)
 {
 	char		buf[64];
 	struct pg_tm tm;
@@ -160,6 +163,10 @@ map_context(DxRun *run, const DxBranch *branch)
 static Jsonb *
 task_context(DxRun *run, const DxBranch *branch)
 {
+	if (branch->ticketed)
+		return dx_payload("Token",
+						  dx_json_string(dx_token_text(&branch->ticket, branch->attempt)),
+						  NULL);
 	if (branch->state == NULL || branch->state->type != DX_STATE_TASK ||
 		!branch->state->u.task.shows_token)
 		return NULL;
@@ -194,13 +201,13 @@ build_context(void *arg)
 						   "Input", run->input,
 						   "Name", dx_json_string(run->key ? run->key : id),
 						   "RoleArn", dx_json_string(GetUserNameFromId(run->owner, false)),
-						   "StartTime", timestamp_json(run->created_at),
+						   "StartTime", dx_json_timestamp(run->created_at),
 						   "RedriveCount", dx_json_int(0),
 						   "CorrelationId", dx_json_text(run->correlation_id),
 						   "TraceParent", dx_json_text(run->traceparent),
 						   NULL);
 	state = dx_payload("Name", dx_json_string(branch->state ? branch->state->name : ""),
-					   "EnteredTime", timestamp_json(branch->entered_at),
+					   "EnteredTime", dx_json_timestamp(branch->entered_at),
 					   "RetryCount", may_retry(branch->state) ?
 					   dx_json_int(Max(branch->attempt - 1, 0)) : NULL,
 					   NULL);
@@ -306,7 +313,7 @@ try_retry(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
 	dx_event(pass, run, DX_EVENT_STEP_FAILED, branch,
 			 dx_payload("error", dx_json_text(fault->error),
 						"cause", dx_json_text(fault->cause),
-						"retry_at", timestamp_json(branch->due_at), NULL));
+						"retry_at", dx_json_timestamp(branch->due_at), NULL));
 	return true;
 }
 
@@ -347,8 +354,15 @@ void
 dx_branch_step_failed(DxPass *pass, DxRun *run, DxBranch *branch,
 					  const DxFault *fault)
 {
-	if (try_retry(pass, run, branch, fault))
-		return;
+	if (!try_retry(pass, run, branch, fault))
+		dx_branch_gave_up(pass, run, branch, fault);
+}
+
+/* The same, but without Retry: another attempt can't help. */
+void
+dx_branch_gave_up(DxPass *pass, DxRun *run, DxBranch *branch,
+				  const DxFault *fault)
+{
 	if (branch->state->type == DX_STATE_TASK)
 		dx_event(pass, run, DX_EVENT_STEP_FAILED, branch,
 				 dx_payload("error", dx_json_text(fault->error),
@@ -484,7 +498,7 @@ do_wait(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	}
 	dx_branch_park(run, branch, DX_PHASE_TIMER, until);
 	dx_event(pass, run, DX_EVENT_WAIT_STARTED, branch,
-			 dx_payload("until", timestamp_json(until), NULL));
+			 dx_payload("until", dx_json_timestamp(until), NULL));
 }
 
 static void
@@ -608,70 +622,16 @@ do_sql(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	}
 }
 
-/* The oldest message that a branch in a signal: state waits for. */
-static DxMessage *
-find_signal(DxRun *run, const DxBranch *branch)
-{
-	ListCell   *lc;
-
-	foreach(lc, run->messages)
-	{
-		DxMessage  *message = lfirst(lc);
-
-		if (!message->consumed && message->kind == DX_MESSAGE_SIGNAL &&
-			strcmp(message->name, branch->wait_for) == 0)
-			return message;
-	}
-	return NULL;
-}
-
-static void
-take_signal(DxPass *pass, DxRun *run, DxBranch *branch, DxMessage *message)
-{
-	message->consumed = true;
-	dx_event_by(pass, run, DX_EVENT_SIGNAL_RECEIVED, message->sender,
-				dx_payload("name", dx_json_string(message->name),
-						   "sent_at", timestamp_json(message->sent_at), NULL));
-	dx_branch_step_done(pass, run, branch, message->payload);
-}
-
-static void
-do_signal(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
-{
-	const DxTask *task = &branch->state->u.task;
-	DxFault		fault = {NULL, NULL};
-	DxMessage  *message;
-	TimestampTz until = DT_NOEND;
-	bool		limited;
-	double		timeout;
-
-	if (!dx_amount_eval(&task->timeout, env, &limited, &timeout, &fault))
-	{
-		dx_branch_step_failed(pass, run, branch, &fault);
-		return;
-	}
-	branch->wait_for = pstrdup(task->target);
-	message = find_signal(run, branch);
-	if (message != NULL)
-	{
-		take_signal(pass, run, branch, message);
-		return;
-	}
-	if (limited)
-		until = dx_after_seconds(dx_now(), timeout);
-	dx_branch_park(run, branch, DX_PHASE_SIGNAL, until);
-	dx_event(pass, run, DX_EVENT_WAIT_STARTED, branch,
-			 dx_payload("signal", dx_json_string(branch->wait_for),
-						"until", limited ? timestamp_json(until) : NULL, NULL));
-}
-
 static void
 do_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
 	const DxTask *task = &branch->state->u.task;
+	const DxResource *resource = dx_resource_of(task->kind);
 	DxFault		fault;
 
 	branch->attempt++;
+	if (resource != NULL || task->wait_for_token)
+		dx_branch_ticket(branch);
 	if (!dx_io_enter(branch->state, env, &branch->effective, &fault))
 	{
 		dx_branch_step_failed(pass, run, branch, &fault);
@@ -683,7 +643,7 @@ do_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 			do_sql(pass, run, branch, env);
 			break;
 		case DX_RESOURCE_SIGNAL:
-			do_signal(pass, run, branch, env);
+			dx_signal_enter(pass, run, branch, env);
 			break;
 		case DX_RESOURCE_COMPENSATE:
 			branch->phase = DX_PHASE_UNDO;
@@ -693,6 +653,11 @@ do_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 			branch->changed = true;
 			break;
 		default:
+			if (resource != NULL)
+			{
+				resource->enter(pass, run, branch, env);
+				break;
+			}
 			fault.error = pstrdup(DX_ERROR_RUNTIME);
 			fault.cause = psprintf("Resource \"%s\" can't be executed by this version.",
 								   task->uri);
@@ -744,23 +709,6 @@ enter(DxPass *pass, DxRun *run, DxBranch *branch)
 	}
 }
 
-/* A branch in a signal: state was woken: by a signal, or by its timeout. */
-static void
-wake_signal(DxPass *pass, DxRun *run, DxBranch *branch)
-{
-	DxMessage  *message = find_signal(run, branch);
-	DxFault		fault;
-
-	if (message != NULL)
-	{
-		take_signal(pass, run, branch, message);
-		return;
-	}
-	fault.error = pstrdup(DX_ERROR_TIMEOUT);
-	fault.cause = psprintf("No signal \"%s\" came in time.", branch->wait_for);
-	dx_branch_step_failed(pass, run, branch, &fault);
-}
-
 /* Is there something to do for this branch at the moment? */
 bool
 dx_branch_due(const DxPass *pass, const DxRun *run, const DxBranch *branch)
@@ -775,9 +723,15 @@ dx_branch_due(const DxPass *pass, const DxRun *run, const DxBranch *branch)
 			return branch->due_at <= pass->now;
 		case DX_PHASE_SIGNAL:
 			return branch->due_at <= pass->now ||
-				find_signal(unconstify(DxRun *, run), branch) != NULL;
+				dx_signal_here(run, branch);
 		case DX_PHASE_JOIN:
 			return dx_join_due(pass, run, branch);
+		case DX_PHASE_ACTIVITY:
+		case DX_PHASE_EVENT:
+		case DX_PHASE_CHILD:
+		case DX_PHASE_APPROVAL:
+		case DX_PHASE_TOKEN:
+			return branch->answers != NIL || branch->due_at <= pass->now;
 	}
 	return false;
 }
@@ -805,13 +759,20 @@ dx_branch_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 				pass_through(pass, run, branch);
 				break;
 			case DX_PHASE_SIGNAL:
-				wake_signal(pass, run, branch);
+				dx_signal_wake(pass, run, branch);
 				break;
 			case DX_PHASE_UNDO:
 				dx_undo_advance(pass, run, branch);
 				break;
 			case DX_PHASE_JOIN:
 				dx_join_advance(pass, run, branch);
+				break;
+			case DX_PHASE_ACTIVITY:
+			case DX_PHASE_EVENT:
+			case DX_PHASE_CHILD:
+			case DX_PHASE_APPROVAL:
+			case DX_PHASE_TOKEN:
+				dx_branch_wake(pass, run, branch);
 				break;
 		}
 	} while (!branch->gone && !dx_status_ended(run->status) &&

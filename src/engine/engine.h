@@ -46,14 +46,26 @@ typedef enum DxPhase
 	DX_PHASE_TIMER = 3,			/* in a Wait state */
 	DX_PHASE_SIGNAL = 4,		/* waits for a signal */
 	DX_PHASE_JOIN = 5,			/* waits for its child branches */
-	DX_PHASE_UNDO = 6			/* compensates */
+	DX_PHASE_UNDO = 6,			/* compensates */
+	DX_PHASE_ACTIVITY = 7,		/* waits for a worker's outcome */
+	DX_PHASE_EVENT = 8,			/* waits for an event */
+	DX_PHASE_CHILD = 9,			/* waits for a child run */
+	DX_PHASE_APPROVAL = 10,		/* waits for decisions */
+	DX_PHASE_TOKEN = 11			/* waits for whoever has the task token */
 } DxPhase;
 
 /* Kinds of message in the inbox.  Stored. */
 typedef enum DxMessageKind
 {
 	DX_MESSAGE_SIGNAL = 1,
-	DX_MESSAGE_CANCEL = 2
+	DX_MESSAGE_CANCEL = 2,
+	DX_MESSAGE_COMPLETED = 3,	/* a task's output */
+	DX_MESSAGE_FAILED = 4,		/* a task's error */
+	DX_MESSAGE_EXPIRED = 5,		/* a task's time is over */
+	DX_MESSAGE_EVENT = 6,
+	DX_MESSAGE_DECIDED = 7,		/* about an intent */
+	DX_MESSAGE_CHILD = 8,		/* a child run has ended */
+	DX_MESSAGE_TERMINATE = 9	/* from the parent run */
 } DxMessageKind;
 
 /* Kinds of history event.  Stored; named by dx_event_name. */
@@ -80,6 +92,13 @@ typedef enum DxEventKind
 	DX_EVENT_RUN_REDRIVEN = 19,
 	DX_EVENT_MESSAGE_LATE = 20,
 	DX_EVENT_BRANCHES_STARTED = 21,
+	DX_EVENT_ACTIVITY_SCHEDULED = 40,
+	DX_EVENT_EVENT_RECEIVED = 41,
+	DX_EVENT_CHILD_STARTED = 42,
+	DX_EVENT_INTENT_OPENED = 43,
+	DX_EVENT_INTENT_DECIDED = 44,
+	DX_EVENT_EMITTED = 45,
+	DX_EVENT_RUN_CONTINUED = 46,
 	DX_EVENT_COMPENSABLE_SUCCEEDED = 22 /* a step_succeeded that can be undone */
 } DxEventKind;
 
@@ -91,6 +110,9 @@ typedef struct DxMessage
 	Jsonb	   *payload;
 	Oid			sender;
 	TimestampTz sent_at;
+	int32		branch;			/* that it answers, -1: any */
+	pg_uuid_t	ticket;			/* then: what was asked, */
+	int32		epoch;			/* and at which attempt; 0: any */
 	bool		consumed;
 } DxMessage;
 
@@ -136,6 +158,14 @@ typedef struct DxBranch
 	int32		stored_results; /* results that wait in the table */
 	bool		data_changed;	/* data or items: large, so not written in vain */
 	Jsonb	   *variables;		/* NULL: none */
+	bool		ticketed;
+	pg_uuid_t	ticket;			/* what answers from outside refer to */
+	List	   *answers;		/* of DxMessage *, to ticket and attempt */
+	bool		answered;		/* what was handed out is settled already */
+	DxPhase		stored_phase;	/* as loaded: to see what is given up */
+	int32		stored_attempt;
+	bool		stored_ticketed;
+	pg_uuid_t	stored_ticket;
 	bool		stored;			/* has a row */
 	bool		changed;
 	bool		gone;			/* to be deleted */
@@ -153,6 +183,13 @@ typedef struct DxRun
 	DxRunStatus status;
 	DxRunStatus final_status;	/* while COMPENSATING or INCIDENT in it */
 	int16		durability;
+	int16		priority;
+	Oid			requester;		/* session user of the start, if another */
+	bool		has_parent;
+	pg_uuid_t	parent_run;
+	int32		parent_branch;	/* -1: nobody waits */
+	int16		depth;			/* of children of children */
+	int32		children;		/* runs started, ever */
 	int32		seq;			/* last history event */
 	int32		last_branch;	/* highest branch number used */
 	int32		undone_to;		/* events up to here are compensated */
@@ -206,6 +243,7 @@ typedef struct DxPass
 	bool		over;			/* the budget is spent, or the pass has to end */
 	List	   *runs;			/* of DxRun * */
 	List	   *events;			/* of DxEvent *, not written yet */
+	List	   *handouts;		/* of DxHandout *, written with the pass */
 	DxPassResult *result;
 } DxPass;
 
@@ -331,7 +369,8 @@ extern void dx_run_fail(DxPass *pass, DxRun *run, DxRunStatus final_status,
 extern void dx_run_time_out(DxPass *pass, DxRun *run);
 extern void dx_run_end(DxPass *pass, DxRun *run, DxRunStatus status);
 extern void dx_run_incident(DxPass *pass, DxRun *run, const DxFault *fault);
-extern void dx_run_terminate(DxPass *pass, DxRun *run, const char *reason);
+extern void dx_run_terminate(DxPass *pass, DxRun *run, const char *reason,
+							 Oid actor);
 extern void dx_run_redrive(DxPass *pass, DxRun *run);
 extern char *dx_run_status_text(const pg_uuid_t *run_id, bool *ended);
 
@@ -356,6 +395,75 @@ extern bool dx_budget_spent(DxPass *pass);
 #define DX_MAX_CONFLICTS	25
 extern TimestampTz dx_conflict_retry_at(int conflicts);
 extern TimestampTz dx_after_seconds(TimestampTz from, double seconds);
+
+/* No Retry: it would not help. */
+extern void dx_branch_gave_up(DxPass *pass, DxRun *run, DxBranch *branch,
+							  const DxFault *fault);
+extern Jsonb *dx_json_timestamp(TimestampTz at);
+extern Jsonb *dx_json_uuid(const pg_uuid_t *uuid);
+
+/* ---------- signal.c ---------- */
+
+extern void dx_signal_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
+extern void dx_signal_wake(DxPass *pass, DxRun *run, DxBranch *branch);
+extern bool dx_signal_here(const DxRun *run, const DxBranch *branch);
+extern List *dx_names_split(const char *names, bool *all);
+
+/* ---------- resource.c: Tasks that are done outside of the pass ---------- */
+
+/* What a branch asks of the outside; written when the pass is. */
+typedef struct DxHandout
+{
+	DxResourceKind kind;
+	DxRun	   *run;
+	DxBranch   *branch;
+	DxPhase		phase;
+	pg_uuid_t	ticket;
+	int32		epoch;
+	void	   *what;			/* of the kind */
+} DxHandout;
+
+/* What a room above does for a kind of resource. */
+typedef struct DxResource
+{
+	/* A branch has come to the Task; its effective input is evaluated. */
+	void		(*enter) (DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
+
+	/* Answers have come (branch->answers), or the branch's timer is over. */
+	void		(*wake) (DxPass *pass, DxRun *run, DxBranch *branch);
+
+	/* After an incident: waits on, or begins anew by phase READY. */
+	void		(*resume) (DxPass *pass, DxRun *run, DxBranch *branch);
+} DxResource;
+
+extern void dx_resource_register(DxResourceKind kind, const DxResource *resource);
+extern const DxResource *dx_resource_of(DxResourceKind kind);
+extern void dx_handout_register(void (*write) (DxPass *pass));
+extern void dx_handouts_write(DxPass *pass);
+extern DxHandout *dx_handout(DxPass *pass, DxRun *run, DxBranch *branch,
+							 DxResourceKind kind, DxPhase phase, void *what);
+extern bool dx_handout_valid(const DxHandout *handout);
+extern bool dx_branch_gives_up(const DxBranch *branch);
+extern void dx_branch_ticket(DxBranch *branch);
+extern void dx_branch_new_ticket(DxBranch *branch);
+extern void dx_branch_wake(DxPass *pass, DxRun *run, DxBranch *branch);
+extern void dx_branch_resume(DxPass *pass, DxRun *run, DxBranch *branch);
+extern DxMessage *dx_branch_answer(DxBranch *branch);
+extern void dx_answers_match(DxRun *run);
+extern void dx_answers_late(DxPass *pass, DxRun *run);
+extern void dx_message_late(DxPass *pass, DxRun *run, DxMessage *message);
+
+#define DX_PHASE_IS_OUTSIDE(phase) \
+	((phase) >= DX_PHASE_ACTIVITY && (phase) <= DX_PHASE_TOKEN)
+
+/* ---------- token.c ---------- */
+
+extern char *dx_token_text(const pg_uuid_t *ticket, int32 epoch);
+extern bool dx_token_parse(const char *token, pg_uuid_t *ticket, int32 *epoch);
+
+/* ---------- lease.c ---------- */
+
+extern void dx_leases_expire(Oid owner);
 
 /* ---------- join.c: Parallel and Map ---------- */
 
@@ -459,6 +567,16 @@ typedef struct DxStart
 	char	   *traceparent;
 	int16		priority;
 	int16		durability;
+
+	/* for who is not an application: all zero otherwise */
+	TimestampTz due_at;			/* not before; 0: now */
+	bool		any_input;		/* a run with the key may have another */
+	const pg_uuid_t *run_id;	/* the id that it gets */
+	const pg_uuid_t *parent;	/* of a child: */
+	int32		parent_branch;	/* -1: nobody waits */
+	int16		close_policy;	/* DxClosePolicy */
+	int16		depth;
+	Oid			requester;
 } DxStart;
 
 extern void dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,

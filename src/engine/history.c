@@ -39,6 +39,13 @@ static const char *const event_names[] =
 	[DX_EVENT_RUN_REDRIVEN] = "run_redriven",
 	[DX_EVENT_MESSAGE_LATE] = "message_late",
 	[DX_EVENT_BRANCHES_STARTED] = "branches_started",
+	[DX_EVENT_ACTIVITY_SCHEDULED] = "activity_scheduled",
+	[DX_EVENT_EVENT_RECEIVED] = "event_received",
+	[DX_EVENT_CHILD_STARTED] = "child_started",
+	[DX_EVENT_INTENT_OPENED] = "intent_opened",
+	[DX_EVENT_INTENT_DECIDED] = "intent_decided",
+	[DX_EVENT_EMITTED] = "emitted",
+	[DX_EVENT_RUN_CONTINUED] = "run_continued",
 	[DX_EVENT_COMPENSABLE_SUCCEEDED] = "step_succeeded",
 };
 

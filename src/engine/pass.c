@@ -90,7 +90,12 @@ has_work(DxPass *pass, DxRun *run)
 		return run->messages != NIL;
 	foreach(lc, run->messages)
 	{
-		if (((DxMessage *) lfirst(lc))->kind != DX_MESSAGE_SIGNAL)
+		DxMessage  *message = lfirst(lc);
+
+		if (message->consumed || message->kind == DX_MESSAGE_SIGNAL)
+			continue;
+		/* What answers a branch waits until a person has looked. */
+		if (run->status != DX_RUN_INCIDENT || message->branch < 0)
 			return true;
 	}
 	if (run->status == DX_RUN_INCIDENT)

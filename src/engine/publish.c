@@ -161,10 +161,11 @@ check_resource(void *arg, DxResourceKind *kind, const char **target,
 						   "Write signal:name.", "the signal has no name");
 			break;
 		case DX_RESOURCE_COMPENSATE:
+		case DX_RESOURCE_ACTIVITY:
 			break;
 		default:
 			dx_problem(problems, pointer, "UNSUPPORTED_RESOURCE",
-					   "Use sql:schema.function, signal:name or compensate:.",
+					   "Use sql:schema.function, activity:name, signal:name, event:name, approval:name, workflow:name, emit:topic or compensate:.",
 					   "resource \"%s\" can't be executed", uri);
 	}
 }

@@ -207,7 +207,7 @@ dx_run_incident(DxPass *pass, DxRun *run, const DxFault *fault)
 
 /* Stops a run now; no user code runs. */
 void
-dx_run_terminate(DxPass *pass, DxRun *run, const char *reason)
+dx_run_terminate(DxPass *pass, DxRun *run, const char *reason, Oid actor)
 {
 	run->error = pstrdup("Terminated");
 	run->cause = reason ? pstrdup(reason) : NULL;
@@ -215,7 +215,7 @@ dx_run_terminate(DxPass *pass, DxRun *run, const char *reason)
 	dx_run_set_status(run, DX_RUN_TERMINATED);
 	run->final_status = DX_RUN_NONE;
 	run->finished_at = dx_now();
-	dx_event_by(pass, run, DX_EVENT_RUN_TERMINATED, GetUserId(),
+	dx_event_by(pass, run, DX_EVENT_RUN_TERMINATED, actor,
 				reason ? dx_payload("reason", dx_json_string(reason), NULL) : NULL);
 	pass->result->ended++;
 	dx_wake_ended(&run->id);
@@ -235,7 +235,7 @@ resume_incident(DxPass *pass, DxRun *run)
 	{
 		DxBranch   *branch = lfirst(lc);
 
-		branch->due_at = pass->now;
+		dx_branch_resume(pass, run, branch);
 		branch->retries = NULL;
 		branch->nretries = 0;
 		branch->conflicts = 0;
@@ -327,8 +327,7 @@ take_cancel(DxPass *pass, DxRun *run, DxMessage *message)
 	message->consumed = true;
 	if (run->final_status != DX_RUN_NONE || dx_status_ended(run->status))
 	{
-		dx_event_by(pass, run, DX_EVENT_MESSAGE_LATE, message->sender,
-					dx_payload("message", dx_json_string("cancel"), NULL));
+		dx_message_late(pass, run, message);
 		return;
 	}
 	fault.cause = message->payload ?
@@ -336,6 +335,19 @@ take_cancel(DxPass *pass, DxRun *run, DxMessage *message)
 	dx_event_by(pass, run, DX_EVENT_CANCEL_REQUESTED, message->sender,
 				message->payload);
 	dx_run_fail(pass, run, DX_RUN_CANCELLED, &fault);
+}
+
+/* The parent run has ended, and its children end with it. */
+static void
+take_terminate(DxPass *pass, DxRun *run, DxMessage *message)
+{
+	message->consumed = true;
+	if (dx_status_ended(run->status))
+		dx_message_late(pass, run, message);
+	else
+		dx_run_terminate(pass, run, message->payload ?
+						 dx_json_get_text(message->payload, "reason") : NULL,
+						 message->sender);
 }
 
 static void
@@ -347,8 +359,12 @@ take_commands(DxPass *pass, DxRun *run)
 	{
 		DxMessage  *message = lfirst(lc);
 
-		if (!message->consumed && message->kind == DX_MESSAGE_CANCEL)
+		if (message->consumed)
+			continue;
+		if (message->kind == DX_MESSAGE_CANCEL)
 			take_cancel(pass, run, message);
+		else if (message->kind == DX_MESSAGE_TERMINATE)
+			take_terminate(pass, run, message);
 	}
 }
 
@@ -362,12 +378,8 @@ note_late_messages(DxPass *pass, DxRun *run)
 	{
 		DxMessage  *message = lfirst(lc);
 
-		if (message->consumed)
-			continue;
-		message->consumed = true;
-		dx_event_by(pass, run, DX_EVENT_MESSAGE_LATE, message->sender,
-					dx_payload("message", dx_json_string(message->name ? message->name : "cancel"),
-							   "payload", message->payload, NULL));
+		if (!message->consumed)
+			dx_message_late(pass, run, message);
 	}
 }
 
@@ -423,6 +435,8 @@ dx_run_advance(DxPass *pass, DxRun *run)
 
 	if (dx_status_ended(run->status))
 		note_late_messages(pass, run);
+	else if (run->status != DX_RUN_INCIDENT)
+		dx_answers_late(pass, run);
 }
 
 /*

@@ -27,7 +27,8 @@ static DxStatement due_statement = {
 #define INBOX_IS_WORK \
 	"(i.kind <> 1" \
 	" OR EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = i.run_id" \
-	" AND b.phase = 4 AND b.wait_for = i.name)" \
+	" AND b.phase = 4 AND (b.wait_for = i.name OR i.name = ANY" \
+	" (pg_catalog.regexp_split_to_array(b.wait_for, '[|&]'))))" \
 	" OR NOT EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = i.run_id))"
 
 static DxStatement inbox_statement = {
@@ -50,6 +51,10 @@ static DxStatement owners_statement = {
 	" (SELECT b.due_at FROM dealix.branch b WHERE b.owner = o.owner"
 	" AND b.due_at > $1 ORDER BY b.due_at LIMIT 1)"
 	" FROM o WHERE o.owner IS NOT NULL"
+	" UNION ALL SELECT t.owner, pg_catalog.count(*) FILTER (WHERE t.expires_at <= $1),"
+	" pg_catalog.min(t.expires_at) FILTER (WHERE t.expires_at > $1)"
+	" FROM (SELECT owner::pg_catalog.oid, expires_at FROM dealix.activity_task"
+	" WHERE expires_at IS NOT NULL ORDER BY expires_at LIMIT 1000) t GROUP BY t.owner"
 	" UNION ALL SELECT i.owner::pg_catalog.oid, pg_catalog.count(*), NULL"
 	" FROM dealix.inbox i WHERE " INBOX_IS_WORK " GROUP BY i.owner",
 	1, {TIMESTAMPTZOID}
@@ -115,6 +120,8 @@ dx_scan_due(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids)
 	int			n = 0;
 
 	dx_engine_enter(&saved);
+	if (cursor->due_at == 0 && cursor->inbox_id == 0 && dx_database_at_home())
+		dx_leases_expire(owner);
 	if (!cursor->branches_done)
 		n = scan_branches(owner, cursor, max, ids);
 	if (n < max)

@@ -18,8 +18,8 @@
 #include "utils/syscache.h"
 
 /* Columns of the tables, as bulk inserts count them. */
-#define RUN_COLUMNS		23
-#define BRANCH_COLUMNS	17
+#define RUN_COLUMNS		29
+#define BRANCH_COLUMNS	18
 
 typedef struct Version
 {
@@ -37,11 +37,14 @@ static DxStatement version_statement = {
 
 static DxStatement run_statement = {
 	"INSERT INTO dealix.run (run_id, created_at, workflow_id, version_id, owner,"
-	" status, priority, durability, key, correlation_id, traceparent, input)"
-	" VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11)"
+	" status, priority, durability, key, correlation_id, traceparent, input,"
+	" requester, parent_run, parent_branch, close_policy, depth)"
+	" VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
+	" $15, $16)"
 	" ON CONFLICT (workflow_id, owner, key) WHERE key IS NOT NULL DO NOTHING",
-	11, {UUIDOID, TIMESTAMPTZOID, INT4OID, INT4OID, OIDOID, INT2OID, INT2OID,
-	TEXTOID, TEXTOID, TEXTOID, JSONBOID}
+	16, {UUIDOID, TIMESTAMPTZOID, INT4OID, INT4OID, OIDOID, INT2OID, INT2OID,
+	TEXTOID, TEXTOID, TEXTOID, JSONBOID, OIDOID, UUIDOID, INT4OID, INT2OID,
+	INT2OID}
 };
 
 static DxStatement branch_statement = {
@@ -133,7 +136,7 @@ take_existing(const DxStart *start, const Version *version, Oid owner,
 	same = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0],
 									  SPI_tuptable->tupdesc, 2, &isnull));
 	SPI_freetuptable(SPI_tuptable);
-	if (!same)
+	if (!same && !start->any_input)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNIQUE_VIOLATION),
 				 errmsg("key \"%s\" of workflow \"%s\" was already used with another input",
@@ -142,13 +145,26 @@ take_existing(const DxStart *start, const Version *version, Oid owner,
 				 errhint("Use a key that stands for this input, or the run that exists.")));
 }
 
+/*
+ * Who asks for the run, if it is not the owner himself: an approver of it must
+ * be somebody else.
+ */
+static Oid
+requester_of(const DxStart *start, Oid owner)
+{
+	if (start->parent != NULL)
+		return start->requester;
+	return GetSessionUserId() == owner ? InvalidOid : GetSessionUserId();
+}
+
 static bool
 insert_run(const DxStart *start, const Version *version, Oid owner,
 		   Jsonb *input, const char *key, const pg_uuid_t *run_id,
 		   TimestampTz now)
 {
-	Datum		values[11];
-	char		nulls[11];
+	Datum		values[16];
+	char		nulls[16];
+	Oid			requester = requester_of(start, owner);
 
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = UUIDPGetDatum(run_id);
@@ -171,6 +187,13 @@ insert_run(const DxStart *start, const Version *version, Oid owner,
 	else
 		nulls[9] = 'n';
 	values[10] = JsonbPGetDatum(input);
+	values[11] = ObjectIdGetDatum(requester);
+	nulls[11] = OidIsValid(requester) ? ' ' : 'n';
+	values[12] = UUIDPGetDatum(start->parent);
+	values[13] = Int32GetDatum(start->parent_branch);
+	nulls[12] = nulls[13] = start->parent ? ' ' : 'n';
+	values[14] = Int16GetDatum(start->close_policy);
+	values[15] = Int16GetDatum(start->depth);
 	(void) dx_execute(&run_statement, values, nulls, false, 0);
 	return SPI_processed == 1;
 }
@@ -191,11 +214,17 @@ static void
 start_keyed(const DxStart *start, const Version *version, Oid owner,
 			Jsonb *input, const char *key, pg_uuid_t *run_id, TimestampTz now)
 {
-	dx_uuid_v7(run_id);
+	if (start->run_id != NULL)
+		*run_id = *start->run_id;
+	else
+		dx_uuid_v7(run_id);
 	if (insert_run(start, version, owner, input, key, run_id, now))
 	{
-		insert_branch(owner, run_id, now);
-		dx_wake_run(owner, run_id);
+		insert_branch(owner, run_id, start->due_at ? start->due_at : now);
+		if (start->due_at > now)
+			dx_wake_at(start->due_at);
+		else
+			dx_wake_run(owner, run_id);
 	}
 	else
 		take_existing(start, version, owner, input, key, run_id);
@@ -232,6 +261,9 @@ add_run(DxBulk *bulk, const DxStart *start, const Version *version, Oid owner,
 	nulls[18] = nulls[19] = nulls[20] = true;	/* error, cause, chain */
 	values[21] = JsonbPGetDatum(input);
 	nulls[22] = true;			/* output */
+	values[23] = ObjectIdGetDatum(requester_of(start, owner));
+	nulls[23] = !OidIsValid(requester_of(start, owner));
+	nulls[24] = nulls[25] = true;	/* parent_run, parent_branch */
 	dx_bulk_add(bulk, values, nulls);
 }
 

@@ -13,6 +13,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "engine/columns.h"
 #include "engine/engine.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -22,7 +23,8 @@
 	"run_id, workflow_id, version_id, owner::pg_catalog.oid, status," \
 	" final_status, durability, history_seq, last_branch, undone_to," \
 	" created_at, started_at, finished_at, deadline, key, correlation_id," \
-	" traceparent, error, cause, chain, input, output"
+	" traceparent, error, cause, chain, input, output, priority," \
+	" requester::pg_catalog.oid, parent_run, parent_branch, depth, children"
 
 static DxStatement claim_statement = {
 	"SELECT " RUN_COLUMNS " FROM dealix.run WHERE run_id = ANY ($1)"
@@ -38,13 +40,14 @@ static DxStatement claim_wait_statement = {
 
 static DxStatement branch_statement = {
 	"SELECT run_id, branch, parent, item, phase, state, attempt, conflicts,"
-	" due_at, entered_at, wait_for, retries, counts, data, items, variables"
+	" due_at, entered_at, wait_for, retries, counts, data, items, variables, ticket"
 	" FROM dealix.branch WHERE run_id = ANY ($1) ORDER BY run_id, branch",
 	1, {UUIDARRAYOID}
 };
 
 static DxStatement inbox_statement = {
-	"SELECT run_id, inbox_id, kind, name, payload, sender::pg_catalog.oid, sent_at"
+	"SELECT run_id, inbox_id, kind, name, payload, sender::pg_catalog.oid, sent_at,"
+	" branch, ticket, epoch"
 	" FROM dealix.inbox WHERE run_id = ANY ($1) ORDER BY run_id, inbox_id",
 	1, {UUIDARRAYOID}
 };
@@ -54,34 +57,36 @@ static DxStatement run_statement = {
 	" history_seq = u.seq, last_branch = u.last_branch, undone_to = u.undone_to,"
 	" started_at = u.started_at, finished_at = u.finished_at,"
 	" deadline = u.deadline, error = u.error, cause = u.cause,"
-	" chain = u.chain, output = u.output"
-	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+	" chain = u.chain, output = u.output, children = u.children"
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 	" AS u(run_id, status, final_status, seq, last_branch, undone_to,"
-	" started_at, finished_at, deadline, error, cause, chain, output)"
+	" started_at, finished_at, deadline, error, cause, chain, output, children)"
 	" WHERE r.run_id = u.run_id",
-	13, {UUIDARRAYOID, INT2ARRAYOID, INT2ARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
+	14, {UUIDARRAYOID, INT2ARRAYOID, INT2ARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
 	INT4ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
-	TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BYTEAARRAYOID, JSONBARRAYOID}
+	TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BYTEAARRAYOID, JSONBARRAYOID,
+	INT4ARRAYOID}
 };
 
 #define BRANCH_ARRAYS \
 	UUIDARRAYOID, OIDARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT4ARRAYOID, \
 	INT2ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, \
 	TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, \
-	TEXTARRAYOID, BOOLARRAYOID, JSONBARRAYOID, JSONBARRAYOID, JSONBARRAYOID
-#define BRANCH_NARRAYS 18
+	TEXTARRAYOID, BOOLARRAYOID, JSONBARRAYOID, JSONBARRAYOID, JSONBARRAYOID, \
+	UUIDARRAYOID
+#define BRANCH_NARRAYS 19
 #define BRANCH_UNNEST \
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11," \
-	" $12, $13, $14, $15, $16, $17, $18) AS u(run_id, owner, branch, parent," \
+	" $12, $13, $14, $15, $16, $17, $18, $19) AS u(run_id, owner, branch, parent," \
 	" item, phase, state, attempt, conflicts, due_at, entered_at, wait_for," \
-	" retries, counts, data_changed, data, items, variables)"
+	" retries, counts, data_changed, data, items, variables, ticket)"
 
 static DxStatement branch_insert_statement = {
 	"INSERT INTO dealix.branch (run_id, owner, branch, parent, item, phase,"
 	" state, attempt, conflicts, due_at, entered_at, wait_for, retries, counts,"
-	" data, items, variables) SELECT run_id, owner, branch, parent, item, phase,"
+	" data, items, variables, ticket) SELECT run_id, owner, branch, parent, item, phase,"
 	" state, attempt, conflicts, due_at, entered_at, wait_for, retries::int[],"
-	" counts::int[], data, items, variables" BRANCH_UNNEST,
+	" counts::int[], data, items, variables, ticket" BRANCH_UNNEST,
 	BRANCH_NARRAYS, {BRANCH_ARRAYS}
 };
 
@@ -94,7 +99,7 @@ static DxStatement branch_update_statement = {
 	" counts = u.counts::int[],"
 	" data = CASE WHEN u.data_changed THEN u.data ELSE b.data END,"
 	" items = CASE WHEN u.data_changed THEN u.items ELSE b.items END,"
-	" variables = u.variables" BRANCH_UNNEST
+	" variables = u.variables, ticket = u.ticket" BRANCH_UNNEST
 	" WHERE b.run_id = u.run_id AND b.branch = u.branch",
 	BRANCH_NARRAYS, {BRANCH_ARRAYS}
 };
@@ -133,107 +138,6 @@ static DxStatement key_delete_statement = {
 	1, {UUIDARRAYOID}
 };
 
-/* ---------- array parameters ---------- */
-
-/* Arrays that are filled row by row and become a statement's parameters. */
-typedef struct Columns
-{
-	int			ncolumns;
-	int			nrows;
-	Oid		   *types;			/* of the elements */
-	Datum	  **values;
-	bool	  **nulls;
-	int			next;			/* column that put() fills next */
-} Columns;
-
-static Columns *
-columns_make(const DxStatement *statement, int max_rows)
-{
-	Columns    *columns = palloc0(sizeof(Columns));
-	int			i;
-
-	columns->ncolumns = statement->nargs;
-	columns->types = palloc(sizeof(Oid) * statement->nargs);
-	columns->values = palloc(sizeof(Datum *) * statement->nargs);
-	columns->nulls = palloc(sizeof(bool *) * statement->nargs);
-	for (i = 0; i < statement->nargs; i++)
-	{
-		columns->types[i] = get_element_type(statement->argtypes[i]);
-		columns->values[i] = palloc(sizeof(Datum) * max_rows);
-		columns->nulls[i] = palloc(sizeof(bool) * max_rows);
-	}
-	return columns;
-}
-
-static void
-put(Columns *columns, Datum value, bool isnull)
-{
-	Assert(columns->next < columns->ncolumns);
-	columns->values[columns->next][columns->nrows] = value;
-	columns->nulls[columns->next][columns->nrows] = isnull;
-	if (++columns->next == columns->ncolumns)
-	{
-		columns->next = 0;
-		columns->nrows++;
-	}
-}
-
-static void
-put_text(Columns *columns, const char *text)
-{
-	put(columns, text ? CStringGetTextDatum(text) : (Datum) 0, text == NULL);
-}
-
-static void
-put_jsonb(Columns *columns, const Jsonb *json)
-{
-	put(columns, PointerGetDatum(json), json == NULL);
-}
-
-static void
-put_time(Columns *columns, TimestampTz at, TimestampTz none)
-{
-	put(columns, TimestampTzGetDatum(at), at == none);
-}
-
-static void
-columns_execute(DxStatement *statement, Columns *columns)
-{
-	Datum		values[lengthof(statement->argtypes)];
-	int			lbound = 1;
-	int			i;
-
-	Assert(columns->next == 0);
-	if (columns->nrows == 0)
-		return;
-	for (i = 0; i < columns->ncolumns; i++)
-	{
-		int16		typlen;
-		bool		typbyval;
-		char		typalign;
-
-		get_typlenbyvalalign(columns->types[i], &typlen, &typbyval, &typalign);
-		values[i] = PointerGetDatum(construct_md_array(columns->values[i],
-													   columns->nulls[i], 1,
-													   &columns->nrows, &lbound,
-													   columns->types[i], typlen,
-													   typbyval, typalign));
-	}
-	(void) dx_execute(statement, values, NULL, false, 0);
-}
-
-static Datum
-uuid_array(const pg_uuid_t *ids, int nids)
-{
-	Datum	   *values = palloc(sizeof(Datum) * Max(nids, 1));
-	int			i;
-
-	for (i = 0; i < nids; i++)
-		values[i] = UUIDPGetDatum(&ids[i]);
-	return PointerGetDatum(construct_array(values, nids, UUIDOID, UUID_LEN,
-										   false, TYPALIGN_CHAR));
-}
-
 static Datum
 run_ids(List *runs)
 {
@@ -242,109 +146,51 @@ run_ids(List *runs)
 
 	foreach(lc, runs)
 		ids[foreach_current_index(lc)] = ((DxRun *) lfirst(lc))->id;
-	return uuid_array(ids, list_length(runs));
+	return dx_uuid_array(ids, list_length(runs));
 }
 
 /* ---------- reading ---------- */
-
-/* A row of SPI_tuptable, read column by column. */
-typedef struct Row
-{
-	HeapTuple	tuple;
-	TupleDesc	desc;
-	int			column;			/* the one read last */
-	bool		isnull;
-} Row;
-
-static Datum
-get(Row *row)
-{
-	return SPI_getbinval(row->tuple, row->desc, ++row->column, &row->isnull);
-}
-
-static int32
-get_int4(Row *row)
-{
-	return DatumGetInt32(get(row));
-}
-
-static int16
-get_int2(Row *row)
-{
-	return DatumGetInt16(get(row));
-}
-
-static TimestampTz
-get_time(Row *row, TimestampTz none)
-{
-	Datum		value = get(row);
-
-	return row->isnull ? none : DatumGetTimestampTz(value);
-}
-
-static char *
-get_text(Row *row)
-{
-	Datum		value = get(row);
-
-	return row->isnull ? NULL : TextDatumGetCString(value);
-}
-
-static Jsonb *
-get_jsonb(Row *row)
-{
-	Datum		value = get(row);
-
-	return row->isnull ? NULL : DatumGetJsonbPCopy(value);
-}
-
-/* An int4 array; NULL and *n = 0 for NULL. */
-static int32 *
-get_ints(Row *row, int *n)
-{
-	Datum		value = get(row);
-	ArrayType  *array;
-
-	*n = 0;
-	if (row->isnull)
-		return NULL;
-	array = DatumGetArrayTypePCopy(value);
-	*n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-	return (int32 *) ARR_DATA_PTR(array);
-}
 
 static DxRun *
 read_run(HeapTuple tuple, TupleDesc desc)
 {
 	DxRun	   *run = palloc0(sizeof(DxRun));
-	Row			row = {tuple, desc, 0, false};
+	DxRow			row = {tuple, desc, 0, false};
 	Datum		chain;
 
-	run->id = *DatumGetUUIDP(get(&row));
-	run->workflow_id = get_int4(&row);
-	run->version_id = get_int4(&row);
-	run->owner = DatumGetObjectId(get(&row));
-	run->status = get_int2(&row);
-	run->final_status = get_int2(&row);
-	run->durability = get_int2(&row);
-	run->seq = get_int4(&row);
-	run->last_branch = get_int4(&row);
-	run->undone_to = get_int4(&row);
-	run->created_at = get_time(&row, 0);
-	run->started_at = get_time(&row, 0);
-	run->finished_at = get_time(&row, 0);
-	run->deadline = get_time(&row, DT_NOEND);
-	run->key = get_text(&row);
-	run->correlation_id = get_text(&row);
-	run->traceparent = get_text(&row);
-	run->error = get_text(&row);
-	run->cause = get_text(&row);
-	chain = get(&row);
+	run->id = *DatumGetUUIDP(dx_get(&row));
+	run->workflow_id = dx_get_int4(&row);
+	run->version_id = dx_get_int4(&row);
+	run->owner = DatumGetObjectId(dx_get(&row));
+	run->status = dx_get_int2(&row);
+	run->final_status = dx_get_int2(&row);
+	run->durability = dx_get_int2(&row);
+	run->seq = dx_get_int4(&row);
+	run->last_branch = dx_get_int4(&row);
+	run->undone_to = dx_get_int4(&row);
+	run->created_at = dx_get_time(&row, 0);
+	run->started_at = dx_get_time(&row, 0);
+	run->finished_at = dx_get_time(&row, 0);
+	run->deadline = dx_get_time(&row, DT_NOEND);
+	run->key = dx_get_text(&row);
+	run->correlation_id = dx_get_text(&row);
+	run->traceparent = dx_get_text(&row);
+	run->error = dx_get_text(&row);
+	run->cause = dx_get_text(&row);
+	chain = dx_get(&row);
 	if (!row.isnull)
 		memcpy(run->chain.head.bytes, VARDATA_ANY(DatumGetByteaPP(chain)),
 			   DX_HASH_LENGTH);
-	run->input = get_jsonb(&row);
-	run->output = get_jsonb(&row);
+	run->input = dx_get_jsonb(&row);
+	run->output = dx_get_jsonb(&row);
+	run->priority = dx_get_int2(&row);
+	run->requester = DatumGetObjectId(dx_get(&row));
+	if (row.isnull)
+		run->requester = InvalidOid;
+	run->has_parent = dx_get_uuid(&row, &run->parent_run);
+	run->parent_branch = dx_get_int4(&row);
+	run->depth = dx_get_int2(&row);
+	run->children = dx_get_int4(&row);
 	return run;
 }
 
@@ -360,7 +206,7 @@ dx_store_claim(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait)
 	Datum		values[1];
 	uint64		i;
 
-	values[0] = uuid_array(ids, nids);
+	values[0] = dx_uuid_array(ids, nids);
 	(void) dx_execute(wait ? &claim_wait_statement : &claim_statement,
 					  values, NULL, false, 0);
 	MemoryContextSwitchTo(pass->cxt);
@@ -373,31 +219,36 @@ dx_store_claim(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait)
 }
 
 static void
-read_branch(DxRun *run, Row *row)
+read_branch(DxRun *run, DxRow *row)
 {
 	DxBranch   *branch = palloc0(sizeof(DxBranch));
 	char	   *state;
 	int			n;
 	int32	   *counts;
 
-	branch->branch = get_int4(row);
-	branch->parent = get_int4(row);
-	branch->item = get_int4(row);
-	branch->phase = get_int2(row);
-	state = get_text(row);
-	branch->attempt = get_int4(row);
-	branch->conflicts = get_int4(row);
-	branch->due_at = get_time(row, DT_NOEND);
-	branch->entered_at = get_time(row, 0);
-	branch->wait_for = get_text(row);
-	branch->retries = get_ints(row, &branch->nretries);
-	counts = get_ints(row, &n);
+	branch->branch = dx_get_int4(row);
+	branch->parent = dx_get_int4(row);
+	branch->item = dx_get_int4(row);
+	branch->phase = dx_get_int2(row);
+	state = dx_get_text(row);
+	branch->attempt = dx_get_int4(row);
+	branch->conflicts = dx_get_int4(row);
+	branch->due_at = dx_get_time(row, DT_NOEND);
+	branch->entered_at = dx_get_time(row, 0);
+	branch->wait_for = dx_get_text(row);
+	branch->retries = dx_get_ints(row, &branch->nretries);
+	counts = dx_get_ints(row, &n);
 	if (n == DX_NCOUNTS)
 		memcpy(&branch->counts, counts, sizeof(DxCounts));
 	branch->stored_results = branch->counts.done;
-	branch->data = get_jsonb(row);
-	branch->items = get_jsonb(row);
-	branch->variables = get_jsonb(row);
+	branch->data = dx_get_jsonb(row);
+	branch->items = dx_get_jsonb(row);
+	branch->variables = dx_get_jsonb(row);
+	branch->ticketed = dx_get_uuid(row, &branch->ticket);
+	branch->stored_phase = branch->phase;
+	branch->stored_attempt = branch->attempt;
+	branch->stored_ticketed = branch->ticketed;
+	branch->stored_ticket = branch->ticket;
 	branch->stored = true;
 
 	if (state != NULL)
@@ -413,30 +264,35 @@ read_branch(DxRun *run, Row *row)
 }
 
 static void
-read_message(DxRun *run, Row *row)
+read_message(DxRun *run, DxRow *row)
 {
 	DxMessage  *message = palloc0(sizeof(DxMessage));
 
-	message->inbox_id = DatumGetInt64(get(row));
-	message->kind = get_int2(row);
-	message->name = get_text(row);
-	message->payload = get_jsonb(row);
-	message->sender = DatumGetObjectId(get(row));
-	message->sent_at = get_time(row, 0);
+	message->inbox_id = DatumGetInt64(dx_get(row));
+	message->kind = dx_get_int2(row);
+	message->name = dx_get_text(row);
+	message->payload = dx_get_jsonb(row);
+	message->sender = DatumGetObjectId(dx_get(row));
+	message->sent_at = dx_get_time(row, 0);
+	message->branch = dx_get_int4(row);
+	if (row->isnull)
+		message->branch = -1;
+	(void) dx_get_uuid(row, &message->ticket);
+	message->epoch = dx_get_int4(row);
 	run->messages = lappend(run->messages, message);
 }
 
 /* Hands each row of the result to the run that it belongs to. */
 static void
-merge_rows(List *runs, void (*read) (DxRun *run, Row *row))
+merge_rows(List *runs, void (*read) (DxRun *run, DxRow *row))
 {
 	ListCell   *lc = list_head(runs);
 	uint64		i;
 
 	for (i = 0; i < SPI_processed && lc != NULL; i++)
 	{
-		Row			row = {SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 0, false};
-		pg_uuid_t  *id = DatumGetUUIDP(get(&row));
+		DxRow			row = {SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 0, false};
+		pg_uuid_t  *id = DatumGetUUIDP(dx_get(&row));
 
 		while (lc != NULL &&
 			   memcmp(((DxRun *) lfirst(lc))->id.data, id->data, UUID_LEN) < 0)
@@ -457,6 +313,7 @@ dx_store_load(DxPass *pass, List *runs)
 {
 	MemoryContext oldcxt = CurrentMemoryContext;
 	Datum		values[1];
+	ListCell   *lc;
 
 	if (runs == NIL)
 		return;
@@ -471,6 +328,8 @@ dx_store_load(DxPass *pass, List *runs)
 	(void) dx_execute(&inbox_statement, values, NULL, false, 0);
 	MemoryContextSwitchTo(pass->cxt);
 	merge_rows(runs, read_message);
+	foreach(lc, runs)
+		dx_answers_match(lfirst(lc));
 	MemoryContextSwitchTo(oldcxt);
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -536,7 +395,7 @@ dx_store_history(DxPass *pass)
 static void
 write_runs(List *runs)
 {
-	Columns    *columns = columns_make(&run_statement, list_length(runs));
+	DxColumns  *columns = dx_columns_make(&run_statement, list_length(runs));
 	ListCell   *lc;
 
 	foreach(lc, runs)
@@ -545,22 +404,22 @@ write_runs(List *runs)
 
 		if (!run->changed)
 			continue;
-		put(columns, UUIDPGetDatum(&run->id), false);
-		put(columns, Int16GetDatum(run->status), false);
-		put(columns, Int16GetDatum(run->final_status), false);
-		put(columns, Int32GetDatum(run->seq), false);
-		put(columns, Int32GetDatum(run->last_branch), false);
-		put(columns, Int32GetDatum(run->undone_to), false);
-		put_time(columns, run->started_at, 0);
-		put_time(columns, run->finished_at, 0);
-		put_time(columns, run->deadline, DT_NOEND);
-		put_text(columns, run->error);
-		put_text(columns, run->cause);
-		put(columns, PointerGetDatum(make_bytes(run->chain.head.bytes, DX_HASH_LENGTH)),
-			false);
-		put_jsonb(columns, run->output);
+		dx_put(columns, UUIDPGetDatum(&run->id), false);
+		dx_put(columns, Int16GetDatum(run->status), false);
+		dx_put(columns, Int16GetDatum(run->final_status), false);
+		dx_put(columns, Int32GetDatum(run->seq), false);
+		dx_put(columns, Int32GetDatum(run->last_branch), false);
+		dx_put(columns, Int32GetDatum(run->undone_to), false);
+		dx_put_time(columns, run->started_at, 0);
+		dx_put_time(columns, run->finished_at, 0);
+		dx_put_time(columns, run->deadline, DT_NOEND);
+		dx_put_text(columns, run->error);
+		dx_put_text(columns, run->cause);
+		dx_put_bytes(columns, run->chain.head.bytes, DX_HASH_LENGTH);
+		dx_put_jsonb(columns, run->output);
+		dx_put_int4(columns, run->children);
 	}
-	columns_execute(&run_statement, columns);
+	dx_columns_execute(&run_statement, columns);
 }
 
 /* As the text of an array: unnest would take an array apart. */
@@ -580,35 +439,36 @@ ints_text(const int32 *values, int n)
 }
 
 static void
-put_branch(Columns *columns, const DxRun *run, const DxBranch *branch)
+put_branch(DxColumns *columns, const DxRun *run, const DxBranch *branch)
 {
-	put(columns, UUIDPGetDatum(&run->id), false);
-	put(columns, ObjectIdGetDatum(run->owner), false);
-	put(columns, Int32GetDatum(branch->branch), false);
-	put(columns, Int32GetDatum(branch->parent), false);
-	put(columns, Int32GetDatum(branch->item), false);
-	put(columns, Int16GetDatum(branch->phase), false);
-	put_text(columns, branch->state ? branch->state->name : NULL);
-	put(columns, Int32GetDatum(branch->attempt), false);
-	put(columns, Int32GetDatum(branch->conflicts), false);
-	put_time(columns, branch->due_at, DT_NOEND);
-	put_time(columns, branch->entered_at, 0);
-	put_text(columns, branch->wait_for);
-	put_text(columns, ints_text(branch->retries, branch->nretries));
-	put_text(columns, branch->phase == DX_PHASE_JOIN ?
+	dx_put(columns, UUIDPGetDatum(&run->id), false);
+	dx_put(columns, ObjectIdGetDatum(run->owner), false);
+	dx_put(columns, Int32GetDatum(branch->branch), false);
+	dx_put(columns, Int32GetDatum(branch->parent), false);
+	dx_put(columns, Int32GetDatum(branch->item), false);
+	dx_put(columns, Int16GetDatum(branch->phase), false);
+	dx_put_text(columns, branch->state ? branch->state->name : NULL);
+	dx_put(columns, Int32GetDatum(branch->attempt), false);
+	dx_put(columns, Int32GetDatum(branch->conflicts), false);
+	dx_put_time(columns, branch->due_at, DT_NOEND);
+	dx_put_time(columns, branch->entered_at, 0);
+	dx_put_text(columns, branch->wait_for);
+	dx_put_text(columns, ints_text(branch->retries, branch->nretries));
+	dx_put_text(columns, branch->phase == DX_PHASE_JOIN ?
 			 ints_text((const int32 *) &branch->counts, DX_NCOUNTS) : NULL);
-	put(columns, BoolGetDatum(branch->data_changed), false);
-	put_jsonb(columns, branch->data);
-	put_jsonb(columns, branch->items);
-	put_jsonb(columns, branch->variables);
+	dx_put(columns, BoolGetDatum(branch->data_changed), false);
+	dx_put_jsonb(columns, branch->data);
+	dx_put_jsonb(columns, branch->items);
+	dx_put_jsonb(columns, branch->variables);
+	dx_put_uuid(columns, branch->ticketed ? &branch->ticket : NULL);
 }
 
 static void
 write_branches(List *runs)
 {
-	Columns    *inserted;
-	Columns    *updated;
-	Columns    *deleted;
+	DxColumns  *inserted;
+	DxColumns  *updated;
+	DxColumns  *deleted;
 	ListCell   *lc;
 	ListCell   *lb;
 	int			n = 0;
@@ -617,9 +477,9 @@ write_branches(List *runs)
 		n += list_length(((DxRun *) lfirst(lc))->branches);
 	if (n == 0)
 		return;
-	inserted = columns_make(&branch_insert_statement, n);
-	updated = columns_make(&branch_update_statement, n);
-	deleted = columns_make(&branch_delete_statement, n);
+	inserted = dx_columns_make(&branch_insert_statement, n);
+	updated = dx_columns_make(&branch_update_statement, n);
+	deleted = dx_columns_make(&branch_delete_statement, n);
 
 	foreach(lc, runs)
 	{
@@ -633,8 +493,8 @@ write_branches(List *runs)
 			{
 				if (!branch->stored)
 					continue;
-				put(deleted, UUIDPGetDatum(&run->id), false);
-				put(deleted, Int32GetDatum(branch->branch), false);
+				dx_put(deleted, UUIDPGetDatum(&run->id), false);
+				dx_put(deleted, Int32GetDatum(branch->branch), false);
 			}
 			else if (!branch->stored)
 				put_branch(inserted, run, branch);
@@ -642,15 +502,15 @@ write_branches(List *runs)
 				put_branch(updated, run, branch);
 		}
 	}
-	columns_execute(&branch_delete_statement, deleted);
-	columns_execute(&branch_update_statement, updated);
-	columns_execute(&branch_insert_statement, inserted);
+	dx_columns_execute(&branch_delete_statement, deleted);
+	dx_columns_execute(&branch_update_statement, updated);
+	dx_columns_execute(&branch_insert_statement, inserted);
 }
 
 static void
 write_inbox(List *runs)
 {
-	Columns    *columns;
+	DxColumns  *columns;
 	ListCell   *lc;
 	ListCell   *lm;
 	int			n = 0;
@@ -659,7 +519,7 @@ write_inbox(List *runs)
 		n += list_length(((DxRun *) lfirst(lc))->messages);
 	if (n == 0)
 		return;
-	columns = columns_make(&inbox_delete_statement, n);
+	columns = dx_columns_make(&inbox_delete_statement, n);
 	foreach(lc, runs)
 	{
 		DxRun	   *run = lfirst(lc);
@@ -670,18 +530,18 @@ write_inbox(List *runs)
 
 			if (!message->consumed)
 				continue;
-			put(columns, UUIDPGetDatum(&run->id), false);
-			put(columns, Int64GetDatum(message->inbox_id), false);
+			dx_put(columns, UUIDPGetDatum(&run->id), false);
+			dx_put(columns, Int64GetDatum(message->inbox_id), false);
 		}
 	}
-	columns_execute(&inbox_delete_statement, columns);
+	dx_columns_execute(&inbox_delete_statement, columns);
 }
 
 static void
 write_results(List *runs)
 {
-	Columns    *inserted;
-	Columns    *deleted;
+	DxColumns  *inserted;
+	DxColumns  *deleted;
 	ListCell   *lc;
 	ListCell   *lr;
 	int			ninserted = 0;
@@ -694,16 +554,16 @@ write_results(List *runs)
 	}
 	if (ninserted + ndeleted == 0)
 		return;
-	inserted = columns_make(&result_insert_statement, ninserted);
-	deleted = columns_make(&result_delete_statement, ndeleted);
+	inserted = dx_columns_make(&result_insert_statement, ninserted);
+	deleted = dx_columns_make(&result_delete_statement, ndeleted);
 	foreach(lc, runs)
 	{
 		DxRun	   *run = lfirst(lc);
 
 		foreach(lr, run->joined)
 		{
-			put(deleted, UUIDPGetDatum(&run->id), false);
-			put(deleted, Int32GetDatum(lfirst_int(lr)), false);
+			dx_put(deleted, UUIDPGetDatum(&run->id), false);
+			dx_put(deleted, Int32GetDatum(lfirst_int(lr)), false);
 		}
 		if (dx_status_ended(run->status))
 			continue;
@@ -711,14 +571,14 @@ write_results(List *runs)
 		{
 			DxResult   *result = lfirst(lr);
 
-			put(inserted, UUIDPGetDatum(&run->id), false);
-			put(inserted, Int32GetDatum(result->parent), false);
-			put(inserted, Int32GetDatum(result->item), false);
-			put_jsonb(inserted, result->output);
+			dx_put(inserted, UUIDPGetDatum(&run->id), false);
+			dx_put(inserted, Int32GetDatum(result->parent), false);
+			dx_put(inserted, Int32GetDatum(result->item), false);
+			dx_put_jsonb(inserted, result->output);
 		}
 	}
-	columns_execute(&result_delete_statement, deleted);
-	columns_execute(&result_insert_statement, inserted);
+	dx_columns_execute(&result_delete_statement, deleted);
+	dx_columns_execute(&result_insert_statement, inserted);
 }
 
 /* What a run leaves behind in the small tables when it ends. */
@@ -764,4 +624,5 @@ dx_store_write(DxPass *pass)
 	write_inbox(pass->runs);
 	write_results(pass->runs);
 	forget_ended(pass->runs);
+	dx_handouts_write(pass);
 }

@@ -1,0 +1,61 @@
+-- For workers: programs outside that do activity tasks.
+
+CREATE FUNCTION dealix.all_activities() RETURNS boolean
+LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dealix_all_activities';
+COMMENT ON FUNCTION dealix.all_activities() IS
+'A right, as a function: who may execute it does the activity tasks of all owners, not only of its own roles. Granted by dealix.grant_access(role, ''worker'').';
+
+CREATE FUNCTION dealix.claim(activity text, worker text, max int DEFAULT 1, lease interval DEFAULT NULL)
+RETURNS TABLE (token text, input jsonb, run_id uuid, state text, deadline timestamptz,
+	correlation_id text, traceparent text, details jsonb, idempotency_key text, attempt int, task uuid)
+LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_claim';
+COMMENT ON FUNCTION dealix.claim(text, text, int, interval) IS
+'Leases up to max tasks of an activity to a worker, the most important and oldest first. Commit before doing the work. The lease lasts until deadline: heartbeats move it on, by lease or the HeartbeatSeconds of the state, up to its TimeoutSeconds; without any of these it is 5 minutes. idempotency_key is the same for every attempt: give it to the receiver of the effect. details: what the last heartbeat of an attempt before said. Errors: 55000 in a database that is held.';
+
+CREATE FUNCTION dealix.heartbeat(token text, details jsonb DEFAULT NULL) RETURNS boolean
+LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_heartbeat';
+COMMENT ON FUNCTION dealix.heartbeat(text, jsonb) IS
+'Renews a lease and keeps details for the next attempt. Returns false when the run no longer wants the task (it was cancelled): stop, and answer with dealix.fail. Errors: DX003 when the token is refused.';
+
+CREATE FUNCTION dealix.complete(token text, output jsonb DEFAULT 'null') RETURNS text
+LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_complete';
+COMMENT ON FUNCTION dealix.complete(text, jsonb) IS
+'Ends a task with its output, in the caller''s transaction: together with what the worker has written there, or not at all. Returns completed. Said again, because the answer got lost, it returns what the token''s outcome was (completed, failed, cancelled), for dealix_exec.outcome_retention. Errors: DX003 when the token is refused: the lease was over, or the run no longer wants it.';
+
+CREATE FUNCTION dealix.complete_many(tokens text[], outputs jsonb[]) RETURNS SETOF text
+LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'dealix_complete_many';
+COMMENT ON FUNCTION dealix.complete_many(text[], jsonb[]) IS
+'dealix.complete for many tasks in one statement. Returns the outcomes in the same order; refused, where dealix.complete would raise the error.';
+
+CREATE FUNCTION dealix.fail(token text, error text, cause text DEFAULT NULL, retryable boolean DEFAULT true) RETURNS text
+LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_fail';
+COMMENT ON FUNCTION dealix.fail(text, text, text, boolean) IS
+'Ends an attempt at a task with an error, which Retry and Catch of the state match by name. retryable => false: no Retry, whatever the definition says. Returns failed, or cancelled when the run no longer wanted the task; said again, the outcome. Errors: DX003 when the token is refused.';
+
+CREATE PROCEDURE dealix.wait_for_work(activity text, timeout interval DEFAULT '1 minute', INOUT found boolean DEFAULT NULL)
+LANGUAGE C AS 'MODULE_PATHNAME', 'dx_wait_for_work';
+COMMENT ON PROCEDURE dealix.wait_for_work(text, interval, boolean) IS
+'Waits until there is a task of the activity to be claimed, at most for timeout (null: for ever); found tells whether there is one. Outside of a transaction block it commits first and holds no snapshot while it waits. Woken by the commit that makes the task; without shared_preload_libraries it looks every 10 to 200 milliseconds.';
+
+CREATE FUNCTION dealix.limit_activity(activity text, max_in_flight int DEFAULT NULL, rate float8 DEFAULT NULL) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+	DELETE FROM dealix.activity_limit l WHERE l.activity = limit_activity.activity;
+	INSERT INTO dealix.activity_limit (activity, max_in_flight, rate, tokens, filled_at)
+	SELECT limit_activity.activity, limit_activity.max_in_flight, limit_activity.rate,
+		coalesce(greatest(limit_activity.rate, 1), 0), clock_timestamp()
+	WHERE limit_activity.max_in_flight IS NOT NULL OR limit_activity.rate IS NOT NULL
+$$;
+COMMENT ON FUNCTION dealix.limit_activity(text, int, float8) IS
+'Limits an activity: at most max_in_flight tasks claimed at a time, and at most rate claims a second (in bursts of up to a second''s worth). Nulls take the limit away. Tasks that are claimed already count only if they were claimed under a limit.';
+
+CREATE VIEW dealix.activities WITH (security_barrier) AS
+SELECT t.task_id, t.run_id, t.activity, t.state, t.owner, t.epoch AS attempt, t.worker,
+	CASE WHEN t.activity IS NULL THEN 'token' WHEN t.cancelled THEN 'cancelled'
+		WHEN t.claimed_at IS NULL THEN 'queued' ELSE 'claimed' END AS status,
+	t.created_at, t.claimed_at, t.heartbeat_at,
+	LEAST(COALESCE(t.heartbeat_at, t.claimed_at) OPERATOR(pg_catalog.+) t.lease, t.until_at) AS deadline,
+	t.priority, t.correlation_id, t.input, t.details
+FROM dealix.activity_task t
+WHERE dealix.run_visible(t.owner);
+COMMENT ON VIEW dealix.activities IS
+'Tasks that are done outside at the moment: queued, claimed by a worker, cancelled (the worker hears of it at its next heartbeat), or waiting for whoever has the task token.';

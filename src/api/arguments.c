@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * arguments.c
+ *	  What SQL functions do with their arguments.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "api/arguments.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+
+void
+dx_connect_spi(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not connect to the SPI manager")));
+}
+
+void
+dx_require(FunctionCallInfo fcinfo, int arg, const char *name)
+{
+	if (PG_ARGISNULL(arg))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", name)));
+}
+
+char *
+dx_text_arg(FunctionCallInfo fcinfo, int arg)
+{
+	return PG_ARGISNULL(arg) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(arg));
+}
+
+char *
+dx_name_arg(FunctionCallInfo fcinfo, int arg, const char *name)
+{
+	char	   *value = dx_text_arg(fcinfo, arg);
+
+	if (value != NULL && (value[0] == '\0' || strlen(value) > DX_MAX_NAME_LENGTH))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must have 1 to %d bytes", name, DX_MAX_NAME_LENGTH)));
+	return value;
+}
+
+double
+dx_interval_seconds(const Interval *interval)
+{
+	return interval->time / 1000000.0 +
+		(interval->day + interval->month * 30.0) * 86400.0;
+}

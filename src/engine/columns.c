@@ -1,0 +1,206 @@
+/*-------------------------------------------------------------------------
+ *
+ * columns.c
+ *	  Rows into and out of engine statements: array parameters that are filled
+ *	  row by row, and result rows that are read column by column.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "engine/columns.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+DxColumns *
+dx_columns_make(const DxStatement *statement, int max_rows)
+{
+	DxColumns  *columns = palloc0(sizeof(DxColumns));
+	int			i;
+
+	columns->ncolumns = statement->nargs;
+	columns->types = palloc(sizeof(Oid) * statement->nargs);
+	columns->values = palloc(sizeof(Datum *) * statement->nargs);
+	columns->nulls = palloc(sizeof(bool *) * statement->nargs);
+	for (i = 0; i < statement->nargs; i++)
+	{
+		columns->types[i] = get_element_type(statement->argtypes[i]);
+		if (!OidIsValid(columns->types[i]))
+			continue;
+		columns->values[i] = palloc(sizeof(Datum) * max_rows);
+		columns->nulls[i] = palloc(sizeof(bool) * max_rows);
+	}
+	return columns;
+}
+
+void
+dx_put(DxColumns *columns, Datum value, bool isnull)
+{
+	Assert(columns->next < columns->ncolumns);
+	columns->values[columns->next][columns->nrows] = value;
+	columns->nulls[columns->next][columns->nrows] = isnull;
+	if (++columns->next == columns->ncolumns)
+	{
+		columns->next = 0;
+		columns->nrows++;
+	}
+}
+
+void
+dx_put_text(DxColumns *columns, const char *text)
+{
+	dx_put(columns, text ? CStringGetTextDatum(text) : (Datum) 0, text == NULL);
+}
+
+void
+dx_put_jsonb(DxColumns *columns, const Jsonb *json)
+{
+	dx_put(columns, PointerGetDatum(json), json == NULL);
+}
+
+void
+dx_put_time(DxColumns *columns, TimestampTz at, TimestampTz none)
+{
+	dx_put(columns, TimestampTzGetDatum(at), at == none);
+}
+
+void
+dx_put_bytes(DxColumns *columns, const void *data, int len)
+{
+	bytea	   *bytes = palloc(VARHDRSZ + len);
+
+	SET_VARSIZE(bytes, VARHDRSZ + len);
+	memcpy(VARDATA(bytes), data, len);
+	dx_put(columns, PointerGetDatum(bytes), false);
+}
+
+/* NULL: NULL. */
+void
+dx_put_uuid(DxColumns *columns, const pg_uuid_t *uuid)
+{
+	dx_put(columns, UUIDPGetDatum(uuid), uuid == NULL);
+}
+
+void
+dx_put_int4(DxColumns *columns, int32 value)
+{
+	dx_put(columns, Int32GetDatum(value), false);
+}
+
+void
+dx_columns_values(DxColumns *columns, Datum *values)
+{
+	int			lbound = 1;
+	int			i;
+
+	Assert(columns->next == 0);
+	for (i = 0; i < columns->ncolumns; i++)
+	{
+		int16		typlen;
+		bool		typbyval;
+		char		typalign;
+
+		get_typlenbyvalalign(columns->types[i], &typlen, &typbyval, &typalign);
+		values[i] = PointerGetDatum(construct_md_array(columns->values[i],
+													   columns->nulls[i], 1,
+													   &columns->nrows, &lbound,
+													   columns->types[i], typlen,
+													   typbyval, typalign));
+	}
+}
+
+void
+dx_columns_execute(DxStatement *statement, DxColumns *columns)
+{
+	Datum		values[lengthof(statement->argtypes)];
+
+	if (columns->nrows == 0)
+		return;
+	dx_columns_values(columns, values);
+	(void) dx_execute(statement, values, NULL, false, 0);
+}
+
+Datum
+dx_uuid_array(const pg_uuid_t *ids, int nids)
+{
+	Datum	   *values = palloc(sizeof(Datum) * Max(nids, 1));
+	int			i;
+
+	for (i = 0; i < nids; i++)
+		values[i] = UUIDPGetDatum(&ids[i]);
+	return PointerGetDatum(construct_array(values, nids, UUIDOID, UUID_LEN,
+										   false, TYPALIGN_CHAR));
+}
+
+Datum
+dx_get(DxRow *row)
+{
+	return SPI_getbinval(row->tuple, row->desc, ++row->column, &row->isnull);
+}
+
+int32
+dx_get_int4(DxRow *row)
+{
+	return DatumGetInt32(dx_get(row));
+}
+
+int16
+dx_get_int2(DxRow *row)
+{
+	return DatumGetInt16(dx_get(row));
+}
+
+TimestampTz
+dx_get_time(DxRow *row, TimestampTz none)
+{
+	Datum		value = dx_get(row);
+
+	return row->isnull ? none : DatumGetTimestampTz(value);
+}
+
+char *
+dx_get_text(DxRow *row)
+{
+	Datum		value = dx_get(row);
+
+	return row->isnull ? NULL : TextDatumGetCString(value);
+}
+
+Jsonb *
+dx_get_jsonb(DxRow *row)
+{
+	Datum		value = dx_get(row);
+
+	return row->isnull ? NULL : DatumGetJsonbPCopy(value);
+}
+
+/* An int4 array; NULL and *n = 0 for NULL. */
+int32 *
+dx_get_ints(DxRow *row, int *n)
+{
+	Datum		value = dx_get(row);
+	ArrayType  *array;
+
+	*n = 0;
+	if (row->isnull)
+		return NULL;
+	array = DatumGetArrayTypePCopy(value);
+	*n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	return (int32 *) ARR_DATA_PTR(array);
+}
+
+
+/* false: it is NULL, and *uuid all zero. */
+bool
+dx_get_uuid(DxRow *row, pg_uuid_t *uuid)
+{
+	Datum		value = dx_get(row);
+
+	if (row->isnull)
+		memset(uuid, 0, sizeof(pg_uuid_t));
+	else
+		*uuid = *DatumGetUUIDP(value);
+	return !row->isnull;
+}

@@ -1,0 +1,264 @@
+/*-------------------------------------------------------------------------
+ *
+ * resource.c
+ *	  Tasks that are done outside of the pass: what they have in common.
+ *
+ * A branch that hands something out gets a ticket; answers come as messages
+ * that name branch, ticket and attempt.  What does not fit any more (the time
+ * was over, the run was cancelled) is late: it is put on record and changes
+ * nothing.  The pass decides, under the lock on the run's row; so of an
+ * answer, a timeout and a cancel exactly one wins.
+ *
+ * What each kind does is registered by the room above (src/outside).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "engine/engine.h"
+#include "utils/builtins.h"
+
+static const DxResource *resources[DX_RESOURCE_OTHER + 1];
+static void (*write_handouts) (DxPass *pass) = NULL;
+
+/* From _PG_init. */
+void
+dx_resource_register(DxResourceKind kind, const DxResource *resource)
+{
+	resources[kind] = resource;
+}
+
+/* NULL: not done outside. */
+const DxResource *
+dx_resource_of(DxResourceKind kind)
+{
+	return resources[kind];
+}
+
+/* From _PG_init: what writes the handouts of a pass, and takes back others. */
+void
+dx_handout_register(void (*write) (DxPass *pass))
+{
+	write_handouts = write;
+}
+
+void
+dx_handouts_write(DxPass *pass)
+{
+	if (write_handouts != NULL)
+		write_handouts(pass);
+}
+
+/*
+ * Notes what a branch hands out under its present ticket and attempt; phase
+ * is the one it then waits in, or 0 if it goes on.
+ */
+DxHandout *
+dx_handout(DxPass *pass, DxRun *run, DxBranch *branch, DxResourceKind kind,
+		   DxPhase phase, void *what)
+{
+	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
+	DxHandout  *handout = palloc0(sizeof(DxHandout));
+
+	handout->kind = kind;
+	handout->run = run;
+	handout->branch = branch;
+	handout->phase = phase;
+	handout->ticket = branch->ticket;
+	handout->epoch = branch->attempt;
+	handout->what = what;
+	pass->handouts = lappend(pass->handouts, handout);
+	MemoryContextSwitchTo(oldcxt);
+	return handout;
+}
+
+/* Does the branch still wait for it, at the end of the pass? */
+bool
+dx_handout_valid(const DxHandout *handout)
+{
+	const DxBranch *branch = handout->branch;
+
+	return handout->phase == 0 ||
+		(!branch->gone && branch->ticketed && branch->phase == handout->phase &&
+		 branch->attempt == handout->epoch &&
+		 memcmp(&branch->ticket, &handout->ticket, UUID_LEN) == 0);
+}
+
+/* Has the branch left what it waited for when it was loaded, unanswered? */
+bool
+dx_branch_gives_up(const DxBranch *branch)
+{
+	if (!branch->stored_ticketed || branch->answered ||
+		!(DX_PHASE_IS_OUTSIDE(branch->stored_phase) ||
+		  branch->stored_phase == DX_PHASE_UNDO))
+		return false;
+	return branch->gone || !branch->ticketed ||
+		branch->phase != branch->stored_phase ||
+		branch->attempt != branch->stored_attempt ||
+		memcmp(&branch->ticket, &branch->stored_ticket, UUID_LEN) != 0;
+}
+
+/* Gives the branch a ticket for its visit to the state, if it has none. */
+void
+dx_branch_ticket(DxBranch *branch)
+{
+	if (!branch->ticketed)
+		dx_branch_new_ticket(branch);
+}
+
+void
+dx_branch_new_ticket(DxBranch *branch)
+{
+	dx_uuid_v7(&branch->ticket);
+	branch->ticketed = true;
+	branch->changed = true;
+}
+
+/* Takes the next answer of a branch; NULL: there is none. */
+DxMessage *
+dx_branch_answer(DxBranch *branch)
+{
+	DxMessage  *message;
+
+	if (branch->answers == NIL)
+		return NULL;
+	message = linitial(branch->answers);
+	branch->answers = list_delete_first(branch->answers);
+	message->consumed = true;
+	return message;
+}
+
+/* A branch in a phase outside has answers, or its timer is over. */
+void
+dx_branch_wake(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	const DxResource *resource = dx_resource_of(branch->state->u.task.kind);
+
+	/* What waits for a token may be of any kind. */
+	if (branch->phase == DX_PHASE_TOKEN)
+		resource = dx_resource_of(DX_RESOURCE_ACTIVITY);
+	resource->wake(pass, run, branch);
+}
+
+/* Goes on after an incident. */
+void
+dx_branch_resume(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	const DxResource *resource;
+
+	branch->due_at = pass->now;
+	if (branch->phase == DX_PHASE_SIGNAL)
+	{
+		/* Its timer begins anew. */
+		branch->phase = DX_PHASE_READY;
+		branch->attempt--;
+	}
+	if (!DX_PHASE_IS_OUTSIDE(branch->phase))
+		return;
+	resource = dx_resource_of(branch->phase == DX_PHASE_TOKEN ?
+							  DX_RESOURCE_ACTIVITY : branch->state->u.task.kind);
+	resource->resume(pass, run, branch);
+}
+
+/* The branch that a message answers, or NULL.  Branches stand in order. */
+static DxBranch *
+answered_branch(const DxRun *run, const DxMessage *message)
+{
+	int			low = 0;
+	int			high = list_length(run->branches) - 1;
+
+	while (low <= high)
+	{
+		int			middle = (low + high) / 2;
+		DxBranch   *branch = list_nth(run->branches, middle);
+
+		if (branch->branch < message->branch)
+			low = middle + 1;
+		else if (branch->branch > message->branch)
+			high = middle - 1;
+		else if (!branch->gone && branch->ticketed &&
+				 (DX_PHASE_IS_OUTSIDE(branch->phase) || branch->phase == DX_PHASE_UNDO) &&
+				 (message->epoch == 0 || message->epoch == branch->attempt) &&
+				 memcmp(&branch->ticket, &message->ticket, UUID_LEN) == 0)
+			return branch;
+		else
+			return NULL;
+	}
+	return NULL;
+}
+
+/* After the load: hands each answer to its branch. */
+void
+dx_answers_match(DxRun *run)
+{
+	ListCell   *lc;
+
+	foreach(lc, run->messages)
+	{
+		DxMessage  *message = lfirst(lc);
+		DxBranch   *branch;
+
+		if (message->branch < 0)
+			continue;
+		branch = answered_branch(run, message);
+		if (branch != NULL)
+			branch->answers = lappend(branch->answers, message);
+	}
+}
+
+static const char *
+message_name(const DxMessage *message)
+{
+	static const char *const names[] = {
+		[DX_MESSAGE_SIGNAL] = "signal",
+		[DX_MESSAGE_CANCEL] = "cancel",
+		[DX_MESSAGE_COMPLETED] = "completion",
+		[DX_MESSAGE_FAILED] = "failure",
+		[DX_MESSAGE_EXPIRED] = "timeout",
+		[DX_MESSAGE_EVENT] = "event",
+		[DX_MESSAGE_DECIDED] = "decision",
+		[DX_MESSAGE_CHILD] = "child",
+		[DX_MESSAGE_TERMINATE] = "terminate"
+	};
+
+	if ((int) message->kind <= 0 || (int) message->kind >= lengthof(names))
+		return "unknown";
+	return names[message->kind];
+}
+
+/* Puts a message that came too late on record. */
+void
+dx_message_late(DxPass *pass, DxRun *run, DxMessage *message)
+{
+	message->consumed = true;
+	dx_event_by(pass, run, DX_EVENT_MESSAGE_LATE, message->sender,
+				dx_payload("kind", dx_json_string(message_name(message)),
+						   "message", dx_json_string(message->name ? message->name :
+													 message_name(message)),
+						   "task", message->branch < 0 ? NULL :
+						   dx_json_uuid(&message->ticket),
+						   "payload", message->payload, NULL));
+}
+
+/* Answers that no branch waits for any more. */
+void
+dx_answers_late(DxPass *pass, DxRun *run)
+{
+	ListCell   *lc;
+
+	foreach(lc, run->messages)
+	{
+		DxMessage  *message = lfirst(lc);
+
+		if (message->branch >= 0 && !message->consumed &&
+			answered_branch(run, message) == NULL)
+			dx_message_late(pass, run, message);
+	}
+}
+
+/* A uuid as JSON. */
+Jsonb *
+dx_json_uuid(const pg_uuid_t *uuid)
+{
+	return dx_json_string(dx_uuid_text(uuid));
+}

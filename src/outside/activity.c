@@ -1,0 +1,198 @@
+/*-------------------------------------------------------------------------
+ *
+ * activity.c
+ *	  activity: states, and every other state that waits for a task token.
+ *
+ * The ticket of the branch stays the same through all attempts of one visit to
+ * the state: it is the task's id and its idempotency key.  The attempt is the
+ * epoch of the token.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "outside/outside.h"
+#include "utils/builtins.h"
+
+typedef struct Limits
+{
+	bool		has_start;
+	bool		has_close;
+	double		start;
+	double		close;
+} Limits;
+
+static bool
+read_limits(const DxTask *task, DxEnv *env, DxActivity *activity,
+			Limits *limits, DxFault *fault)
+{
+	bool		given;
+
+	if (!dx_amount_eval(&task->timeout, env, &given, &activity->start_to_close, fault))
+		return false;
+	if (!given)
+		activity->start_to_close = -1;
+	if (!dx_amount_eval(&task->heartbeat, env, &given, &activity->heartbeat, fault))
+		return false;
+	if (!given)
+		activity->heartbeat = -1;
+	return dx_amount_eval(&task->schedule_to_start, env, &limits->has_start,
+						  &limits->start, fault) &&
+		dx_amount_eval(&task->schedule_to_close, env, &limits->has_close,
+					   &limits->close, fault);
+}
+
+/*
+ * Hands out a task and parks the branch.  activity NULL: nobody claims it.
+ * false: the state has failed instead.
+ */
+bool
+dx_activity_hand_out(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env,
+					 const char *activity, DxResourceKind kind, DxPhase phase,
+					 Jsonb *input)
+{
+	const DxTask *task = &branch->state->u.task;
+	DxActivity *what = palloc0(sizeof(DxActivity));
+	Limits		limits;
+	DxFault		fault;
+	TimestampTz now = dx_now();
+
+	if (!read_limits(task, env, what, &limits, &fault))
+	{
+		dx_branch_step_failed(pass, run, branch, &fault);
+		return false;
+	}
+	what->close_at = limits.has_close ?
+		dx_after_seconds(branch->entered_at, limits.close) : DT_NOEND;
+	if (what->close_at <= now)
+	{
+		fault.error = pstrdup(DX_ERROR_TIMEOUT);
+		fault.cause = psprintf("All attempts together took longer than ScheduleToCloseSeconds of %g.",
+							   limits.close);
+		dx_branch_gave_up(pass, run, branch, &fault);
+		return false;
+	}
+	what->start_by = limits.has_start ? dx_after_seconds(now, limits.start) : DT_NOEND;
+	what->activity = activity ? pstrdup(activity) : NULL;
+	what->token_only = task->wait_for_token;
+	what->input = input;
+	what->details = branch->items;
+	branch->wait_for = pstrdup(task->target);
+	dx_branch_park(run, branch, phase, DT_NOEND);
+	(void) dx_handout(pass, run, branch, kind, phase, what);
+	return true;
+}
+
+static void
+activity_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
+{
+	if (dx_activity_hand_out(pass, run, branch, env, branch->state->u.task.target,
+							 DX_RESOURCE_ACTIVITY, DX_PHASE_ACTIVITY,
+							 branch->effective))
+		dx_event(pass, run, DX_EVENT_ACTIVITY_SCHEDULED, branch,
+				 dx_payload("activity", dx_json_string(branch->wait_for),
+							"task", dx_json_uuid(&branch->ticket), NULL));
+}
+
+/* What the next attempt is told of this one. */
+static void
+keep_details(DxBranch *branch, const Jsonb *payload)
+{
+	Jsonb	   *details = dx_json_get_json(payload, "details");
+
+	if (details == NULL)
+		return;
+	branch->items = details;
+	branch->data_changed = true;
+}
+
+static void
+expired(DxPass *pass, DxRun *run, DxBranch *branch, const Jsonb *payload)
+{
+	char	   *timeout = dx_json_get_text(payload, "timeout");
+	char	   *worker = dx_json_get_text(payload, "worker");
+	JsonbValue	claimed;
+	DxFault		fault;
+
+	keep_details(branch, payload);
+	if (timeout == NULL)
+		timeout = "timeout";
+	fault.error = pstrdup(strcmp(timeout, "heartbeat") == 0 ?
+						  DX_ERROR_HEARTBEAT : DX_ERROR_TIMEOUT);
+	fault.cause = worker ?
+		psprintf("The %s time of \"%s\" was over; worker \"%s\" had it.",
+				 timeout, branch->wait_for, worker) :
+		psprintf("The %s time of \"%s\" was over.", timeout, branch->wait_for);
+
+	if (branch->state->u.task.at_most_once &&
+		dx_json_get(payload, "claimed", &claimed) &&
+		claimed.type == jbvBool && claimed.val.boolean)
+	{
+		fault.cause = psprintf("%s Whether it had its effect is not known, and the state's Delivery is at_most_once.",
+							   fault.cause);
+		dx_run_incident(pass, run, &fault);
+	}
+	else if (strcmp(timeout, "schedule_to_close") == 0)
+		dx_branch_gave_up(pass, run, branch, &fault);
+	else
+		dx_branch_step_failed(pass, run, branch, &fault);
+}
+
+static void
+failed(DxPass *pass, DxRun *run, DxBranch *branch, const Jsonb *payload)
+{
+	DxFault		fault;
+	JsonbValue	retryable;
+
+	keep_details(branch, payload);
+	fault.error = dx_json_get_text(payload, "error");
+	if (fault.error == NULL)
+		fault.error = pstrdup(DX_ERROR_TASK_FAILED);
+	fault.cause = dx_json_get_text(payload, "cause");
+	if (dx_json_get(payload, "retryable", &retryable) &&
+		retryable.type == jbvBool && !retryable.val.boolean)
+		dx_branch_gave_up(pass, run, branch, &fault);
+	else
+		dx_branch_step_failed(pass, run, branch, &fault);
+}
+
+/* No answer: the run is redriven.  Waits on, or makes the next attempt. */
+static void
+look_again(DxRun *run, DxBranch *branch)
+{
+	if (dx_activity_exists(&branch->ticket, branch->attempt))
+		dx_branch_park(run, branch, branch->phase, DT_NOEND);
+	else
+		branch->phase = DX_PHASE_READY;
+}
+
+static void
+activity_wake(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	DxMessage  *message = dx_branch_answer(branch);
+
+	if (message == NULL)
+	{
+		look_again(run, branch);
+		return;
+	}
+	branch->answered = true;
+	pass->result->steps++;
+	if (message->kind == DX_MESSAGE_COMPLETED)
+		dx_branch_step_done(pass, run, branch,
+							message->payload ? message->payload : dx_json_null());
+	else if (message->kind == DX_MESSAGE_EXPIRED)
+		expired(pass, run, branch, message->payload);
+	else
+		failed(pass, run, branch, message->payload);
+}
+
+/* The next pass looks whether the task is still there. */
+static void
+activity_resume(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+}
+
+const DxResource dx_activity_resource = {
+	activity_enter, activity_wake, activity_resume
+};

@@ -1,0 +1,238 @@
+/*-------------------------------------------------------------------------
+ *
+ * activity_store.c
+ *	  What a pass writes about tasks that are done outside.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "outside/outside.h"
+#include "utils/builtins.h"
+
+static DxStatement insert_statement = {
+	"INSERT INTO dealix.activity_task (task_id, run_id, created_at, claimed_at,"
+	" expires_at, until_at, close_at, heartbeat, start_to_close, lease, owner,"
+	" branch, epoch, priority, token_only, activity, state, correlation_id,"
+	" traceparent, input, details)"
+	" SELECT u.task_id, u.run_id, u.at, CASE WHEN u.activity IS NULL THEN u.at END,"
+	" CASE WHEN u.activity IS NULL THEN LEAST(u.until_at, u.at + u.heartbeat * '1 s'::interval)"
+	" ELSE u.until_at END, u.until_at, u.close_at, u.heartbeat * '1 s'::interval,"
+	" u.start_to_close * '1 s'::interval,"
+	" CASE WHEN u.activity IS NULL THEN u.heartbeat * '1 s'::interval END, u.owner,"
+	" u.branch, u.epoch, u.priority, u.token_only, u.activity, u.state,"
+	" u.correlation_id, u.traceparent, u.input, u.details"
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
+	" $15, $16, $17, $18) AS u(task_id, run_id, at, until_at, close_at, heartbeat,"
+	" start_to_close, owner, branch, epoch, priority, token_only, activity, state,"
+	" correlation_id, traceparent, input, details)",
+	18, {UUIDARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
+	TIMESTAMPTZARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, OIDARRAYOID,
+	INT4ARRAYOID, INT4ARRAYOID, INT2ARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
+	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID}
+};
+
+/*
+ * What a worker has is left to it, to be told at its next heartbeat.  What
+ * somebody has locked is on its way to us as a message, and late.
+ */
+static DxStatement give_up_statement = {
+	"WITH l AS (SELECT t.task_id, t.epoch, t.claimed_at IS NOT NULL AND t.activity IS NOT NULL AS leased"
+	" FROM unnest($1, $2) AS u(task_id, epoch)"
+	" JOIN dealix.activity_task t ON t.task_id = u.task_id AND t.epoch = u.epoch"
+	" FOR UPDATE OF t SKIP LOCKED),"
+	" d AS (DELETE FROM dealix.activity_task t USING l"
+	" WHERE t.task_id = l.task_id AND t.epoch = l.epoch AND NOT l.leased)"
+	" UPDATE dealix.activity_task t SET cancelled = true FROM l"
+	" WHERE t.task_id = l.task_id AND t.epoch = l.epoch AND l.leased",
+	2, {UUIDARRAYOID, INT4ARRAYOID}
+};
+
+static DxStatement exists_statement = {
+	"SELECT FROM dealix.activity_task WHERE task_id = $1 AND epoch = $2",
+	2, {UUIDOID, INT4OID}
+};
+
+/* The oldest ones are looked at; only what is old enough goes. */
+static DxStatement forget_statement = {
+	"DELETE FROM dealix.activity_outcome o USING (SELECT task_id, epoch"
+	" FROM dealix.activity_outcome ORDER BY task_id, epoch LIMIT $1"
+	" FOR UPDATE SKIP LOCKED) f"
+	" WHERE o.task_id = f.task_id AND o.epoch = f.epoch AND o.at < $2",
+	2, {INT8OID, TIMESTAMPTZOID}
+};
+
+/*
+ * The channel on which CALL dealix.wait_for_work hears of an activity: made
+ * like a run id, so that waiters need not know the difference.
+ */
+void
+dx_activity_channel(const char *activity, pg_uuid_t *channel)
+{
+	uint64		halves[2];
+
+	halves[0] = hash_bytes_extended((const unsigned char *) activity,
+									strlen(activity), MyDatabaseId);
+	halves[1] = hash_bytes_extended((const unsigned char *) activity,
+									strlen(activity), ~(uint64) MyDatabaseId);
+	memcpy(channel->data, halves, UUID_LEN);
+}
+
+static void
+put_seconds(DxColumns *columns, double seconds)
+{
+	dx_put(columns, Float8GetDatum(seconds), seconds < 0);
+}
+
+static void
+put_activity(DxColumns *columns, const DxHandout *handout, TimestampTz now)
+{
+	const DxActivity *what = handout->what;
+	const DxRun *run = handout->run;
+	TimestampTz until = what->activity ? what->start_by :
+		what->start_to_close < 0 ? DT_NOEND :
+		dx_after_seconds(now, what->start_to_close);
+
+	dx_put_uuid(columns, &handout->ticket);
+	dx_put_uuid(columns, &run->id);
+	dx_put_time(columns, now, 0);
+	dx_put_time(columns, Min(until, what->close_at), DT_NOEND);
+	dx_put_time(columns, what->close_at, DT_NOEND);
+	put_seconds(columns, what->heartbeat);
+	put_seconds(columns, what->start_to_close);
+	dx_put(columns, ObjectIdGetDatum(run->owner), false);
+	dx_put_int4(columns, handout->branch->branch);
+	dx_put_int4(columns, handout->epoch);
+	dx_put(columns, Int16GetDatum(run->priority), false);
+	dx_put(columns, BoolGetDatum(what->token_only), false);
+	dx_put_text(columns, what->activity);
+	dx_put_text(columns, handout->branch->state ? handout->branch->state->name : NULL);
+	dx_put_text(columns, run->correlation_id);
+	dx_put_text(columns, run->traceparent);
+	dx_put_jsonb(columns, what->input);
+	dx_put_jsonb(columns, what->details);
+	if (!TIMESTAMP_NOT_FINITE(Min(until, what->close_at)))
+		dx_wake_at(Min(until, what->close_at));
+	if (what->activity == NULL && what->heartbeat >= 0)
+		dx_wake_at(dx_after_seconds(now, what->heartbeat));
+}
+
+static bool
+is_activity(const DxHandout *handout)
+{
+	return handout->phase == DX_PHASE_ACTIVITY || handout->phase == DX_PHASE_TOKEN ||
+		(handout->phase == DX_PHASE_UNDO && handout->kind == DX_RESOURCE_ACTIVITY);
+}
+
+static void
+insert_tasks(DxPass *pass)
+{
+	DxColumns  *columns;
+	ListCell   *lc;
+	const char *last = "";
+	TimestampTz now = dx_now();
+
+	if (pass->handouts == NIL)
+		return;
+	columns = dx_columns_make(&insert_statement, list_length(pass->handouts));
+	foreach(lc, pass->handouts)
+	{
+		DxHandout  *handout = lfirst(lc);
+		const DxActivity *what = handout->what;
+		pg_uuid_t	channel;
+
+		if (!is_activity(handout) || !dx_handout_valid(handout))
+			continue;
+		put_activity(columns, handout, now);
+		if (what->activity == NULL || strcmp(what->activity, last) == 0)
+			continue;
+		last = what->activity;
+		dx_activity_channel(last, &channel);
+		dx_wake_ended(&channel);
+	}
+	dx_columns_execute(&insert_statement, columns);
+}
+
+static void
+give_up_tasks(DxPass *pass, int nbranches)
+{
+	DxColumns  *columns = dx_columns_make(&give_up_statement, nbranches);
+	ListCell   *lc;
+	ListCell   *lb;
+
+	foreach(lc, pass->runs)
+	{
+		foreach(lb, ((DxRun *) lfirst(lc))->branches)
+		{
+			DxBranch   *branch = lfirst(lb);
+
+			if ((branch->stored_phase != DX_PHASE_ACTIVITY &&
+				 branch->stored_phase != DX_PHASE_TOKEN &&
+				 branch->stored_phase != DX_PHASE_UNDO) ||
+				!dx_branch_gives_up(branch))
+				continue;
+			dx_put_uuid(columns, &branch->stored_ticket);
+			dx_put_int4(columns, branch->stored_attempt);
+		}
+	}
+	dx_columns_execute(&give_up_statement, columns);
+}
+
+/* Keeps the table of outcomes from growing for ever. */
+static void
+forget_outcomes(int answers)
+{
+	Datum		values[2];
+
+	if (answers == 0)
+		return;
+	values[0] = Int64GetDatum(2 * answers);
+	values[1] = TimestampTzGetDatum(dx_after_seconds(dx_now(), 0) -
+									dx_outcome_retention * USECS_PER_SEC);
+	(void) dx_execute(&forget_statement, values, NULL, false, 0);
+}
+
+/* Writes what the pass has handed out, and takes back what it gave up. */
+void
+dx_activity_write(DxPass *pass)
+{
+	ListCell   *lc;
+	ListCell   *lb;
+	int			given_up = 0;
+	int			answers = 0;
+
+	foreach(lc, pass->runs)
+	{
+		foreach(lb, ((DxRun *) lfirst(lc))->branches)
+		{
+			DxBranch   *branch = lfirst(lb);
+
+			if (branch->answered)
+				answers++;
+			else if (dx_branch_gives_up(branch))
+				given_up++;
+		}
+	}
+	if (given_up > 0)
+		give_up_tasks(pass, given_up);
+	insert_tasks(pass);
+	forget_outcomes(answers);
+}
+
+/* Does somebody still have to do this task? */
+bool
+dx_activity_exists(const pg_uuid_t *ticket, int32 epoch)
+{
+	DxIdentity	saved;
+	Datum		values[2];
+
+	dx_engine_enter(&saved);
+	values[0] = UUIDPGetDatum(ticket);
+	values[1] = Int32GetDatum(epoch);
+	(void) dx_execute(&exists_statement, values, NULL, false, 1);
+	dx_engine_leave(&saved);
+	return SPI_processed > 0;
+}
