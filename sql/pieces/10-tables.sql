@@ -91,6 +91,7 @@ CREATE TABLE dealix.branch (
 	attempt int NOT NULL DEFAULT 0,
 	conflicts int NOT NULL DEFAULT 0,
 	phase smallint NOT NULL,
+	rank smallint NOT NULL DEFAULT 0,	-- minus the run's priority
 	state text,
 	wait_for text,
 	ticket uuid,
@@ -103,7 +104,7 @@ CREATE TABLE dealix.branch (
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
 	autovacuum_vacuum_cost_delay = 0);
 
-CREATE INDEX branch_due ON dealix.branch (owner, due_at, run_id)
+CREATE INDEX branch_due ON dealix.branch (owner, rank, due_at, run_id)
 	WHERE due_at IS NOT NULL;
 
 -- What child branches leave for the join of a Parallel or Map.

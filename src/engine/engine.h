@@ -255,6 +255,8 @@ typedef struct DxDueCursor
 	TimestampTz due_at;
 	pg_uuid_t	run_id;
 	int64		inbox_id;
+	int16		rank;
+	bool		placed;			/* rank and what is before it count */
 	bool		branches_done;
 } DxDueCursor;
 

@@ -19,7 +19,7 @@
 
 /* Columns of the tables, as bulk inserts count them. */
 #define RUN_COLUMNS		29
-#define BRANCH_COLUMNS	18
+#define BRANCH_COLUMNS	19
 
 typedef struct Version
 {
@@ -48,9 +48,9 @@ static DxStatement run_statement = {
 };
 
 static DxStatement branch_statement = {
-	"INSERT INTO dealix.branch (run_id, owner, branch, phase, due_at)"
-	" VALUES ($1, $2, 0, 1, $3)",
-	3, {UUIDOID, OIDOID, TIMESTAMPTZOID}
+	"INSERT INTO dealix.branch (run_id, owner, branch, phase, due_at, rank)"
+	" VALUES ($1, $2, 0, 1, $3, $4)",
+	4, {UUIDOID, OIDOID, TIMESTAMPTZOID, INT2OID}
 };
 
 static DxStatement existing_statement = {
@@ -199,14 +199,29 @@ insert_run(const DxStart *start, const Version *version, Oid owner,
 }
 
 static void
-insert_branch(Oid owner, const pg_uuid_t *run_id, TimestampTz now)
+insert_branch(const DxStart *start, Oid owner, const pg_uuid_t *run_id,
+			  TimestampTz now)
 {
-	Datum		values[3];
+	Datum		values[4];
 
 	values[0] = UUIDPGetDatum(run_id);
 	values[1] = ObjectIdGetDatum(owner);
 	values[2] = TimestampTzGetDatum(now);
+	values[3] = Int16GetDatum(-start->priority);
 	(void) dx_execute(&branch_statement, values, NULL, false, 0);
+}
+
+/*
+ * A hint would let a run go ahead of those that wait in the tables; one of low
+ * priority has its turn when the scan comes to it.
+ */
+static void
+wake(const DxStart *start, Oid owner, const pg_uuid_t *run_id)
+{
+	if (start->priority < 0)
+		dx_wake_many(owner);
+	else
+		dx_wake_run(owner, run_id);
 }
 
 /* Runs that may exist already, one by one. */
@@ -220,11 +235,11 @@ start_keyed(const DxStart *start, const Version *version, Oid owner,
 		dx_uuid_v7(run_id);
 	if (insert_run(start, version, owner, input, key, run_id, now))
 	{
-		insert_branch(owner, run_id, start->due_at ? start->due_at : now);
+		insert_branch(start, owner, run_id, start->due_at ? start->due_at : now);
 		if (start->due_at > now)
 			dx_wake_at(start->due_at);
 		else
-			dx_wake_run(owner, run_id);
+			wake(start, owner, run_id);
 	}
 	else
 		take_existing(start, version, owner, input, key, run_id);
@@ -269,7 +284,8 @@ add_run(DxBulk *bulk, const DxStart *start, const Version *version, Oid owner,
 
 /* The main branch: everything else is null or 0. */
 static void
-add_branch(DxBulk *bulk, Oid owner, const pg_uuid_t *run_id, TimestampTz now)
+add_branch(DxBulk *bulk, const DxStart *start, Oid owner,
+		   const pg_uuid_t *run_id, TimestampTz now)
 {
 	Datum		values[BRANCH_COLUMNS] = {0};
 	bool		nulls[BRANCH_COLUMNS] = {false};
@@ -281,7 +297,8 @@ add_branch(DxBulk *bulk, Oid owner, const pg_uuid_t *run_id, TimestampTz now)
 	values[3] = ObjectIdGetDatum(owner);
 	values[5] = Int32GetDatum(-1);	/* parent */
 	values[9] = Int16GetDatum(DX_PHASE_READY);
-	for (i = 10; i < BRANCH_COLUMNS; i++)
+	values[10] = Int16GetDatum(-start->priority);
+	for (i = 11; i < BRANCH_COLUMNS; i++)
 		nulls[i] = true;
 	dx_bulk_add(bulk, values, nulls);
 }
@@ -299,8 +316,8 @@ start_bulk(const DxStart *start, const Version *version, Oid owner, int n,
 		CHECK_FOR_INTERRUPTS();
 		dx_uuid_v7(&run_ids[i]);
 		add_run(runs, start, version, owner, inputs[i], &run_ids[i], now);
-		add_branch(branches, owner, &run_ids[i], now);
-		dx_wake_run(owner, &run_ids[i]);
+		add_branch(branches, start, owner, &run_ids[i], now);
+		wake(start, owner, &run_ids[i]);
 	}
 	dx_bulk_close(runs);
 	dx_bulk_close(branches);
