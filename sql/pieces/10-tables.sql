@@ -14,8 +14,19 @@ CREATE TABLE dealix.workflow (
 	workflow_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	name text NOT NULL UNIQUE,
 	author regrole NOT NULL,
-	created_at timestamptz NOT NULL
+	created_at timestamptz NOT NULL,
+	max_concurrency int CHECK (max_concurrency > 0)
 );
+
+-- One row for each run of a limited workflow that may be in progress.
+CREATE TABLE dealix.workflow_slot (
+	workflow_id int NOT NULL REFERENCES dealix.workflow,
+	slot int NOT NULL,
+	run_id uuid,
+	PRIMARY KEY (workflow_id, slot)
+);
+
+CREATE INDEX workflow_slot_run ON dealix.workflow_slot (run_id);
 
 CREATE TABLE dealix.version (
 	version_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -106,6 +117,8 @@ CREATE TABLE dealix.branch (
 
 CREATE INDEX branch_due ON dealix.branch (owner, rank, due_at, run_id)
 	WHERE due_at IS NOT NULL;
+
+CREATE INDEX branch_slot ON dealix.branch (wait_for, rank, run_id) WHERE phase = 12;
 
 -- What child branches leave for the join of a Parallel or Map.
 CREATE TABLE dealix.branch_result (

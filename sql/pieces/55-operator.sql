@@ -30,8 +30,8 @@ DECLARE
 BEGIN
 	names := CASE access
 		WHEN 'application' THEN readers || ARRAY['start', 'start_many', 'signal', 'cancel', 'tick', 'drain', 'raise'] || workers
-		WHEN 'author' THEN readers || ARRAY['publish', 'bind', 'unbind', 'validate', 'test_state', 'raise']
-		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'redrive', 'resume_engine', 'validate', 'limit_activity']
+		WHEN 'author' THEN readers || ARRAY['publish', 'limit_workflow', 'bind', 'unbind', 'validate', 'test_state', 'raise']
+		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'redrive', 'resume_engine', 'validate', 'limit_activity', 'limit_workflow']
 		WHEN 'worker' THEN readers || workers || ARRAY['all_activities', 'raise']
 		WHEN 'auditor' THEN readers || ARRAY['all_runs']
 	END;

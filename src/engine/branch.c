@@ -726,6 +726,9 @@ dx_branch_due(const DxPass *pass, const DxRun *run, const DxBranch *branch)
 				dx_signal_here(run, branch);
 		case DX_PHASE_JOIN:
 			return dx_join_due(pass, run, branch);
+		case DX_PHASE_SLOT:
+			/* Once a pass: whoever wakes it may know of a free slot. */
+			return !branch->changed;
 		case DX_PHASE_ACTIVITY:
 		case DX_PHASE_EVENT:
 		case DX_PHASE_CHILD:
@@ -764,6 +767,9 @@ dx_branch_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 			case DX_PHASE_UNDO:
 				dx_undo_advance(pass, run, branch);
 				break;
+			case DX_PHASE_SLOT:
+				/* dx_slot_take has parked it again */
+				return;
 			case DX_PHASE_JOIN:
 				dx_join_advance(pass, run, branch);
 				break;

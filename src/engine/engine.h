@@ -51,7 +51,8 @@ typedef enum DxPhase
 	DX_PHASE_EVENT = 8,			/* waits for an event */
 	DX_PHASE_CHILD = 9,			/* waits for a child run */
 	DX_PHASE_APPROVAL = 10,		/* waits for decisions */
-	DX_PHASE_TOKEN = 11			/* waits for whoever has the task token */
+	DX_PHASE_TOKEN = 11,		/* waits for whoever has the task token */
+	DX_PHASE_SLOT = 12			/* waits until max_concurrency lets it begin */
 } DxPhase;
 
 /* Kinds of message in the inbox.  Stored. */
@@ -209,6 +210,7 @@ typedef struct DxRun
 	List	   *messages;		/* of DxMessage *, in order of arrival */
 	List	   *results;		/* of DxResult *, not joined yet */
 	List	   *joined;			/* parents whose stored results can go */
+	bool		limited;		/* its workflow has a max_concurrency */
 	bool		changed;
 } DxRun;
 
@@ -489,6 +491,13 @@ extern bool dx_tolerance_check(DxBranch *branch, DxEnv *env, DxFault *fault);
 extern bool dx_tolerates_failures(const DxBranch *branch);
 extern bool dx_tolerance_holds(const DxBranch *branch, DxFault *fault);
 
+/* ---------- slot.c ---------- */
+
+extern void dx_slots_mark(List *runs);
+extern bool dx_slot_take(DxPass *pass, DxRun *run);
+extern void dx_slots_release(Datum run_ids);
+extern void dx_slots_changed(int32 workflow_id);
+
 /* ---------- undo.c ---------- */
 
 extern void dx_undo_advance(DxPass *pass, DxRun *run, DxBranch *branch);
@@ -606,6 +615,7 @@ typedef struct DxBindings
 	MemoryContext cxt;			/* where it is made */
 } DxBindings;
 
+extern void dx_limit_workflow(const char *name, int max_concurrency);
 extern void dx_publish_options(DxCompileOptions *options, DxBindings *bindings);
 
 /* ---------- binding.c ---------- */

@@ -68,6 +68,7 @@ take(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait)
 		MemoryContextSwitchTo(oldcxt);
 	}
 	dx_store_load(pass, runs);
+	dx_slots_mark(runs);
 	dx_engine_leave(&saved);
 	pass->runs = runs;
 	pass->result->claimed = list_length(runs);

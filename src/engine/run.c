@@ -422,9 +422,13 @@ advance_branches(DxPass *pass, DxRun *run)
 void
 dx_run_advance(DxPass *pass, DxRun *run)
 {
-	if (run->started_at == 0 && run->status == DX_RUN_RUNNING)
-		begin(pass, run);
 	take_commands(pass, run);
+	if (run->started_at == 0 && run->status == DX_RUN_RUNNING)
+	{
+		if (!dx_slot_take(pass, run))
+			return;
+		begin(pass, run);
+	}
 
 	if (run->status == DX_RUN_RUNNING && run->deadline <= pass->now)
 		dx_run_time_out(pass, run);

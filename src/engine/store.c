@@ -588,6 +588,7 @@ forget_ended(List *runs)
 {
 	List	   *ended = NIL;
 	List	   *fanned = NIL;
+	List	   *limited = NIL;
 	ListCell   *lc;
 	Datum		values[1];
 
@@ -600,6 +601,8 @@ forget_ended(List *runs)
 		ended = lappend(ended, run);
 		if (run->last_branch > 0)
 			fanned = lappend(fanned, run);
+		if (run->limited)
+			limited = lappend(limited, run);
 	}
 	if (ended != NIL)
 	{
@@ -611,6 +614,8 @@ forget_ended(List *runs)
 		values[0] = run_ids(fanned);
 		(void) dx_execute(&result_clear_statement, values, NULL, false, 0);
 	}
+	if (limited != NIL)
+		dx_slots_release(run_ids(limited));
 }
 
 /*
