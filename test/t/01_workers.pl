@@ -48,7 +48,10 @@ sub becomes
 	$expected //= 't';
 	while (1)
 	{
-		my ($rc, $out) = $node->psql($db, $sql);
+		my $out;
+
+		# A server that restarts refuses the connection while we write to psql.
+		my $rc = eval { $node->psql($db, $sql, stdout => \$out) } // -1;
 
 		$got = $rc == 0 ? $out : '(no answer)';
 		last if $got eq $expected || time() > $until;
@@ -359,6 +362,32 @@ $node->restart;
 		'each as its owner');
 }
 
+# ---------- no wake-up is lost ----------
+
+{
+	my $script = PostgreSQL::Test::Utils::tempdir() . '/loop.sql';
+
+	append_to_file($script, q{SELECT quote_literal(dealix.start('job',
+		'{"wait": 0, "statement": "INSERT INTO job.effect (owner) VALUES (''looped'')"}')) AS run \gset
+CALL dealix.wait(CAST(:run AS uuid), '30 s');
+});
+	my $clients = IPC::Run::start(
+		[ 'pgbench', '-n', '-c', '4', '-t', '200', '-f', $script, '-U', 'app', '-d', 'postgres',
+			'-h', $node->host, '-p', $node->port ], '>', \my $out, '2>', \my $err);
+
+	while ($clients->pumpable)
+	{
+		$node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM dealix.workers
+			WHERE kind = 'worker' AND owner = 'app' ORDER BY random() LIMIT 1});
+		sleep(0.1);
+		$clients->pump_nb;
+	}
+	ok($clients->finish, 'four clients start runs and wait for them, while workers are terminated');
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM job.effect WHERE owner = 'looped'}), '800', 'each run was run once');
+	cmp_ok($node->safe_psql('postgres', q{SELECT extract(epoch FROM max(finished_at - created_at)) FROM dealix.runs
+		WHERE input ->> 'statement' LIKE '%looped%'}), '<', 10, 'none had to wait for a sweep');
+}
+
 # ---------- without workers ----------
 
 $node->append_conf('postgresql.conf', 'dealix_exec.workers = 0');
@@ -384,6 +413,7 @@ becomes('postgres', q{SELECT count(*) FROM dealix.workers WHERE kind = 'worker'}
 	like($err, qr/25001: .*transaction block.*dealix\.tick\(\)/s, 'dealix.drain() in a transaction block is refused with a hint');
 	($rc, undef, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nSET ROLE app; CALL dealix.drain()");
 	like($err, qr/42501/, 'and under SET ROLE');
+
 }
 $node->append_conf('postgresql.conf', 'dealix_exec.workers = 2');
 $node->reload;
