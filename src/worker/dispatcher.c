@@ -296,8 +296,13 @@ reserve_worker(DxAssignment *order, TimestampTz *next)
 		scarce.delay = 0;		/* a worker has left since */
 	if (best != NULL && scarce.delay > 0 && scarce.not_before > now)
 		*next = Min(*next, scarce.not_before);
-	else if (best != NULL)
-		worker = dx_worker_reserve_locked(best);
+	else if (best != NULL &&
+			 (worker = dx_worker_reserve_locked(best)) == NULL)
+	{
+		/* Reservations that have not come up hold all slots. */
+		database->starving = true;
+		*next = Min(*next, TimestampTzPlusMilliseconds(now, SCARCE_MAX_MS));
+	}
 	if (worker != NULL)
 	{
 		order->slot = worker - dx_worker_slots;
