@@ -495,7 +495,7 @@ extern bool dx_tolerance_holds(const DxBranch *branch, DxFault *fault);
 
 extern void dx_slots_mark(List *runs);
 extern bool dx_slot_take(DxPass *pass, DxRun *run);
-extern void dx_slots_release(Datum run_ids);
+extern void dx_slots_settle(List *runs);
 extern void dx_slots_changed(int32 workflow_id);
 
 /* ---------- undo.c ---------- */

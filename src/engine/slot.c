@@ -6,15 +6,18 @@
  * A limited workflow has as many rows in dealix.workflow_slot as runs may be
  * in progress.  A run takes a free one in its first pass, skipping those that
  * others are just taking, and gives it back when it ends: nobody waits for a
- * row.  A run that finds none is parked in phase SLOT.  Who frees a slot wakes
- * the run that waits first, and who takes one wakes the next as long as slots
- * are free; a timer makes it certain.
+ * row.  A run that finds none is parked in phase SLOT.  Each pass that has held
+ * a run of the workflow wakes as many waiting runs as it sees free slots at
+ * its end.  Two passes may wake the same run; its second look, though it finds
+ * nothing to do, is such a pass again, so that the chain does not break.  A
+ * timer makes it certain.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "engine/columns.h"
 #include "engine/engine.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -47,14 +50,13 @@ static DxStatement shrink_statement = {
 };
 
 static DxStatement release_statement = {
-	"UPDATE dealix.workflow_slot SET run_id = NULL WHERE run_id = ANY ($1)"
-	" RETURNING workflow_id",
+	"UPDATE dealix.workflow_slot SET run_id = NULL WHERE run_id = ANY ($1)",
 	1, {UUIDARRAYOID}
 };
 
 static DxStatement free_statement = {
-	"SELECT 1 FROM dealix.workflow_slot"
-	" WHERE workflow_id = $1 AND run_id IS NULL LIMIT 1",
+	"SELECT pg_catalog.count(*) FROM dealix.workflow_slot"
+	" WHERE workflow_id = $1 AND run_id IS NULL",
 	1, {INT4OID}
 };
 
@@ -128,15 +130,30 @@ wake_waiting(int32 workflow_id, int n)
 	SPI_freetuptable(SPI_tuptable);
 }
 
+/* The branch of a run that has not begun. */
 static void
-park(DxPass *pass, DxRun *run)
+park(DxPass *pass, DxRun *run, DxBranch *branch)
 {
-	DxBranch   *branch = linitial(run->branches);
-
 	branch->wait_for = queue_name(run->workflow_id);
 	dx_branch_park(run, branch, DX_PHASE_SLOT,
 				   dx_after_seconds(pass->now, LOOK_AGAIN_SECONDS));
 	run->changed = true;
+}
+
+static bool
+take(DxRun *run)
+{
+	DxIdentity	saved;
+	Datum		values[2];
+
+	if (!run->limited)
+		return true;
+	dx_engine_enter(&saved);
+	values[0] = Int32GetDatum(run->workflow_id);
+	values[1] = UUIDPGetDatum(&run->id);
+	(void) dx_execute(&take_statement, values, NULL, false, 0);
+	dx_engine_leave(&saved);
+	return SPI_processed > 0;
 }
 
 /*
@@ -146,67 +163,74 @@ park(DxPass *pass, DxRun *run)
 bool
 dx_slot_take(DxPass *pass, DxRun *run)
 {
-	DxIdentity	saved;
-	Datum		values[2];
-	bool		taken;
+	DxBranch   *branch;
 
-	if (!run->limited || run->branches == NIL)
+	if (run->branches == NIL)
 		return true;
-	dx_engine_enter(&saved);
-	values[0] = Int32GetDatum(run->workflow_id);
-	values[1] = UUIDPGetDatum(&run->id);
-	(void) dx_execute(&take_statement, values, NULL, false, 0);
-	taken = SPI_processed > 0;
-	if (taken)
+	branch = linitial(run->branches);
+	if (!take(run))
 	{
-		DxBranch   *branch = linitial(run->branches);
-
+		park(pass, run, branch);
+		return false;
+	}
+	if (branch->phase == DX_PHASE_SLOT)
+	{
 		branch->phase = DX_PHASE_READY;
 		branch->wait_for = NULL;
 		branch->changed = true;
-		(void) dx_execute(&free_statement, values, NULL, false, 1);
-		if (SPI_processed > 0)
-			wake_waiting(run->workflow_id, 1);
 	}
-	else
-		park(pass, run);
-	dx_engine_leave(&saved);
-	return taken;
+	return true;
+}
+
+static void
+wake_for_free(int32 workflow_id)
+{
+	Datum		values[1];
+	int64		nfree;
+	bool		isnull;
+
+	values[0] = Int32GetDatum(workflow_id);
+	(void) dx_execute(&free_statement, values, NULL, false, 1);
+	nfree = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+	if (nfree > 0)
+		wake_waiting(workflow_id, nfree);
 }
 
 /*
- * Gives back the slots of runs that have ended, and wakes who waits for them.
- * Between dx_engine_enter and dx_engine_leave.
+ * At the end of a pass, when its branches are written: gives back the slots of
+ * runs that have ended, and wakes who waits for those that are free.  Between
+ * dx_engine_enter and dx_engine_leave.
  */
 void
-dx_slots_release(Datum run_ids)
+dx_slots_settle(List *runs)
 {
-	Datum		values[1] = {run_ids};
-	int32	   *freed;
-	int			n;
-	int			i;
-	bool		isnull;
+	List	   *workflows = NIL;
+	pg_uuid_t  *ended = palloc(sizeof(pg_uuid_t) * Max(list_length(runs), 1));
+	int			nended = 0;
+	ListCell   *lc;
 
-	(void) dx_execute(&shrink_statement, values, NULL, false, 0);
-	(void) dx_execute(&release_statement, values, NULL, false, 0);
-	n = SPI_processed;
-	freed = palloc(sizeof(int32) * Max(n, 1));
-	for (i = 0; i < n; i++)
-		freed[i] = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i],
-											   SPI_tuptable->tupdesc, 1, &isnull));
-	SPI_freetuptable(SPI_tuptable);
-
-	/* As many as are freed of a workflow, in one look. */
-	for (i = 0; i < n; i++)
+	foreach(lc, runs)
 	{
-		int			count = 0;
-		int			k;
+		DxRun	   *run = lfirst(lc);
 
-		for (k = 0; k < n; k++)
-			count += freed[k] == freed[i] ? (k < i ? -n - 1 : 1) : 0;
-		if (count > 0)
-			wake_waiting(freed[i], count);
+		if (!run->limited)
+			continue;
+		workflows = list_append_unique_int(workflows, run->workflow_id);
+		if (run->changed && dx_status_ended(run->status))
+			ended[nended++] = run->id;
 	}
+	if (nended > 0)
+	{
+		Datum		values[1];
+
+		values[0] = dx_uuid_array(ended, nended);
+		(void) dx_execute(&shrink_statement, values, NULL, false, 0);
+		(void) dx_execute(&release_statement, values, NULL, false, 0);
+	}
+	foreach(lc, workflows)
+		wake_for_free(lfirst_int(lc));
 }
 
 /* A limit was raised or taken away: everybody who waits looks again. */

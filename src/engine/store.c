@@ -588,7 +588,6 @@ forget_ended(List *runs)
 {
 	List	   *ended = NIL;
 	List	   *fanned = NIL;
-	List	   *limited = NIL;
 	ListCell   *lc;
 	Datum		values[1];
 
@@ -601,8 +600,6 @@ forget_ended(List *runs)
 		ended = lappend(ended, run);
 		if (run->last_branch > 0)
 			fanned = lappend(fanned, run);
-		if (run->limited)
-			limited = lappend(limited, run);
 	}
 	if (ended != NIL)
 	{
@@ -614,8 +611,6 @@ forget_ended(List *runs)
 		values[0] = run_ids(fanned);
 		(void) dx_execute(&result_clear_statement, values, NULL, false, 0);
 	}
-	if (limited != NIL)
-		dx_slots_release(run_ids(limited));
 }
 
 /*
@@ -630,5 +625,6 @@ dx_store_write(DxPass *pass)
 	write_inbox(pass->runs);
 	write_results(pass->runs);
 	forget_ended(pass->runs);
+	dx_slots_settle(pass->runs);
 	dx_handouts_write(pass);
 }
