@@ -8,9 +8,8 @@
  * others are just taking, and gives it back when it ends: nobody waits for a
  * row.  A run that finds none is parked in phase SLOT.  Each pass that has held
  * a run of the workflow wakes as many waiting runs as it sees free slots at
- * its end.  Two passes may wake the same run; its second look, though it finds
- * nothing to do, is such a pass again, so that the chain does not break.  A
- * timer makes it certain.
+ * its end.  A run that is woken in vain, because a slot was counted by two
+ * passes, waits again; a timer makes it certain.
  *
  *-------------------------------------------------------------------------
  */
@@ -60,10 +59,18 @@ static DxStatement free_statement = {
 	1, {INT4OID}
 };
 
+/*
+ * Makes waiting runs due.  Not under their locks: due_at only says when to
+ * look.  Those that somebody else has just made due are left out.
+ */
 static DxStatement waiting_statement = {
-	"SELECT run_id, owner::pg_catalog.oid FROM dealix.branch"
-	" WHERE phase = 12 AND wait_for = $1 ORDER BY rank, run_id LIMIT $2",
-	2, {TEXTOID, INT8OID}
+	"UPDATE dealix.branch b SET due_at = $3 FROM ("
+	" SELECT run_id, branch FROM dealix.branch"
+	" WHERE phase = 12 AND wait_for = $1 AND due_at > $3"
+	" ORDER BY rank, run_id LIMIT $2 FOR UPDATE SKIP LOCKED) w"
+	" WHERE b.run_id = w.run_id AND b.branch = w.branch"
+	" RETURNING b.run_id, b.owner::pg_catalog.oid",
+	3, {TEXTOID, INT8OID, TIMESTAMPTZOID}
 };
 
 static char *
@@ -112,12 +119,13 @@ dx_slots_mark(List *runs)
 static void
 wake_waiting(int32 workflow_id, int n)
 {
-	Datum		values[2];
+	Datum		values[3];
 	uint64		i;
 	bool		isnull;
 
 	values[0] = CStringGetTextDatum(queue_name(workflow_id));
 	values[1] = Int64GetDatum(n);
+	values[2] = TimestampTzGetDatum(dx_now());
 	(void) dx_execute(&waiting_statement, values, NULL, false, 0);
 	for (i = 0; i < SPI_processed; i++)
 	{
