@@ -36,7 +36,7 @@ sub run_document
 
 	$node->safe_psql('postgres', qq{CREATE DATABASE "$db"});
 	my $rc = $node->psql($db, $sql, stdout => \$out, stderr => \$err, on_error_stop => 1, extra_params => [ '-q' ]);
-	is($rc, 0, "$file: its SQL works as it stands there, $what") or diag($err);
+	is($rc, 0, "$file: its SQL works as it stands there, $what") or diag($err =~ s/^/  /mgr);
 	$node->safe_psql('postgres', qq{DROP DATABASE "$db" WITH (FORCE)});
 	$node->safe_psql('postgres', "DROP ROLE IF EXISTS $_") for qw(shop billing oncall desk);
 	return $out;
@@ -63,9 +63,9 @@ for my $run ([ $bare, 'nothing preloaded' ], [ $preloaded, 'with background work
 $bare->safe_psql('postgres', 'CREATE EXTENSION dealix_exec');
 my $reference = slurp_file("$top/docs/sql-reference.md");
 for my $name (split /\n/, $bare->safe_psql('postgres', q{
-	SELECT DISTINCT p.proname FROM unnest(ARRAY['application', 'author', 'operator']) a,
+	SELECT DISTINCT p.proname FROM unnest(ARRAY['application', 'author', 'operator', 'worker']) a,
 		LATERAL dealix.access_functions(a) f JOIN pg_proc p ON p.oid = f
-	WHERE p.proname NOT IN ('run_visible', 'status_name', 'event_name', 'worker_status', 'all_runs')
+	WHERE p.proname NOT IN ('run_visible', 'status_name', 'event_name', 'worker_status', 'all_runs', 'all_activities')
 	UNION SELECT relname FROM pg_class WHERE relnamespace = 'dealix'::regnamespace AND relkind = 'v'
 	UNION SELECT unnest(ARRAY['grant_access', 'revoke_access', 'access_functions']) ORDER BY 1}))
 {

@@ -15,7 +15,7 @@ chdir "$FindBin::Bin/../.." or die;
 delete $ENV{$_} for qw(MAKEFLAGS MAKELEVEL MFLAGS);
 
 my ($out, $err) = run_command([ 'make', 'help' ]);
-my @targets = `sed -n 's/^own_targets = //p' Makefile` =~ /(\w+)/g;
+my @targets = `sed -n 's/^own_targets = //p' Makefile` =~ /([\w-]+)/g;
 like($out, qr/^  make $_ /m, "make help explains $_") for @targets, qw(install installcheck clean uninstall);
 
 # nothing installed: one sentence each
