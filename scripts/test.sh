@@ -25,6 +25,16 @@ tally()
 	printf '%-40s %5d passed %5d failed %5d skipped  %4d s\n' "$1" "$2" "$3" "$4" "$5"
 }
 
+# Stops the cluster of a suite, which should still be there.
+suite_stop()
+{
+	if ! cluster_stop "$1"; then
+		say "The server of $1 was gone at the end; the last that it said:"
+		tail -n 20 "$dx_work/clusters/$1/log" || true
+		failed=$((failed + 1))
+	fi
+}
+
 # Stems of the files DIR/*.EXT that TESTS selects.
 stems()
 {
@@ -78,7 +88,7 @@ run_regress()
 	fi
 	tally "$name" "$good" "$bad" 0 $((SECONDS - begin))
 	check_regress_complete "$name" $((good + bad)) $#
-	cluster_stop "$name"
+	suite_stop "$name"
 }
 
 check_regress_complete()
@@ -142,7 +152,7 @@ run_pgtap()
 		psql_quiet -c "DROP DATABASE \"$name\" WITH (FORCE)"
 	done
 	tap_report pgtap "$out" "${names[@]}"
-	cluster_stop pgtap
+	suite_stop pgtap
 }
 
 # Two files at a time: they wait more than they work.
@@ -198,7 +208,7 @@ run_asl()
 	if [ "$bad" != 0 ]; then head -n 200 "$out"; fi
 	tally asl "$good" "$bad" "$skip" $((SECONDS - begin))
 	grep '^Skipped:' "$out" || true
-	cluster_stop asl
+	suite_stop asl
 }
 
 # What no server may have said in all this.
