@@ -71,6 +71,7 @@ take(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait)
 	dx_slots_mark(runs);
 	dx_engine_leave(&saved);
 	pass->runs = runs;
+	pass->loaded = MemoryContextMemAllocated(pass->cxt, false);
 	pass->result->claimed = list_length(runs);
 }
 
