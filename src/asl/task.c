@@ -74,30 +74,25 @@ check_express(DxCompiler *c, const DxStateSource *source, const DxTask *task)
 }
 
 /*
- * Credentials say as whom AWS does the task.  Our own kinds run as the owner.
+ * Credentials say as whom AWS does the task.  Here steps run as the owner,
+ * whatever they say.
  */
 static void
-check_credentials(DxCompiler *c, const DxStateSource *source,
-				  const DxTask *task)
+check_credentials(DxCompiler *c, const DxStateSource *source)
 {
 	DxNode		member;
 
-	if (!dx_read_object(c, &source->node, "Credentials", false, &member))
-		return;
-	(void) dx_read_template(c, source, &source->node, "Credentials");
-	if (task->uri && task->kind != DX_RESOURCE_OTHER)
-		dx_problem(c->problems, member.pointer, DX_P_NO_EFFECT,
-				   "Leave it out: steps run with the rights of the run's owner.",
-				   "\"Credentials\" has no effect on \"%s\"",
-				   dx_clip(task->uri));
+	if (dx_read_object(c, &source->node, "Credentials", false, &member))
+		(void) dx_read_template(c, source, &source->node, "Credentials");
 }
 
-/* Does somebody do the task who could send heartbeats? */
+/* Does somebody do the task who owes heartbeats?  A function can't send any. */
 static bool
 takes_heartbeats(const DxTask *task)
 {
 	return task->uri == NULL || task->wait_for_token ||
-		task->kind == DX_RESOURCE_ACTIVITY || task->kind == DX_RESOURCE_OTHER;
+		task->kind == DX_RESOURCE_SQL || task->kind == DX_RESOURCE_ACTIVITY ||
+		task->kind == DX_RESOURCE_OTHER;
 }
 
 static void
@@ -253,7 +248,7 @@ dx_compile_task(DxCompiler *c, DxStateSource *source, DxState *state)
 	task->shows_token = task->wait_for_token;
 	task->options = dx_node_json(node);
 	check_express(c, source, task);
-	check_credentials(c, source, task);
+	check_credentials(c, source);
 	compile_timeouts(c, source, task);
 	if (!c->options->strict)
 	{

@@ -16,6 +16,7 @@
 #include "engine/engine.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 /* from + seconds, saturating at DT_NOEND. */
 TimestampTz
@@ -30,8 +31,10 @@ dx_after_seconds(TimestampTz from, double seconds)
 bool
 dx_budget_spent(DxPass *pass)
 {
-	if (!pass->over && (list_length(pass->events) >= DX_PASS_MAX_EVENTS ||
-						dx_now() >= pass->deadline))
+	if (!pass->over &&
+		(list_length(pass->events) >= DX_PASS_MAX_EVENTS ||
+		 MemoryContextMemAllocated(pass->cxt, false) >= pass->loaded + DX_PASS_MAX_MEMORY ||
+		 dx_now() >= pass->deadline))
 		pass->over = true;
 	return pass->over;
 }

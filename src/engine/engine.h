@@ -235,6 +235,9 @@ typedef struct DxPassResult
 /* States that a pass takes at most: bounds its memory, whatever a run does. */
 #define DX_PASS_MAX_EVENTS	20000
 
+/* What a pass may allocate beyond what its runs are loaded from. */
+#define DX_PASS_MAX_MEMORY	(32 * 1024 * 1024)
+
 typedef struct DxPass
 {
 	MemoryContext cxt;
@@ -242,6 +245,7 @@ typedef struct DxPass
 	TimestampTz now;			/* at its beginning */
 	TimestampTz deadline;
 	bool		cancel_is_error;	/* a cancel belongs to the step, not to us */
+	Size		loaded;			/* size of cxt when the runs were loaded */
 	bool		over;			/* the budget is spent, or the pass has to end */
 	List	   *runs;			/* of DxRun * */
 	List	   *events;			/* of DxEvent *, not written yet */

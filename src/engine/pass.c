@@ -84,6 +84,7 @@ take(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait)
 	dx_engine_leave(&saved);
 	list_sort(runs, compare_urgency);
 	pass->runs = runs;
+	pass->loaded = MemoryContextMemAllocated(pass->cxt, false);
 	pass->result->claimed = list_length(runs);
 }
 
