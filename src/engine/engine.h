@@ -340,6 +340,18 @@ extern void dx_store_write(DxPass *pass);
 extern const DxProgram *dx_program_of(int32 version_id, const char **workflow,
 									  int32 *version);
 
+/* ---------- version.c ---------- */
+
+typedef struct DxVersion
+{
+	int32		workflow_id;
+	int32		version_id;
+} DxVersion;
+
+extern void dx_version_find(const char *workflow, int32 version,
+							DxVersion *found);
+extern void dx_version_stored(void);
+
 /* ---------- history.c ---------- */
 
 typedef struct DxEvent

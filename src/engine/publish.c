@@ -309,6 +309,7 @@ store_version(int32 workflow_id, Jsonb *definition, Jsonb *bindings)
 			nulls[5] = 'n';
 		(void) dx_execute(&insert_version_statement, values, nulls, false, 0);
 		dx_identity_record();
+		dx_version_stored();
 	}
 	dx_engine_leave(&saved);
 	return version;

@@ -21,20 +21,6 @@
 #define RUN_COLUMNS		29
 #define BRANCH_COLUMNS	19
 
-typedef struct Version
-{
-	int32		workflow_id;
-	int32		version_id;
-} Version;
-
-static DxStatement version_statement = {
-	"SELECT w.workflow_id, v.version_id FROM dealix.workflow w"
-	" JOIN dealix.version v ON v.workflow_id = w.workflow_id"
-	" WHERE w.name = $1 AND ($2 = 0 OR v.version = $2)"
-	" ORDER BY v.version DESC LIMIT 1",
-	2, {TEXTOID, INT4OID}
-};
-
 static DxStatement run_statement = {
 	"INSERT INTO dealix.run (run_id, created_at, workflow_id, version_id, owner,"
 	" status, priority, durability, key, correlation_id, traceparent, input,"
@@ -58,33 +44,6 @@ static DxStatement existing_statement = {
 	" WHERE workflow_id = $1 AND owner = $2 AND key = $3",
 	4, {INT4OID, OIDOID, TEXTOID, JSONBOID}
 };
-
-static void
-find_version(const DxStart *start, Version *version)
-{
-	Datum		values[2];
-	bool		isnull;
-
-	values[0] = CStringGetTextDatum(start->workflow);
-	values[1] = Int32GetDatum(start->version);
-	(void) dx_execute(&version_statement, values, NULL, false, 1);
-	if (SPI_processed == 0 && start->version != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("there is no version %d of workflow \"%s\"",
-						start->version, start->workflow),
-				 errhint("See dealix.workflows for what is published.")));
-	if (SPI_processed == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("there is no workflow \"%s\"", start->workflow),
-				 errhint("Publish it with dealix.publish(name, definition); see dealix.workflows for what is published.")));
-	version->workflow_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0],
-													   SPI_tuptable->tupdesc, 1, &isnull));
-	version->version_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0],
-													  SPI_tuptable->tupdesc, 2, &isnull));
-	SPI_freetuptable(SPI_tuptable);
-}
 
 /*
  * A worker has to connect as the owner; a run that nobody could ever advance
@@ -114,7 +73,7 @@ check_owner(Oid owner)
 
 /* The run that already has this key; an error if it was given another input. */
 static void
-take_existing(const DxStart *start, const Version *version, Oid owner,
+take_existing(const DxStart *start, const DxVersion *version, Oid owner,
 			  Jsonb *input, const char *key, pg_uuid_t *run_id)
 {
 	Datum		values[4];
@@ -158,7 +117,7 @@ requester_of(const DxStart *start, Oid owner)
 }
 
 static bool
-insert_run(const DxStart *start, const Version *version, Oid owner,
+insert_run(const DxStart *start, const DxVersion *version, Oid owner,
 		   Jsonb *input, const char *key, const pg_uuid_t *run_id,
 		   TimestampTz now)
 {
@@ -226,7 +185,7 @@ wake(const DxStart *start, Oid owner, const pg_uuid_t *run_id)
 
 /* Runs that may exist already, one by one. */
 static void
-start_keyed(const DxStart *start, const Version *version, Oid owner,
+start_keyed(const DxStart *start, const DxVersion *version, Oid owner,
 			Jsonb *input, const char *key, pg_uuid_t *run_id, TimestampTz now)
 {
 	if (start->run_id != NULL)
@@ -254,7 +213,7 @@ put_text(Datum *values, bool *nulls, int column, const char *text)
 
 /* A row of dealix.run, in the order of its columns. */
 static void
-add_run(DxBulk *bulk, const DxStart *start, const Version *version, Oid owner,
+add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 		Jsonb *input, const pg_uuid_t *run_id, TimestampTz now)
 {
 	Datum		values[RUN_COLUMNS] = {0};
@@ -304,7 +263,7 @@ add_branch(DxBulk *bulk, const DxStart *start, Oid owner,
 }
 
 static void
-start_bulk(const DxStart *start, const Version *version, Oid owner, int n,
+start_bulk(const DxStart *start, const DxVersion *version, Oid owner, int n,
 		   Jsonb **inputs, pg_uuid_t *run_ids, TimestampTz now)
 {
 	DxBulk	   *runs = dx_bulk_open("run", RUN_COLUMNS);
@@ -334,7 +293,7 @@ dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
 		 pg_uuid_t *run_ids)
 {
 	DxIdentity	saved;
-	Version		version;
+	DxVersion	version;
 	Oid			owner = GetUserId();
 	TimestampTz now = dx_now();
 	int			i;
@@ -344,8 +303,8 @@ dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
 		dx_check_payload(inputs[i], "the input");
 
 	dx_engine_enter(&saved);
-	find_version(start, &version);
-	if (keys == NULL && n > 1)
+	dx_version_find(start->workflow, start->version, &version);
+	if (keys == NULL || (n == 1 && keys[0] == NULL))
 		start_bulk(start, &version, owner, n, inputs, run_ids, now);
 	else
 	{
