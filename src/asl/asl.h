@@ -384,6 +384,9 @@ extern DxPath *dx_path_compile(const char *text, DxPathUse use, char **error);
 extern bool dx_path_is_whole(const DxPath *path);	/* "$" */
 extern const char *dx_path_text(const DxPath *path);
 
+/* The context object of env, with context_map in its place; NULL: none. */
+extern Jsonb *dx_env_context(DxEnv *env);
+
 /*
  * Evaluates a path.  *found = false when a definite path selects nothing; an
  * indefinite one yields an array.  Fault: States.Runtime for what can't be
@@ -422,16 +425,22 @@ extern bool dx_rule_eval(const DxRule *rule, DxEnv *env,
 						 bool *match, DxFault *fault);
 extern bool dx_timestamp_parse(const char *text, int len, TimestampTz *value);
 
-/* ---------- io.c: input and output processing of a state ---------- */
+/* ---------- io.c, amount.c: input and output processing of a state ---------- */
 
-/* InputPath, then Parameters/Arguments. env->input: the raw input. */
+/*
+ * In all of these env->input is the raw input of the state; they apply
+ * InputPath themselves.
+ */
+
+/* InputPath, then Parameters/Arguments. */
 extern bool dx_io_enter(const DxState *state, DxEnv *env,
 						Jsonb **effective, DxFault *fault);
 
 /*
- * ResultSelector, ResultPath, OutputPath (or Output), and Assign.
- * env->input: the raw input. *variables: the object with what Assign adds
- * merged in (env->variables itself if there is no Assign).
+ * ResultSelector, ResultPath, OutputPath (or Output), and Assign.  result: of
+ * a Task, Parallel or Map what came out; of others the effective input.
+ * *variables: the object with what Assign adds merged in (env->variables
+ * itself if there is no Assign).
  */
 extern bool dx_io_exit(const DxState *state, DxEnv *env, Jsonb *result,
 					   Jsonb **output, Jsonb **variables, DxFault *fault);
@@ -442,18 +451,18 @@ extern bool dx_io_catch(const DxState *state, const DxCatcher *catcher,
 						Jsonb **output, Jsonb **variables, DxFault *fault);
 
 /*
- * Choice: the next state (Default counts), output and variables.  Fault
+ * Choice: the next state (Default counts), output and variables.  A branch
+ * without a rule and without a condition matches.  Fault
  * States.NoChoiceMatched.
  */
 extern bool dx_io_choose(const DxState *state, DxEnv *env, int *next,
 						 Jsonb **output, Jsonb **variables, DxFault *fault);
 
-/*
- * Wait: until when.  now is the time of entry.
- */
+/* Wait: until when.  now is the time of entry. */
 extern bool dx_io_wait(const DxState *state, DxEnv *env, TimestampTz now,
 					   TimestampTz *until, DxFault *fault);
 
+/* Fail: both members of *error may be NULL. */
 extern bool dx_io_fail(const DxState *state, DxEnv *env, DxFault *error,
 					   DxFault *fault);
 
@@ -463,7 +472,10 @@ extern bool dx_io_items(const DxState *state, DxEnv *env,
 extern bool dx_io_item_input(const DxState *state, DxEnv *env, int index,
 							 Jsonb *item, Jsonb **input, DxFault *fault);
 
-/* TimeoutSeconds and the like. *given = false when absent. */
+/*
+ * TimeoutSeconds and the like. *given = false when absent.  A path is applied
+ * to env->input as it is.
+ */
 extern bool dx_amount_eval(const DxAmount *amount, DxEnv *env,
 						   bool *given, double *value, DxFault *fault);
 

@@ -360,11 +360,10 @@ dx_io_choose(const DxState *state, DxEnv *env, int *next,
 }
 
 /*
- * Map: the items, as an array.  env->input: the effective input, as
- * dx_io_enter returns it.
+ * Map: the items, as an array.  env->input: the raw input.
  *
- * Fault: States.Runtime, or States.QueryEvaluationError in the expression
- * mode, when they are no array.
+ * Faults: States.Runtime, or States.QueryEvaluationError in the expression
+ * mode, when they are no array; those of the paths and expressions.
  * Source: Amazon States Language, "Selecting Items".
  */
 bool
@@ -373,14 +372,13 @@ dx_io_items(const DxState *state, DxEnv *env,
 {
 	const DxMap *map = &state->u.map;
 
-	*items = env->input;
 	if (map->items != NULL)
 	{
 		if (!dx_template_eval(map->items, env, items, fault))
 			return false;
 	}
-	else if (map->items_path != NULL &&
-			 !apply_path(map->items_path, false, env, env->input, items, fault))
+	else if (!apply_input_path(state, env, items, fault) ||
+			 !apply_path(map->items_path, false, env, *items, items, fault))
 		return false;
 
 	if (JB_ROOT_IS_ARRAY(*items) && !JB_ROOT_IS_SCALAR(*items))
@@ -394,11 +392,28 @@ dx_io_items(const DxState *state, DxEnv *env,
 					map->items_path ? map->items_path->text : "$");
 }
 
+/* The value of "Map" in the context while an item is selected. */
+static Jsonb *
+item_context(int index, Jsonb *item)
+{
+	DxMember	members[2];
+	DxMember	map;
+
+	set_name(&members[0], "Index");
+	set_name(&members[1], "Value");
+	set_name(&map, "Item");
+	dx_value_integer(index, &members[0].value);
+	dx_json_to_value(item, &members[1].value);
+	dx_build_value(dx_build_object(members, 2), &map.value);
+	return dx_build_object(&map, 1);
+}
+
 /*
- * Map: the input of item number index.  env->input: the effective input of the
- * Map.  The ItemSelector sees the item as $$.Map.Item.Value.
+ * Map: the input of item number index.  env->input: the raw input of the Map;
+ * its ItemSelector sees what InputPath selects, and the item as
+ * $$.Map.Item.Value.
  *
- * Faults: those of dx_template_eval.
+ * Faults: those of dx_io_enter.
  * Source: Amazon States Language, "Processing Items".
  */
 bool
@@ -407,24 +422,17 @@ dx_io_item_input(const DxState *state, DxEnv *env, int index,
 {
 	const DxTemplate *selector = state->u.map.item_selector;
 	Jsonb	   *saved = env->context_map;
-	DxMember	members[2];
-	DxMember	map;
+	Jsonb	   *effective;
 	bool		ok;
 
 	*input = item;
 	if (selector == NULL)
 		return true;
+	if (!apply_input_path(state, env, &effective, fault))
+		return false;
 	if (state->language == DX_QL_SQL || dx_template_uses_context(selector))
-	{
-		set_name(&members[0], "Index");
-		set_name(&members[1], "Value");
-		set_name(&map, "Item");
-		dx_value_integer(index, &members[0].value);
-		dx_json_to_value(item, &members[1].value);
-		dx_build_value(dx_build_object(members, 2), &map.value);
-		env->context_map = dx_build_object(&map, 1);
-	}
-	ok = dx_template_eval(selector, env, input, fault);
+		env->context_map = item_context(index, item);
+	ok = eval_with(selector, env, effective, input, fault);
 	env->context_map = saved;
 	return ok;
 }

@@ -376,7 +376,7 @@ find_from(const DxPath *path, const JsonbValue *root, const JsonbValue *start,
 }
 
 /*
- * The context object; it is asked for once.
+ * The context object; the caller is asked for it once.
  */
 static Jsonb *
 get_context(DxEnv *env)
@@ -387,31 +387,46 @@ get_context(DxEnv *env)
 }
 
 /*
- * The root of $$: the context object with what context_map puts into it.
- * A path into it should not cost a copy of the context for every item of a
- * Map, so only the whole of it is put together.
+ * The whole context object as an evaluation sees it, with context_map in its
+ * place; NULL when there is none.
+ */
+Jsonb *
+dx_env_context(DxEnv *env)
+{
+	Jsonb	   *context = get_context(env);
+
+	if (context == NULL || env->context_map == NULL)
+		return context;
+	return dx_json_set(context, "Map", env->context_map);
+}
+
+/*
+ * The root of $$.  A path to a member should not cost a copy of the context
+ * for every item of a Map.
  */
 static bool
 context_root(const DxPath *path, DxEnv *env, JsonbValue *root)
 {
+	const DxStep *step = path->nsteps > 0 ? &path->steps[0] : NULL;
 	Jsonb	   *context;
 	DxMember	map;
 
-	if (env->context_map != NULL && path->nsteps > 0 &&
-		path->steps[0].kind == DX_STEP_MEMBER &&
-		path->steps[0].names[0].len == 3 &&
-		memcmp(path->steps[0].names[0].text, "Map", 3) == 0)
+	if (env->context_map == NULL || step == NULL ||
+		step->kind != DX_STEP_MEMBER)
+		context = dx_env_context(env);
+	else if (step->names[0].len != 3 ||
+			 memcmp(step->names[0].text, "Map", 3) != 0)
+		context = get_context(env);
+	else
 	{
-		map.name = path->steps[0].names[0];
+		map.name = step->names[0];
 		dx_json_to_value(env->context_map, &map.value);
 		dx_build_value(dx_build_object(&map, 1), root);
 		return true;
 	}
-	context = get_context(env);
+
 	if (context == NULL)
 		return false;
-	if (env->context_map != NULL)
-		context = dx_json_set(context, "Map", env->context_map);
 	dx_json_to_value(context, root);
 	return true;
 }

@@ -167,16 +167,6 @@ typedef struct Evaluation
 	Jsonb	   *value;
 } Evaluation;
 
-static Jsonb *
-context_of(DxEnv *env)
-{
-	if (env->context == NULL && env->build_context != NULL)
-		env->context = env->build_context(env->context_arg);
-	if (env->context != NULL && env->context_map != NULL)
-		return dx_json_set(env->context, "Map", env->context_map);
-	return env->context;
-}
-
 /* The value of a variable; NULL when it has none. */
 static Jsonb *
 variable(DxEnv *env, const char *name)
@@ -188,7 +178,7 @@ variable(DxEnv *env, const char *name)
 	if (strcmp(name, "error") == 0)
 		return env->error_output;
 	if (strcmp(name, "context") == 0)
-		return context_of(env);
+		return dx_env_context(env);
 	return env->variables ? dx_json_get_json(env->variables, name) : NULL;
 }
 
