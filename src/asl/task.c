@@ -62,10 +62,9 @@ read_resource(DxCompiler *c, const DxNode *object, DxResourceKind *kind,
 static void
 check_express(DxCompiler *c, const DxStateSource *source, const DxTask *task)
 {
-	const char *pattern;
+	const char *pattern = task->uri ? dx_resource_not_express(task->uri) : NULL;
 
-	if (c->machines[source->machine].express && task->uri &&
-		dx_resource_is_service(task->uri, &pattern))
+	if (pattern && c->machines[source->machine].express)
 		dx_problem(c->problems,
 				   dx_pointer_child(source->node.pointer, "Resource"),
 				   DX_P_NOT_SUPPORTED, "Use the type STANDARD.",
