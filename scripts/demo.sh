@@ -135,7 +135,7 @@ status=0
 check_promises || status=1
 
 if [ "${KEEP:-0}" = 1 ]; then
-	for pid in "${dx_pids[@]}"; do kill_tree "$pid"; done
+	stop_children
 	trap - EXIT
 	heading "The cluster is left running"
 	say "Look around:  $pg_bin/psql -h $PGHOST -p $PGPORT -U shop demo"

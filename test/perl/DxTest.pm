@@ -159,6 +159,8 @@ sub dx_crash
 	my ($postmaster) = $pidfile =~ /^(\d+)/;
 	my @children;
 
+	# stopped, it cannot bear a child that we would overlook
+	kill 'STOP', $postmaster;
 	for my $stat (glob '/proc/[0-9]*/stat')
 	{
 		open my $fh, '<', $stat or next;
