@@ -108,6 +108,14 @@ typedef struct DxEnv
 	Jsonb	   *variables;
 	Jsonb	   *context;
 	Jsonb	   *(*build_context) (void *arg);
+
+	/*
+	 * What a path that begins with $$.first.second needs, without the rest of
+	 * a context that may be large: the number of names that *value stands for,
+	 * 1 or 2, or 0 when there is no such member.  second may be NULL.
+	 */
+	int			(*context_member) (void *arg, const char *first,
+								   const char *second, Jsonb **value);
 	void	   *context_arg;
 
 	/* only for the expression mode */
@@ -516,6 +524,11 @@ extern const DxCatcher *dx_catch_choose(const DxState *state, const char *error)
 /* ---------- json.c: small builders and readers over Jsonb ---------- */
 
 extern Jsonb *dx_json_null(void);
+
+/* Of n values; nested ones are copied as they are, without looking inside. */
+extern Jsonb *dx_json_object(int n, const char *const *keys,
+							 Jsonb *const *values);
+extern Jsonb *dx_json_array(int n, Jsonb *const *values);
 extern Jsonb *dx_json_empty_object(void);
 extern Jsonb *dx_json_string(const char *text);
 extern Jsonb *dx_json_from_value(JsonbValue *value);	/* copies */

@@ -113,132 +113,6 @@ dx_branch_park(DxRun *run, DxBranch *branch, DxPhase phase, TimestampTz due_at)
 	branch->changed = true;
 }
 
-/* ---------- the environment of an evaluation ---------- */
-
-typedef struct ContextArg
-{
-	DxRun	   *run;
-	DxBranch   *branch;
-} ContextArg;
-
-/* A time in UTC, as the language writes it. */
-Jsonb *
-dx_json_timestamp(TimestampTz at)
-{
-	char		buf[64];
-	struct pg_tm tm;
-	fsec_t		fsec;
-
-	if (timestamp2tm(at, NULL, &tm, &fsec, NULL, NULL) != 0)
-		return dx_json_null();
-	snprintf(buf, sizeof(buf), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-			 tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min,
-			 tm.tm_sec, (int) (fsec / 1000));
-	return dx_json_string(buf);
-}
-
-/* $$.Map of a branch that is, or is within, an iteration of a Map. */
-static Jsonb *
-map_context(DxRun *run, const DxBranch *branch)
-{
-	const DxBranch *parent;
-	JsonbValue *value;
-
-	for (; branch->parent >= 0; branch = parent)
-	{
-		parent = dx_branch_find(run, branch->parent);
-		if (parent == NULL)
-			return NULL;
-		if (parent->state->type != DX_STATE_MAP || parent->items == NULL)
-			continue;
-		value = getIthJsonbValueFromContainer(&parent->items->root, branch->item);
-		if (value == NULL)
-			return NULL;
-		return dx_payload("Item",
-						  dx_payload("Index", dx_json_int(branch->item),
-									 "Value", dx_json_from_value(value), NULL),
-						  NULL);
-	}
-	return NULL;
-}
-
-/* $$.Task of a Task that shows its token to whom it calls. */
-static Jsonb *
-task_context(DxRun *run, const DxBranch *branch)
-{
-	if (branch->ticketed)
-		return dx_payload("Token",
-						  dx_json_string(dx_token_text(&branch->ticket, branch->attempt)),
-						  NULL);
-	if (branch->state == NULL || branch->state->type != DX_STATE_TASK ||
-		!branch->state->u.task.shows_token)
-		return NULL;
-	return dx_payload("Token",
-					  dx_json_string(psprintf("%s.%d.%d", dx_uuid_text(&run->id),
-											  branch->branch, branch->attempt)),
-					  NULL);
-}
-
-/* Only of these AWS's context has a RetryCount. */
-static bool
-may_retry(const DxState *state)
-{
-	return state != NULL &&
-		(state->type == DX_STATE_TASK || state->type == DX_STATE_PARALLEL ||
-		 state->type == DX_STATE_MAP);
-}
-
-/* "$$": the Context Object, as the specification and AWS have it. */
-static Jsonb *
-build_context(void *arg)
-{
-	ContextArg *at = arg;
-	DxRun	   *run = at->run;
-	DxBranch   *branch = at->branch;
-	char	   *id = dx_uuid_text(&run->id);
-	Jsonb	   *execution;
-	Jsonb	   *state;
-	Jsonb	   *machine;
-
-	execution = dx_payload("Id", dx_json_string(id),
-						   "Input", run->input,
-						   "Name", dx_json_string(run->key ? run->key : id),
-						   "RoleArn", dx_json_string(GetUserNameFromId(run->owner, false)),
-						   "StartTime", dx_json_timestamp(run->created_at),
-						   "RedriveCount", dx_json_int(0),
-						   "CorrelationId", dx_json_text(run->correlation_id),
-						   "TraceParent", dx_json_text(run->traceparent),
-						   NULL);
-	state = dx_payload("Name", dx_json_string(branch->state ? branch->state->name : ""),
-					   "EnteredTime", dx_json_timestamp(branch->entered_at),
-					   "RetryCount", may_retry(branch->state) ?
-					   dx_json_int(Max(branch->attempt - 1, 0)) : NULL,
-					   NULL);
-	machine = dx_payload("Id", dx_json_string(psprintf("%s:%d", run->workflow, run->version)),
-						 "Name", dx_json_string(run->workflow),
-						 NULL);
-	return dx_payload("Execution", execution, "State", state,
-					  "StateMachine", machine, "Map", map_context(run, branch),
-					  "Task", task_context(run, branch), NULL);
-}
-
-/* Prepares the environment of evaluations about the branch's present state. */
-void
-dx_env_init(DxEnv *env, DxPass *pass, DxRun *run, DxBranch *branch)
-{
-	ContextArg *arg = palloc(sizeof(ContextArg));
-
-	arg->run = run;
-	arg->branch = branch;
-	memset(env, 0, sizeof(DxEnv));
-	env->input = branch->data;
-	env->state_input = branch->data;
-	env->variables = branch->variables;
-	env->build_context = build_context;
-	env->context_arg = arg;
-	dx_expression_env(env, pass, run);
-}
-
 /* ---------- leaving a state ---------- */
 
 static void
@@ -518,113 +392,6 @@ do_fail(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 
 /* ---------- Task ---------- */
 
-/* A deadlock or a serialization failure: again, without using up an attempt. */
-static void
-conflicted(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
-{
-	/* What the pass holds may be what the other waits for: let go. */
-	pass->over = true;
-	if (++branch->conflicts > DX_MAX_CONFLICTS)
-	{
-		dx_branch_step_failed(pass, run, branch, fault);
-		return;
-	}
-	branch->attempt--;
-	dx_branch_park(run, branch, DX_PHASE_RETRY,
-				   dx_conflict_retry_at(branch->conflicts));
-	run->changed = true;
-}
-
-/* The time that an attempt at a sql: step may take, and what ends it. */
-typedef struct StepTime
-{
-	double		seconds;		/* 0: no limit */
-	const char *error;			/* NULL: the end of the run's time */
-} StepTime;
-
-static void
-limit_time(StepTime *time, double seconds, const char *error)
-{
-	if (time->seconds > 0 && time->seconds <= seconds)
-		return;
-	time->seconds = seconds;
-	time->error = error;
-}
-
-/*
- * A function can't send heartbeats: it has to be ready before the first one is
- * due.  The run's deadline ends a step as well.
- */
-static bool
-step_time(DxRun *run, const DxTask *task, DxEnv *env, StepTime *time,
-		  DxFault *fault)
-{
-	bool		given;
-	double		seconds;
-
-	memset(time, 0, sizeof(StepTime));
-	if (!dx_amount_eval(&task->timeout, env, &given, &seconds, fault))
-		return false;
-	if (given)
-		limit_time(time, seconds, DX_ERROR_TIMEOUT);
-	if (!dx_amount_eval(&task->heartbeat, env, &given, &seconds, fault))
-		return false;
-	if (given)
-		limit_time(time, seconds, DX_ERROR_HEARTBEAT);
-	if (run->deadline != DT_NOEND)
-		limit_time(time, Max((run->deadline - dx_now()) / (double) USECS_PER_SEC, 0.001),
-				   NULL);
-	return true;
-}
-
-/* The attempt took longer than it may. */
-static void
-step_timed_out(DxPass *pass, DxRun *run, DxBranch *branch, const StepTime *time,
-			   DxFault *fault)
-{
-	if (time->error != NULL)
-	{
-		fault->error = pstrdup(time->error);
-		dx_branch_step_failed(pass, run, branch, fault);
-		return;
-	}
-	dx_event(pass, run, DX_EVENT_STEP_FAILED, branch,
-			 dx_payload("error", dx_json_text(fault->error), NULL));
-	dx_run_time_out(pass, run);
-}
-
-static void
-do_sql(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
-{
-	const DxTask *task = &branch->state->u.task;
-	DxFault		fault = {NULL, NULL};
-	Jsonb	   *result = NULL;
-	StepTime	time;
-
-	if (!step_time(run, task, env, &time, &fault))
-	{
-		dx_branch_step_failed(pass, run, branch, &fault);
-		return;
-	}
-	pass->result->steps++;
-	switch (dx_call_sql(pass, run, branch->state->index, task->target,
-						branch->effective, time.seconds, &result, &fault))
-	{
-		case DX_CALL_DONE:
-			dx_branch_step_done(pass, run, branch, result);
-			break;
-		case DX_CALL_FAULT:
-			dx_branch_step_failed(pass, run, branch, &fault);
-			break;
-		case DX_CALL_TIMEOUT:
-			step_timed_out(pass, run, branch, &time, &fault);
-			break;
-		case DX_CALL_CONFLICT:
-			conflicted(pass, run, branch, &fault);
-			break;
-	}
-}
-
 static void
 do_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
@@ -633,7 +400,7 @@ do_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	DxFault		fault;
 
 	branch->attempt++;
-	if (resource != NULL || task->wait_for_token)
+	if (resource != NULL || task->wait_for_token || task->shows_token)
 		dx_branch_ticket(branch);
 	if (!dx_io_enter(branch->state, env, &branch->effective, &fault))
 	{
@@ -643,7 +410,7 @@ do_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	switch (task->kind)
 	{
 		case DX_RESOURCE_SQL:
-			do_sql(pass, run, branch, env);
+			dx_step_run(pass, run, branch, env);
 			break;
 		case DX_RESOURCE_SIGNAL:
 			dx_signal_enter(pass, run, branch, env);

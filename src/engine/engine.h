@@ -408,7 +408,6 @@ extern void dx_branch_step_failed(DxPass *pass, DxRun *run, DxBranch *branch,
 								  const DxFault *fault);
 extern bool dx_branch_due(const DxPass *pass, const DxRun *run,
 						  const DxBranch *branch);
-extern void dx_env_init(DxEnv *env, DxPass *pass, DxRun *run, DxBranch *branch);
 extern bool dx_budget_spent(DxPass *pass);
 
 /* Deadlocks in a row after which the author of the step has to hear of it. */
@@ -419,8 +418,16 @@ extern TimestampTz dx_after_seconds(TimestampTz from, double seconds);
 /* No Retry: it would not help. */
 extern void dx_branch_gave_up(DxPass *pass, DxRun *run, DxBranch *branch,
 							  const DxFault *fault);
-extern Jsonb *dx_json_timestamp(TimestampTz at);
 extern Jsonb *dx_json_uuid(const pg_uuid_t *uuid);
+
+/* ---------- context.c ---------- */
+
+extern void dx_env_init(DxEnv *env, DxPass *pass, DxRun *run, DxBranch *branch);
+extern Jsonb *dx_json_timestamp(TimestampTz at);
+
+/* ---------- step.c ---------- */
+
+extern void dx_step_run(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
 
 /* ---------- signal.c ---------- */
 
