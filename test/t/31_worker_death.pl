@@ -25,7 +25,7 @@ my $in_hand = 0;
 for my $round (1 .. 12)
 {
 	last if $node->safe_psql('postgres', 'SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL') == 0;
-	dx_poll($node, q{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type LIKE 'dealix%worker%' AND wait_event = 'PgSleep'},
+	last unless dx_poll($node, q{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type LIKE 'dealix%worker%' AND wait_event = 'PgSleep'},
 		"round $round: a worker is in a step");
 	for my $pid (dx_workers($node))
 	{

@@ -49,6 +49,6 @@ my $large = worker_bytes($pid);
 
 note("$small bytes after 500 runs, $large after $runs");
 is(join(' ', dx_workers($node)), $pid, 'it is the same worker');
-cmp_ok($large, '<=', $small + 256 * 1024, 'it has not grown by more than its caches');
+cmp_ok($large, '<=', $small + 64 * 1024, 'it has not grown');
 $node->stop;
 done_testing();
