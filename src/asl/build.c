@@ -120,6 +120,7 @@ filler_add(Filler *f, uint32 flags, const void *data, Size size, bool padded)
 	Size		pad = 0;
 	JEntry		entry;
 
+	CHECK_FOR_INTERRUPTS();
 	if (padded)
 	{
 		pad = INTALIGN(f->data - f->start) - (f->data - f->start);
