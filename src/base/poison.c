@@ -339,8 +339,8 @@ dx_poison_startup(void)
 
 /*
  * dx_poison_any
- *		Are there suspects at all?  Without a lock: whoever has to know of one
- *		began after it was made.
+ *		Are there suspects at all?  Without a lock: who sees a new one a moment
+ *		late gives it one more pass with others.
  */
 bool
 dx_poison_any(void)
@@ -489,12 +489,15 @@ quit(int signo, siginfo_t *info, void *context)
 static void
 terminate(int signo, siginfo_t *info, void *context)
 {
+	int			save_errno = errno;
+
 	/* A child of ours, on its way to another program, has nothing to clean up. */
 	if (MyProcPid != getpid())
 		_exit(1);
 	if (info->si_pid == PostmasterPid)
 		told_by_postmaster = true;
 	die(signo);
+	errno = save_errno;
 }
 
 static void
