@@ -323,6 +323,7 @@ dx_call_sql(DxPass *pass, DxRun *run, int state_index, const char *target,
 	target, input, CurrentMemoryContext, NULL, fault};
 	DxCallOutcome outcome;
 
+	dx_poison_state(call.state);
 	outcome = dx_guard(pass, run->owner, timeout, call_body, &call, fault);
 	if (outcome == DX_CALL_DONE && call.result == NULL)
 		outcome = DX_CALL_FAULT;

@@ -360,6 +360,8 @@ evaluate(void *arg, const DxExpr *expr, DxEnv *env, Jsonb **value,
 	/* Only the run's deadline ends an expression. */
 	if (at->run != NULL && at->run->deadline != DT_NOEND)
 		timeout = Max((at->run->deadline - dx_now()) / (double) USECS_PER_SEC, 0.001);
+	if (at->run != NULL)
+		dx_poison_state(expr->pointer);
 	if (dx_guard(at->pass, owner, timeout, evaluate_body, &evaluation,
 				 &sql) == DX_CALL_DONE)
 	{

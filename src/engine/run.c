@@ -313,6 +313,8 @@ dx_run_redrive(DxPass *pass, DxRun *run)
 						dx_uuid_text(&run->id), dx_status_name(before)),
 				 errhint("Only runs that are FAILED, TIMED_OUT or INCIDENT can.")));
 
+	/* Who redrives it has repaired what it died of, or thinks so. */
+	dx_poison_forget(&run->id);
 	dx_event_by(pass, run, DX_EVENT_RUN_REDRIVEN, GetUserId(),
 				dx_payload("from", dx_json_string(dx_status_name(before)), NULL));
 	dx_wake_run(run->owner, &run->id);

@@ -4,8 +4,8 @@
  *	  What launcher, dispatchers and workers have in common: how they are
  *	  registered, their signals, their settings, how they wait.
  *
- * SIGTERM is "die": it ends a step in its middle, and the pass rolls back.
- * SIGINT stays as the server sets it, a query cancel; between passes there is
+ * SIGTERM is "die": it ends a step in its middle, and the pass rolls back; by
+ * whom it and SIGQUIT were sent is noted (poison.c).  SIGINT stays as the server sets it, a query cancel; between passes there is
  * nothing to be cancelled, so it is forgotten there.
  *
  *-------------------------------------------------------------------------
@@ -19,7 +19,6 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "worker/worker.h"
 
@@ -94,7 +93,7 @@ dx_process_begin(DxProcessKind kind, DxAssignment *assignment)
 	prev_emit_log_hook = emit_log_hook;
 	emit_log_hook = remember_error;
 
-	pqsignal(SIGTERM, die);
+	dx_poison_signals();
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
 }
