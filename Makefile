@@ -6,7 +6,7 @@
 # read only when none of them is asked for, and a mixed command line is taken
 # apart into one make per goal.
 
-own_targets = help setup test check demo bench conformance fuzz
+own_targets = help setup test check demo bench bench-memory bench-restart bench-profile conformance fuzz
 
 ifneq ($(filter $(own_targets),$(MAKECMDGOALS)),)
 
@@ -15,7 +15,7 @@ other_goals := $(filter-out $(own_targets),$(MAKECMDGOALS))
 .PHONY: $(own_targets) $(other_goals)
 .NOTPARALLEL:
 
-export PG_CONFIG KEEP CASES SECONDS_OF_FUZZING
+export PG_CONFIG KEEP CASES SECONDS_OF_FUZZING QUICK MILLION
 
 help:
 	@echo 'Build and install (PG_CONFIG=... chooses the PostgreSQL, 15 to 18):'
@@ -32,6 +32,10 @@ help:
 	@echo '  make conformance CASES=DIR   run language cases from a folder'
 	@echo '  make fuzz           feed mutated definitions to the parser for a while'
 	@echo '  make bench          measure, as a ratio to pgbench on the same machine'
+	@echo '  make bench QUICK=1  the same in two minutes, without a million runs'
+	@echo '  make bench-memory   a worker after 10,000 and after 1,000,000 runs'
+	@echo '  make bench-restart  a restart with 1,000,000 due runs'
+	@echo '  make bench-profile  where a worker spends its time (perf)'
 	@echo '  make setup          only install the missing packages'
 	@echo '  make help           this list'
 	@echo 'Settings: WERROR= (warnings are not errors), ASSERTS=1, DX_DEBUG=1 (fault points)'
@@ -45,7 +49,13 @@ test check:
 demo:
 	@scripts/demo.sh
 
-bench conformance fuzz:
+bench:
+	@scripts/bench.sh
+
+bench-memory bench-restart bench-profile:
+	@scripts/bench.sh $(@:bench-%=%)
+
+conformance fuzz:
 	@if test -x scripts/$@.sh; then scripts/$@.sh; \
 	else echo 'make $@: not available in this version.' >&2; exit 1; fi
 
@@ -74,10 +84,10 @@ WERROR ?= -Werror
 PG_CFLAGS = -Wall -Wextra $(WERROR) -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-clobbered
 PG_CPPFLAGS = -I$(srcdir)/src
-ifdef ASSERTS
+ifneq ($(ASSERTS),)
 PG_CPPFLAGS += -DUSE_ASSERT_CHECKING
 endif
-ifdef DX_DEBUG
+ifneq ($(DX_DEBUG),)
 PG_CPPFLAGS += -DDX_DEBUG
 endif
 

@@ -66,9 +66,10 @@ work_until()
 
 check_promises()
 {
-	local broken=0 number what count
+	local broken=0 last=0 number what count
 
 	while IFS='|' read -r number what count; do
+		last=$number
 		if [ "$count" = 0 ]; then
 			printf '  holds         %s\n' "$what"
 		else
@@ -76,8 +77,8 @@ check_promises()
 			broken=$((broken + 1))
 		fi
 	done < <(shop -v deals="$deals" -v transfers="$transfers" -v balance="$balance" \
-		-f "$dx_top/scripts/demo/checks.sql" || echo "0|the checks could be run|1")
-	if [ "${number:-0}" -lt 9 ]; then
+		-f "$dx_top/scripts/demo/checks.sql" || true)
+	if [ "$last" -lt 9 ]; then
 		printf '  BROKEN        the checks did not come to their end\n'
 		broken=$((broken + 1))
 	fi
@@ -87,7 +88,7 @@ check_promises()
 "$dx_top/scripts/setup.sh"
 work_create demo
 heading "Build, install, a private cluster"
-postgres_prepare
+postgres_prepare ASSERTS=
 cluster_create main "shared_preload_libraries = 'dealix_exec,pg_cron'" \
 	"cron.database_name = 'demo'"
 cluster_start main
@@ -100,8 +101,8 @@ psql_quiet -d demo -c "CREATE EXTENSION dealix_exec" \
 pgbench -q -i -s 1 -U shop demo >/dev/null 2>&1
 shop -f "$dx_top/scripts/demo/schema.sql"
 shop -c "INSERT INTO demo.deal SELECT i, 'customer ' || i, 100 + i FROM generate_series(1, $deals) i" \
-	-c "INSERT INTO demo.closed_account SELECT generate_series(90001, 94999)" \
-	-c "ANALYZE"
+	-c "INSERT INTO demo.closed_account SELECT generate_series(90001, 94999)"
+psql_quiet -d demo -c "ANALYZE demo.deal, demo.signature_request, demo.crm_event, demo.closed_account, pgbench_accounts"
 balance=$(shop -c "SELECT sum(abalance) FROM pgbench_accounts")
 for workflow in sign transfer; do
 	version=$(shop -v definition="$(cat "$dx_top/scripts/demo/workflows/$workflow.json")" \
@@ -134,7 +135,7 @@ status=0
 check_promises || status=1
 
 if [ "${KEEP:-0}" = 1 ]; then
-	for pid in "${dx_pids[@]}"; do kill_tree "$pid"; done
+	stop_children
 	trap - EXIT
 	heading "The cluster is left running"
 	say "Look around:  $pg_bin/psql -h $PGHOST -p $PGPORT -U shop demo"

@@ -52,12 +52,10 @@ work_create()
 
 work_remove()
 {
-	local status=$? pid conf
+	local status=$? conf
 
 	trap - EXIT
-	for pid in "${dx_pids[@]}"; do
-		kill_tree "$pid"
-	done
+	stop_children
 	if [ -n "$dx_work" ]; then
 		for conf in "$dx_work"/clusters/*/data/postmaster.pid; do
 			[ -e "$conf" ] || continue
@@ -199,6 +197,12 @@ cluster_create()
 	echo "$port" >"$dir/port"
 }
 
+# For the cases of the language: payloads are limited as on AWS, and workers
+# mostly sleep in cases about timeouts.
+# shellcheck disable=SC2034
+asl_settings=("dealix_exec.max_payload = '256kB'" "dealix_exec.workers = 12"
+	"max_worker_processes = 32")
+
 cluster_use()
 {
 	export PGHOST=$dx_work/clusters/$1/socket
@@ -237,18 +241,24 @@ cluster_stop()
 		>/dev/null 2>&1
 }
 
+# The parent of a process; nothing if there is no such process.
+parent_of()
+{
+	local rest
+
+	# pid (name) state ppid ...: the name may have blanks and brackets
+	rest=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
+	rest=${rest##*) ? }
+	echo "${rest%% *}"
+}
+
 children_of()
 {
-	local stat rest
+	local dir
 
-	for stat in /proc/[0-9]*/stat; do
-		rest=$(cat "$stat" 2>/dev/null) || continue
-		# pid (name) state ppid ...: the name may have blanks and brackets
-		# shellcheck disable=SC2086
-		set -- $1 ${rest##*) }
-		if [ "$3" = "$1" ]; then
-			stat=${stat#/proc/}
-			echo "${stat%/stat}"
+	for dir in /proc/[0-9]*; do
+		if [ "$(parent_of "${dir#/proc/}")" = "$1" ]; then
+			echo "${dir#/proc/}"
 		fi
 	done
 }
@@ -263,19 +273,42 @@ kill_tree()
 	kill "$1" 2>/dev/null || true
 }
 
+# Ends what this script has started in the background.  The number of a process
+# that is over may be another's by now.
+stop_children()
+{
+	local pid
+
+	for pid in "${dx_pids[@]}"; do
+		if [ "$(parent_of "$pid")" = "$$" ]; then
+			kill_tree "$pid"
+		fi
+	done
+}
+
+# Has this process nothing left but its entry in the process table?
+is_dead() { [ ! -d "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
+
 # SIGKILL to the postmaster and to all of its processes at once.
 cluster_kill()
 {
-	local dir=$dx_work/clusters/$1 postmaster victims pid
+	local dir=$dx_work/clusters/$1 postmaster victims pid i
 
 	postmaster=$(as_server head -n 1 "$dir/data/postmaster.pid")
+	# Stopped, it cannot bear a child that we would overlook.
+	kill -STOP "$postmaster"
 	mapfile -t victims < <(children_of "$postmaster")
-	as_server kill -9 "$postmaster" "${victims[@]}" 2>/dev/null || true
+	kill -9 "$postmaster" "${victims[@]}" 2>/dev/null || true
 	for pid in "$postmaster" "${victims[@]}"; do
-		while [ -d "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null; do
-			sleep 0.05
-		done
+		while ! is_dead "$pid"; do sleep 0.05; done
 	done
+	# In some containers nobody reaps orphans, and the server takes a dead
+	# postmaster for a running one.
+	for ((i = 0; i < 60; i++)); do
+		[ -d "/proc/$postmaster" ] || return 0
+		sleep 0.05
+	done
+	as_server rm -f "$dir/data/postmaster.pid"
 }
 
 psql_quiet() { "$pg_bin/psql" -XqAt -v ON_ERROR_STOP=1 "$@"; }

@@ -15,7 +15,7 @@ tools_present()
 {
 	local pg=${PG_CONFIG:-pg_config} share bin pgxs tests tool
 
-	for tool in gcc make perl prove pg_prove "$pg"; do
+	for tool in gcc make perl python3 prove pg_prove "$pg"; do
 		command -v "$tool" >/dev/null || return 1
 	done
 	share=$("$pg" --sharedir) && bin=$("$pg" --bindir) && pgxs=$("$pg" --pgxs) || return 1

@@ -3,14 +3,14 @@
 # private throwaway clusters with a build of its own that checks assertions.
 # Ends with the line "N passed, N failed, N skipped".
 #
-#   scripts/test.sh [regress|isolation|pgtap|tap|logs]...   only these suites
+#   scripts/test.sh [regress|isolation|pgtap|tap|asl]...    only these suites
 #   KEEP=1                                                  keep the work folder
 #   TESTS='11_crash 14_*'                                   only these files (by stem)
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-suites=${*:-regress isolation pgtap tap}
+suites=${*:-regress isolation pgtap tap asl}
 passed=0
 failed=0
 skipped=0
@@ -23,6 +23,16 @@ tally()
 	failed=$((failed + $3))
 	skipped=$((skipped + $4))
 	printf '%-40s %5d passed %5d failed %5d skipped  %4d s\n' "$1" "$2" "$3" "$4" "$5"
+}
+
+# Stops the cluster of a suite, which should still be there.
+suite_stop()
+{
+	if ! cluster_stop "$1"; then
+		say "The server of $1 was gone at the end; the last that it said:"
+		tail -n 20 "$dx_work/clusters/$1/log" || true
+		failed=$((failed + 1))
+	fi
 }
 
 # Stems of the files DIR/*.EXT that TESTS selects.
@@ -78,7 +88,7 @@ run_regress()
 	fi
 	tally "$name" "$good" "$bad" 0 $((SECONDS - begin))
 	check_regress_complete "$name" $((good + bad)) $#
-	cluster_stop "$name"
+	suite_stop "$name"
 }
 
 check_regress_complete()
@@ -114,6 +124,7 @@ tap_report()
 			say "--- $suite/$name: $why"
 			grep -v '^ok' "$out/$name.tap" | tail -n 60 || true
 			tail -n 60 "$out/$name.err"
+			tail -n 15 "$dx_work/tap/$name/tmp_check/log/regress_log_$name" 2>/dev/null || true
 			say "---"
 		elif [ "$skip" != 0 ]; then
 			grep -E '# (skip|SKIP)' "$out/$name.tap" | sort | uniq -c | head -n 5 || true
@@ -141,7 +152,7 @@ run_pgtap()
 		psql_quiet -c "DROP DATABASE \"$name\" WITH (FORCE)"
 	done
 	tap_report pgtap "$out" "${names[@]}"
-	cluster_stop pgtap
+	suite_stop pgtap
 }
 
 # Two files at a time: they wait more than they work.
@@ -180,6 +191,24 @@ unset PGHOST PGUSER PGDATABASE PGOPTIONS PGSERVICE
 exec perl -I "$pg_tests/perl" -I test/perl "test/t/\$1.pl"
 END
 	chmod 755 "$dx_work/tap_environment"
+}
+
+# The recorded cases of the language.
+run_asl()
+{
+	local out=$dx_work/out/asl.log good=0 bad=1 skip=0 begin=$SECONDS
+
+	cluster_create asl "shared_preload_libraries = 'dealix_exec'" "${asl_settings[@]}"
+	cluster_start asl
+	psql_quiet -c "CREATE EXTENSION dealix_exec"
+	python3 "$dx_top/scripts/conformance.py" "$dx_top/test/asl" >"$out" 2>&1 || true
+	if tail -n 1 "$out" | grep -qE '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$'; then
+		read -r good bad skip < <(tail -n 1 "$out" | tr -dc '0-9 \n')
+	fi
+	if [ "$bad" != 0 ]; then head -n 200 "$out"; fi
+	tally asl "$good" "$bad" "$skip" $((SECONDS - begin))
+	grep '^Skipped:' "$out" || true
+	suite_stop asl
 }
 
 # What no server may have said in all this.
@@ -222,7 +251,8 @@ for suite in $suites; do
 			run_regress isolation "$pg_tests/isolation/pg_isolation_regress" "${tests[@]}" ;;
 		pgtap) run_pgtap ;;
 		tap) run_tap ;;
-		*) die "there is no suite $suite; the suites are regress, isolation, pgtap and tap." ;;
+		asl) run_asl ;;
+		*) die "there is no suite $suite; the suites are regress, isolation, pgtap, tap and asl." ;;
 	esac
 done
 check_logs

@@ -8,11 +8,18 @@ FROM dealix.runs
 GROUP BY workflow, status, error
 ORDER BY workflow, runs DESC;
 
+\echo 'Deals by what the signer did'
+SELECT demo.signer((input ->> 'deal_id')::int) AS signer, status, count(*) AS runs,
+	round(extract(epoch FROM min(finished_at - created_at))::numeric, 1) AS "from s",
+	round(extract(epoch FROM max(finished_at - created_at))::numeric, 1) AS "to s"
+FROM dealix.runs WHERE workflow = 'sign'
+GROUP BY 1, 2 ORDER BY 3 DESC, 1;
+
 \echo 'Transfers by what moved (rows of pgbench_history, which has no index)'
 SELECT rtrim(filler) AS movement, count(*) AS rows, count(DISTINCT tid) AS transfers, sum(delta)
 FROM pgbench_history GROUP BY 1 ORDER BY min(mtime), 1;
 
-\echo 'One compensated run, from the end of its life backwards to why'
+\echo 'The timeline of one compensated run'
 SELECT run_id AS compensated FROM dealix.runs
 WHERE workflow = 'sign' AND error = 'NotSigned' ORDER BY created_at LIMIT 1 \gset
 SELECT seq, to_char(at, 'HH24:MI:SS.MS') AS at, event, state, attempt, left(detail::text, 60) AS detail

@@ -14,8 +14,19 @@ CREATE TABLE dealix.workflow (
 	workflow_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	name text NOT NULL UNIQUE,
 	author regrole NOT NULL,
-	created_at timestamptz NOT NULL
+	created_at timestamptz NOT NULL,
+	max_concurrency int CHECK (max_concurrency > 0)
 );
+
+-- One row for each run of a limited workflow that may be in progress.
+CREATE TABLE dealix.workflow_slot (
+	workflow_id int NOT NULL REFERENCES dealix.workflow,
+	slot int NOT NULL,
+	run_id uuid,
+	PRIMARY KEY (workflow_id, slot)
+);
+
+CREATE INDEX workflow_slot_run ON dealix.workflow_slot (run_id);
 
 CREATE TABLE dealix.version (
 	version_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -25,7 +36,18 @@ CREATE TABLE dealix.version (
 	sha256 bytea NOT NULL,
 	author regrole NOT NULL,
 	created_at timestamptz NOT NULL,
+	bindings jsonb,
 	UNIQUE (workflow_id, version)
+);
+
+-- What a resource URI of another system stands for; read when a workflow is
+-- published, and copied into the version.
+CREATE TABLE dealix.binding (
+	uri text NOT NULL,
+	author regrole NOT NULL,
+	target text NOT NULL,
+	created_at timestamptz NOT NULL,
+	PRIMARY KEY (uri, author)
 );
 
 CREATE TABLE dealix.run (
@@ -81,6 +103,7 @@ CREATE TABLE dealix.branch (
 	attempt int NOT NULL DEFAULT 0,
 	conflicts int NOT NULL DEFAULT 0,
 	phase smallint NOT NULL,
+	rank smallint NOT NULL DEFAULT 0,	-- minus the run's priority
 	state text,
 	wait_for text,
 	ticket uuid,
@@ -93,8 +116,10 @@ CREATE TABLE dealix.branch (
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
 	autovacuum_vacuum_cost_delay = 0);
 
-CREATE INDEX branch_due ON dealix.branch (owner, due_at, run_id)
+CREATE INDEX branch_due ON dealix.branch (owner, rank, due_at, run_id)
 	WHERE due_at IS NOT NULL;
+
+CREATE INDEX branch_slot ON dealix.branch (wait_for, rank, run_id) WHERE phase = 12;
 
 -- What child branches leave for the join of a Parallel or Map.
 CREATE TABLE dealix.branch_result (

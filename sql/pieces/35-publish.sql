@@ -2,3 +2,8 @@ CREATE FUNCTION dealix.publish(name text, definition jsonb) RETURNS int
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_publish';
 COMMENT ON FUNCTION dealix.publish(text, jsonb) IS
 'Stores a definition as the next version of a workflow and returns the version. The same definition again gives the latest version. A definition with problems is refused whole (22023); the detail lists every problem with its JSON pointer. New runs use the latest version; runs that go on keep theirs.';
+
+CREATE FUNCTION dealix.limit_workflow(workflow text, max_concurrency int) RETURNS void
+LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_limit_workflow';
+COMMENT ON FUNCTION dealix.limit_workflow(text, int) IS
+'Sets how many runs of a workflow may be in progress at the same time, over all owners; null takes the limit away. Runs that are started beyond it wait for their turn, higher priority first. Runs in progress when the limit is set are not counted.';

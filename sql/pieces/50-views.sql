@@ -2,7 +2,7 @@
 
 CREATE VIEW dealix.workflows WITH (security_barrier) AS
 SELECT w.name AS workflow, v.version, v.author, v.created_at,
-	v.definition, pg_catalog.encode(v.sha256, 'hex') AS sha256
+	v.definition, pg_catalog.encode(v.sha256, 'hex') AS sha256, v.bindings
 FROM dealix.workflow w
 JOIN dealix.version v ON v.workflow_id OPERATOR(pg_catalog.=) w.workflow_id;
 COMMENT ON VIEW dealix.workflows IS 'Every version of every workflow.';
@@ -50,8 +50,8 @@ CREATE VIEW dealix.waiting WITH (security_barrier) AS
 SELECT b.run_id, w.name AS workflow, r.owner, b.branch, b.state, b.attempt,
 	CASE b.phase WHEN 1 THEN 'turn' WHEN 2 THEN 'retry' WHEN 3 THEN 'timer'
 		WHEN 4 THEN 'signal' WHEN 5 THEN 'branches' WHEN 7 THEN 'activity' WHEN 8 THEN 'event'
-		WHEN 9 THEN 'child' WHEN 10 THEN 'approval' WHEN 11 THEN 'token' ELSE 'compensation' END AS waits_for,
-	b.wait_for AS name, b.due_at AS until, b.entered_at AS since
+		WHEN 9 THEN 'child' WHEN 10 THEN 'approval' WHEN 11 THEN 'token' WHEN 12 THEN 'concurrency' ELSE 'compensation' END AS waits_for,
+	CASE b.phase WHEN 12 THEN w.name ELSE b.wait_for END AS name, b.due_at AS until, b.entered_at AS since
 FROM dealix.branch b
 JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) b.run_id
 JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id

@@ -33,8 +33,8 @@ BEGIN
 			'signal_with_start', 'publish_event', 'read_outbox', 'ack', 'drop_consumer', 'compensate', 'start_run', 'compensate_run',
 			'schedule_put', 'schedule_drop', 'schedule_pause', 'fire_schedule', 'backfill', 'require_cron', 'schedule', 'unschedule',
 			'pause_schedule', 'resume_schedule'] || workers
-		WHEN 'author' THEN readers || ARRAY['publish', 'validate', 'test_state', 'raise']
-		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'redrive', 'compensate', 'resume_engine', 'publish_event', 'validate', 'limit_activity']
+		WHEN 'author' THEN readers || ARRAY['publish', 'limit_workflow', 'bind', 'unbind', 'validate', 'test_state', 'raise']
+		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'redrive', 'compensate', 'resume_engine', 'publish_event', 'validate', 'limit_activity', 'limit_workflow']
 		WHEN 'worker' THEN readers || workers || ARRAY['all_activities', 'raise']
 		WHEN 'approver' THEN readers || ARRAY['approve', 'edit', 'reject', 'decide']
 		WHEN 'auditor' THEN readers || ARRAY['all_runs']
@@ -72,7 +72,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dealix.grant_access(regrole, text) IS
-'Gives a role what its work needs. application: start runs, signal, cancel, drive and see its own. author: publish and validate. worker: do the activity tasks of all owners. approver: decide about approvals. operator: see all runs, cancel, signal, terminate, redrive, resume. auditor: see all runs. The caller needs the right to grant, as the extension''s owner has. Nothing is granted to PUBLIC.';
+'Gives a role what its work needs. application: start runs, signal, cancel, drive and see its own. author: publish, bind and validate. worker: do the activity tasks of all owners. approver: decide about approvals. operator: see all runs, cancel, signal, terminate, redrive, resume. auditor: see all runs. The caller needs the right to grant, as the extension''s owner has. Nothing is granted to PUBLIC.';
 
 CREATE FUNCTION dealix.revoke_access(role regrole, access text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

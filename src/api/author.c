@@ -55,7 +55,7 @@ dealix_validate(PG_FUNCTION_ARGS)
 	DxProgram  *program;
 	ListCell   *lc;
 
-	dx_publish_options(&options);
+	dx_publish_options(&options, NULL);
 	options.strict = PG_GETARG_BOOL(1);
 	options.express = strcmp(machine_type, "EXPRESS") == 0;
 	if (!options.express && strcmp(machine_type, "STANDARD") != 0)

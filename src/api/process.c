@@ -31,8 +31,8 @@
 #define POLL_FIRST_MS	10
 #define POLL_MAX_MS		200
 
-/* A wake-up can't be missed, but what we wait for may be a replica's. */
-#define WAIT_SLICE_MS	60000
+/* A run that COMMIT PREPARED brings to its end wakes nobody. */
+#define WAIT_SLICE_MS	5000
 
 PG_FUNCTION_INFO_V1(dx_note_install);
 PG_FUNCTION_INFO_V1(dx_worker_status);
@@ -85,6 +85,8 @@ dispatcher_row(StatusRow *row, const DxDatabase *database)
 	row->dboid = database->dboid;
 	row->pid = database->pid;
 	row->state = dx_database_state_name(database->state);
+	if (database->held && database->state == DX_DB_RUNNING)
+		row->state = "held";
 	row->held = database->held;
 	row->started_at = database->pid != 0 ? database->started_at : 0;
 	row->passes = database->passes;
@@ -389,23 +391,16 @@ dx_wait_for_work(PG_FUNCTION_ARGS)
 
 /*
  * Begins a transaction for a pass like those of a worker, whatever the role
- * has set for itself.  The settings are undone when it ends.
+ * has set for itself.  The setting is undone when it ends.
  */
 static void
 begin_drain_pass(void)
 {
-	static const char *const settings[][2] = {
-		{"lock_timeout", "0"},
-		{"synchronous_commit", "on"}
-	};
-
 	SPI_commit();
 	dx_frame_read_write();
 	dx_disarm_timeouts();
-	for (int i = 0; i < lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1],
-								 PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_LOCAL, true, 0, false);
+	(void) set_config_option("lock_timeout", "0", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
 }
 
 /* One pass; false when there is nothing left to do. */
@@ -421,6 +416,11 @@ drain_pass(TimestampTz until)
 	begin_drain_pass();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	here = dx_extension_lock();
+	if (here && dx_database_held())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this database is held: it is a copy, and no run in it is advanced"),
+				 errhint("If this is the database to work in, call dealix.resume_engine().")));
 	if (here)
 		dx_pass_guarded(GetSessionUserId(), &limits, &result);
 	PopActiveSnapshot();
@@ -431,7 +431,8 @@ drain_pass(TimestampTz until)
  * dealix.drain(max_time interval)
  *		Passes with a commit after each until no run of session_user is due,
  *		or max_time is over.  Errors: 25001 inside of a transaction block,
- *		42501 when the current user is not the session user.
+ *		42501 when the current user is not the session user, 55000 when the
+ *		database is held, 25006 on a standby.
  */
 Datum
 dx_drain(PG_FUNCTION_ARGS)
@@ -450,6 +451,8 @@ dx_drain(PG_FUNCTION_ARGS)
 				 errmsg("dealix.drain() must be called by the session user"),
 				 errdetail("Steps run with the rights of the role that has logged in."),
 				 errhint("Use RESET ROLE first.")));
+
+	PreventCommandDuringRecovery("dealix.drain()");
 
 	connect_spi(true);
 	while (drain_pass(until))

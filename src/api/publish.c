@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * publish.c
- *	  SQL function for authors: publish.
+ *	  SQL functions for authors: publish, bind and unbind.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,8 +13,12 @@
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(dealix_publish);
+PG_FUNCTION_INFO_V1(dealix_limit_workflow);
+PG_FUNCTION_INFO_V1(dealix_bind);
+PG_FUNCTION_INFO_V1(dealix_unbind);
 
 #define MAX_NAME_LENGTH 80
+#define MAX_CONCURRENCY 100000
 
 static void
 check_name(const char *name)
@@ -86,4 +90,54 @@ dealix_publish(PG_FUNCTION_ARGS)
 				 errhint("SELECT * FROM dealix.validate(definition) gives them as rows.")));
 	SPI_finish();
 	PG_RETURN_INT32(version);
+}
+
+/* bind(uri, target) */
+Datum
+dealix_bind(PG_FUNCTION_ARGS)
+{
+	char	   *uri = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *target = text_to_cstring(PG_GETARG_TEXT_PP(1));
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	dx_binding_set(uri, target);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/* unbind(uri) */
+Datum
+dealix_unbind(PG_FUNCTION_ARGS)
+{
+	char	   *uri = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	bool		removed;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	removed = dx_binding_remove(uri);
+	SPI_finish();
+	PG_RETURN_BOOL(removed);
+}
+
+/* limit_workflow(workflow, max_concurrency) */
+Datum
+dealix_limit_workflow(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("workflow must not be null")));
+	if (!PG_ARGISNULL(1) &&
+		(PG_GETARG_INT32(1) < 1 || PG_GETARG_INT32(1) > MAX_CONCURRENCY))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_concurrency must be from 1 to %d", MAX_CONCURRENCY),
+				 errhint("Null takes the limit away.")));
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	dx_limit_workflow(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+					  PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1));
+	SPI_finish();
+	PG_RETURN_VOID();
 }

@@ -108,6 +108,14 @@ typedef struct DxEnv
 	Jsonb	   *variables;
 	Jsonb	   *context;
 	Jsonb	   *(*build_context) (void *arg);
+
+	/*
+	 * What a path that begins with $$.first.second needs, without the rest of
+	 * a context that may be large: the number of names that *value stands for,
+	 * 1 or 2, or 0 when there is no such member.  second may be NULL.
+	 */
+	int			(*context_member) (void *arg, const char *first,
+								   const char *second, Jsonb **value);
 	void	   *context_arg;
 
 	/* only for the expression mode */
@@ -176,6 +184,7 @@ typedef struct DxTask
 	const char *uri;			/* as written */
 	const char *target;			/* what follows the scheme, e.g. "shop.pay" */
 	bool		wait_for_token; /* .waitForTaskToken */
+	bool		shows_token;	/* the same; of a bound URI by itself */
 	bool		no_wait;		/* .start on workflow: */
 	DxAmount	timeout;		/* seconds */
 	DxAmount	heartbeat;
@@ -346,10 +355,12 @@ typedef struct DxCompileOptions
 	 * Called for every Task (and Compensate) resource.  keys: the names of
 	 * the members of the effective input if they are known from a literal
 	 * Parameters object, else NIL.  keys_known says which.  Reports problems
-	 * with dx_problem.  May rewrite *kind and *target of a bound URI.
+	 * with dx_problem.  May put what a URI is bound to in its place: *kind,
+	 * *target, *wait_for_token and *no_wait.
 	 */
 	void		(*check_resource) (void *arg, DxResourceKind *kind,
-								   const char **target, const char *uri,
+								   const char **target, bool *wait_for_token,
+								   bool *no_wait, const char *uri,
 								   bool keys_known, List *keys,
 								   const char *pointer, DxProblems *problems);
 
@@ -373,6 +384,8 @@ extern const char *dx_pointer_child(const char *pointer, const char *name);
 extern const char *dx_pointer_item(const char *pointer, int index);
 extern DxResourceKind dx_resource_parse(const char *uri, const char **target,
 										bool *wait_for_token, bool *no_wait);
+extern const char *dx_resource_problem(const char *uri, DxResourceKind kind,
+									   const char *target);
 
 /* ---------- expr.c ---------- */
 
@@ -511,6 +524,11 @@ extern const DxCatcher *dx_catch_choose(const DxState *state, const char *error)
 /* ---------- json.c: small builders and readers over Jsonb ---------- */
 
 extern Jsonb *dx_json_null(void);
+
+/* Of n values; nested ones are copied as they are, without looking inside. */
+extern Jsonb *dx_json_object(int n, const char *const *keys,
+							 Jsonb *const *values);
+extern Jsonb *dx_json_array(int n, Jsonb *const *values);
 extern Jsonb *dx_json_empty_object(void);
 extern Jsonb *dx_json_string(const char *text);
 extern Jsonb *dx_json_from_value(JsonbValue *value);	/* copies */

@@ -120,6 +120,7 @@ filler_add(Filler *f, uint32 flags, const void *data, Size size, bool padded)
 	Size		pad = 0;
 	JEntry		entry;
 
+	CHECK_FOR_INTERRUPTS();
 	if (padded)
 	{
 		pad = INTALIGN(f->data - f->start) - (f->data - f->start);
@@ -317,4 +318,45 @@ dx_take_elements(const JsonbValue *array, JsonbValue **elements)
 			(*elements)[n++] = value;
 	}
 	return n;
+}
+
+/*
+ * An object of n members; keys in any order, each once.
+ */
+Jsonb *
+dx_json_object(int n, const char *const *keys, Jsonb *const *values)
+{
+	DxMember   *members = palloc(sizeof(DxMember) * (n + 1));
+	Jsonb	   *json;
+
+	for (int i = 0; i < n; i++)
+	{
+		members[i].name.text = keys[i];
+		members[i].name.len = strlen(keys[i]);
+		dx_json_to_value(values[i], &members[i].value);
+	}
+	json = dx_build_object(members, n);
+	pfree(members);
+	return json;
+}
+
+/*
+ * An array of n values; those that are NULL are left out.
+ */
+Jsonb *
+dx_json_array(int n, Jsonb *const *values)
+{
+	JsonbValue *elements = palloc(sizeof(JsonbValue) * (n + 1));
+	Jsonb	   *json;
+	int			used = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (values[i] != NULL)
+			dx_json_to_value(values[i], &elements[used++]);
+	}
+	json = dx_build_array(elements, used);
+	pfree(elements);
+	return json;
 }

@@ -160,12 +160,15 @@ extern void dx_read_dynamic_text(DxCompiler *c, const DxStateSource *state,
 								 const DxNode *object, const char *name,
 								 bool intrinsics, DxText *text);
 
+/* ---------- program.c ---------- */
+
+extern int	dx_find_state(const DxState *states, int first, int n,
+						  const char *name);
+
 /* ---------- machine.c ---------- */
 
 extern void dx_collect(DxCompiler *c, const DxNode *definition);
 extern void dx_compile_machines(DxCompiler *c);
-extern int	dx_compare_names(const char *a, const char *b);
-extern int	dx_find_target(DxCompiler *c, int machine, const char *name);
 extern int	dx_read_target(DxCompiler *c, DxStateSource *state,
 						   const DxNode *object, const char *name,
 						   bool required);
@@ -201,7 +204,7 @@ extern bool dx_processor_is_express(const DxNode *machine);
 
 extern const char *dx_resource_problem(const char *uri, DxResourceKind kind,
 									   const char *target);
-extern bool dx_resource_is_service(const char *uri, const char **pattern);
+extern const char *dx_resource_not_express(const char *uri);
 
 /* ---------- graph.c ---------- */
 

@@ -193,6 +193,9 @@ compile_batcher(DxCompiler *c, DxStateSource *source, DxMap *map)
 static void
 check_store(DxCompiler *c, DxStateSource *source, const char *name)
 {
+	static const char *const types[] = {
+		"CSV", "JSON", "JSONL", "MANIFEST", "PARQUET"
+	};
 	DxNode		store;
 	DxNode		config;
 	DxAmount	items;
@@ -210,9 +213,11 @@ check_store(DxCompiler *c, DxStateSource *source, const char *name)
 		return;
 	(void) dx_read_text(c, &store, "Resource", true);
 	(void) dx_read_template(c, source, &store, "Parameters");
-	if (dx_read_object(c, &store, "ReaderConfig", false, &config))
-		dx_read_amount(c, source, &config, "MaxItems", true,
-					   1, DX_MAX_SECONDS, &items);
+	if (!dx_read_object(c, &store, "ReaderConfig", false, &config))
+		return;
+	(void) dx_read_choice(c, &config, "InputType", types, lengthof(types));
+	dx_read_amount(c, source, &config, "MaxItems", true,
+				   1, DX_MAX_SECONDS, &items);
 }
 
 /* What AWS does not take in the name of a Map Run. */

@@ -94,6 +94,7 @@ dx_fn_format(DxCallState *state, const DxCall *call, JsonbValue *args,
 		char		c = template.text[i];
 		char		following = i + 1 < template.len ? template.text[i + 1] : '\0';
 
+		CHECK_FOR_INTERRUPTS();
 		if (c == '\\' && (literal || following == '{' || following == '}'))
 		{
 			appendStringInfoChar(&out, following);

@@ -142,6 +142,7 @@ read_string(Reader *r, JsonbValue *value)
 		int			start = r->pos;
 		int			c;
 
+		CHECK_FOR_INTERRUPTS();
 		while ((c = peek(r)) >= ' ' && c != '"' && c != '\\')
 			r->pos++;
 		appendBinaryStringInfo(&out, r->text + start, r->pos - start);

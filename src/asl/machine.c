@@ -259,42 +259,13 @@ check_machine_fields(DxCompiler *c, const DxMachineSource *machine)
 }
 
 /*
- * Compares names as jsonb does for the members of an object: by length, then by
- * bytes.  The states of a machine are in this order.
- */
-int
-dx_compare_names(const char *a, const char *b)
-{
-	size_t		alen = strlen(a);
-	size_t		blen = strlen(b);
-
-	if (alen != blen)
-		return alen < blen ? -1 : 1;
-	return memcmp(a, b, alen);
-}
-
-/*
  * The state of that name in one machine, or -1.
  */
-int
-dx_find_target(DxCompiler *c, int machine, const char *name)
+static int
+find_target(DxCompiler *c, int machine, const char *name)
 {
-	int			low = c->machines[machine].first_state;
-	int			high = low + c->machines[machine].nstates;
-
-	while (low < high)
-	{
-		int			middle = low + (high - low) / 2;
-		int			cmp = dx_compare_names(name, c->states[middle].name);
-
-		if (cmp == 0)
-			return middle;
-		if (cmp < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return -1;
+	return dx_find_state(c->program->states, c->machines[machine].first_state,
+						 c->machines[machine].nstates, name);
 }
 
 /*
@@ -321,7 +292,7 @@ unknown_target(DxCompiler *c, int machine, const char *name,
 		hint = "A transition stays inside of its own \"States\": it cannot enter or leave a branch or an item processor.";
 	dx_problem(c->problems, pointer, DX_P_UNKNOWN_STATE, hint,
 			   "there is no state \"%s\" here", dx_clip(name));
-	return closest ? dx_find_target(c, machine, closest) : -1;
+	return closest ? find_target(c, machine, closest) : -1;
 }
 
 /*
@@ -341,7 +312,7 @@ dx_read_target(DxCompiler *c, DxStateSource *state, const DxNode *object,
 
 	if (text == NULL)
 		return -1;
-	noted = target = dx_find_target(c, state->machine, text);
+	noted = target = find_target(c, state->machine, text);
 	if (target < 0)
 		noted = unknown_target(c, state->machine, text,
 							   dx_pointer_child(object->pointer, name));
@@ -359,7 +330,7 @@ read_start(DxCompiler *c, int machine)
 
 	if (text == NULL)
 		return -1;
-	start = dx_find_target(c, machine, text);
+	start = find_target(c, machine, text);
 	if (start < 0 && source->nstates > 0)
 		start = unknown_target(c, machine, text,
 							   dx_pointer_child(source->node.pointer, "StartAt"));

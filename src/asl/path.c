@@ -400,44 +400,19 @@ dx_env_context(DxEnv *env)
 	return dx_json_set(context, "Map", env->context_map);
 }
 
-/*
- * The root of $$.  A path to a member should not cost a copy of the context
- * for every item of a Map.
- */
-static bool
-context_root(const DxPath *path, DxEnv *env, JsonbValue *root)
-{
-	const DxStep *step = path->nsteps > 0 ? &path->steps[0] : NULL;
-	Jsonb	   *context;
-	DxMember	map;
-
-	if (env->context_map == NULL || step == NULL ||
-		step->kind != DX_STEP_MEMBER)
-		context = dx_env_context(env);
-	else if (step->names[0].len != 3 ||
-			 memcmp(step->names[0].text, "Map", 3) != 0)
-		context = get_context(env);
-	else
-	{
-		map.name = step->names[0];
-		dx_json_to_value(env->context_map, &map.value);
-		dx_build_value(dx_build_object(&map, 1), root);
-		return true;
-	}
-
-	if (context == NULL)
-		return false;
-	dx_json_to_value(context, root);
-	return true;
-}
-
 static bool
 find_root(const DxPath *path, DxEnv *env, JsonbValue *root)
 {
+	Jsonb	   *context;
+
 	switch (path->root)
 	{
 		case DX_ROOT_CONTEXT:
-			return context_root(path, env, root);
+			context = dx_env_context(env);
+			if (context == NULL)
+				return false;
+			dx_json_to_value(context, root);
+			return true;
 		case DX_ROOT_VARIABLE:
 			if (env->variables == NULL)
 				return false;
@@ -451,6 +426,50 @@ find_root(const DxPath *path, DxEnv *env, JsonbValue *root)
 	}
 }
 
+/* Does a path consist of members and elements, one after the other? */
+static bool
+is_plain(const DxPath *path)
+{
+	for (int i = 0; i < path->nsteps; i++)
+	{
+		if (path->steps[i].kind != DX_STEP_MEMBER &&
+			path->steps[i].kind != DX_STEP_INDEX)
+			return false;
+	}
+	return path->nsteps > 0 && path->steps[0].kind == DX_STEP_MEMBER;
+}
+
+/*
+ * Follows a path into the context without building all of it, which would be
+ * a copy of the execution's input for every item of a Map.  false: it did not
+ * get there, and the whole context has to tell why.
+ */
+static bool
+find_in_part(const DxPath *path, DxEnv *env, JsonbValue *value)
+{
+	const DxStep *steps = path->steps;
+	DxPath		rest = *path;
+	DxMiss		miss;
+	Jsonb	   *part = NULL;
+	int			taken = 1;
+
+	if (path->root != DX_ROOT_CONTEXT || env->context != NULL ||
+		env->context_member == NULL || !is_plain(path))
+		return false;
+	if (env->context_map != NULL && strcmp(steps[0].names[0].text, "Map") == 0)
+		part = env->context_map;
+	else
+		taken = env->context_member(env->context_arg, steps[0].names[0].text,
+									path->nsteps > 1 && steps[1].kind == DX_STEP_MEMBER ?
+									steps[1].names[0].text : NULL, &part);
+	if (taken == 0)
+		return false;
+	rest.steps += taken;
+	rest.nsteps -= taken;
+	dx_json_to_value(part, value);
+	return walk(&rest, rest.nsteps, value, &miss);
+}
+
 /*
  * Evaluates a path; *value points into what it was found in.  When a definite
  * path selects nothing, miss->kind says why.
@@ -462,6 +481,12 @@ dx_path_find(const DxPath *path, DxEnv *env, JsonbValue *value, DxMiss *miss,
 			 DxFault *fault)
 {
 	JsonbValue	root;
+
+	if (find_in_part(path, env, value))
+	{
+		miss->kind = DX_MISS_NONE;
+		return true;
+	}
 
 	miss->kind = DX_MISS_ROOT;
 	miss->step = 0;

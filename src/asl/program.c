@@ -102,6 +102,8 @@ compile(DxCompiler *c, const Jsonb *definition)
 
 	program->nstates = c->nstates;
 	program->states = palloc0(sizeof(DxState) * c->nstates);
+	for (int i = 0; i < c->nstates; i++)
+		program->states[i].name = c->states[i].name;
 	program->pure = true;
 	dx_compile_machines(c);
 	for (int i = 0; i < c->nstates; i++)
@@ -173,6 +175,46 @@ dx_program_free(DxProgram *program)
 }
 
 /*
+ * Compares names as jsonb does for the members of an object: by length, then by
+ * bytes.
+ */
+static int
+compare_names(const char *a, const char *b)
+{
+	size_t		alen = strlen(a);
+	size_t		blen = strlen(b);
+
+	if (alen != blen)
+		return alen < blen ? -1 : 1;
+	return memcmp(a, b, alen);
+}
+
+/*
+ * The index of the state of that name among the n of a machine, which begin at
+ * first; -1 when there is none.
+ */
+int
+dx_find_state(const DxState *states, int first, int n, const char *name)
+{
+	int			low = first;
+	int			high = first + n;
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+		int			cmp = compare_names(name, states[middle].name);
+
+		if (cmp == 0)
+			return middle;
+		if (cmp < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return -1;
+}
+
+/*
  * The state of that name in whichever machine, or NULL.
  */
 const DxState *
@@ -180,22 +222,12 @@ dx_program_find_state(const DxProgram *program, const char *name)
 {
 	for (int m = 0; m < program->nmachines; m++)
 	{
-		int			low = program->machines[m].first_state;
-		int			high = low + program->machines[m].nstates;
+		int			found = dx_find_state(program->states,
+										  program->machines[m].first_state,
+										  program->machines[m].nstates, name);
 
-		while (low < high)
-		{
-			int			middle = low + (high - low) / 2;
-			const DxState *state = &program->states[middle];
-			int			cmp = dx_compare_names(name, state->name);
-
-			if (cmp == 0)
-				return state;
-			if (cmp < 0)
-				high = middle;
-			else
-				low = middle + 1;
-		}
+		if (found >= 0)
+			return &program->states[found];
 	}
 	return NULL;
 }

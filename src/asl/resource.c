@@ -220,23 +220,20 @@ dx_resource_problem(const char *uri, DxResourceKind kind, const char *target)
 }
 
 /*
- * Does an ARN ask for what AWS's machine type EXPRESS cannot do?  *pattern gets
- * the name of it.
+ * What an ARN asks for that AWS's machine type EXPRESS cannot do, or NULL.
  */
-bool
-dx_resource_is_service(const char *uri, const char **pattern)
+const char *
+dx_resource_not_express(const char *uri)
 {
-	const char *sync;
+	const char *sync = strstr(uri, ".sync");
 
-	*pattern = NULL;
 	if (strncmp(uri, "arn:", strlen("arn:")) != 0)
-		return false;
-	sync = strstr(uri, ".sync");
+		return NULL;
 	if (has_suffix(uri, SUFFIX_TOKEN))
-		*pattern = SUFFIX_TOKEN;
-	else if (sync && (sync[5] == '\0' || sync[5] == ':'))
-		*pattern = ".sync";
-	else if (strstr(uri, ":activity:") != NULL)
-		*pattern = "activity";
-	return *pattern != NULL;
+		return SUFFIX_TOKEN;
+	if (sync && (sync[strlen(".sync")] == '\0' || sync[strlen(".sync")] == ':'))
+		return ".sync";
+	if (strstr(uri, ":activity:") != NULL)
+		return "activity";
+	return NULL;
 }

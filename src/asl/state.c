@@ -211,7 +211,6 @@ dx_compile_state(DxCompiler *c, int index)
 	DxState    *state = &c->program->states[index];
 
 	state->index = index;
-	state->name = source->name;
 	state->pointer = source->node.pointer;
 	state->type = source->type;
 	state->machine = source->machine;

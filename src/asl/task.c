@@ -15,13 +15,13 @@
  */
 static void
 check_resource(DxCompiler *c, DxResourceKind *kind, const char **target,
-			   const char *uri, bool keys_known, List *keys,
-			   const char *pointer)
+			   bool *wait_for_token, bool *no_wait, const char *uri,
+			   bool keys_known, List *keys, const char *pointer)
 {
 	if (c->options->check_resource == NULL || c->options->strict)
 		return;
-	c->options->check_resource(c->options->arg, kind, target, uri,
-							   keys_known, keys, pointer, c->problems);
+	c->options->check_resource(c->options->arg, kind, target, wait_for_token,
+							   no_wait, uri, keys_known, keys, pointer, c->problems);
 }
 
 /*
@@ -62,10 +62,9 @@ read_resource(DxCompiler *c, const DxNode *object, DxResourceKind *kind,
 static void
 check_express(DxCompiler *c, const DxStateSource *source, const DxTask *task)
 {
-	const char *pattern;
+	const char *pattern = task->uri ? dx_resource_not_express(task->uri) : NULL;
 
-	if (c->machines[source->machine].express && task->uri &&
-		dx_resource_is_service(task->uri, &pattern))
+	if (pattern && c->machines[source->machine].express)
 		dx_problem(c->problems,
 				   dx_pointer_child(source->node.pointer, "Resource"),
 				   DX_P_NOT_SUPPORTED, "Use the type STANDARD.",
@@ -74,30 +73,25 @@ check_express(DxCompiler *c, const DxStateSource *source, const DxTask *task)
 }
 
 /*
- * Credentials say as whom AWS does the task.  Our own kinds run as the owner.
+ * Credentials say as whom AWS does the task.  Here steps run as the owner,
+ * whatever they say.
  */
 static void
-check_credentials(DxCompiler *c, const DxStateSource *source,
-				  const DxTask *task)
+check_credentials(DxCompiler *c, const DxStateSource *source)
 {
 	DxNode		member;
 
-	if (!dx_read_object(c, &source->node, "Credentials", false, &member))
-		return;
-	(void) dx_read_template(c, source, &source->node, "Credentials");
-	if (task->uri && task->kind != DX_RESOURCE_OTHER)
-		dx_problem(c->problems, member.pointer, DX_P_NO_EFFECT,
-				   "Leave it out: steps run with the rights of the run's owner.",
-				   "\"Credentials\" has no effect on \"%s\"",
-				   dx_clip(task->uri));
+	if (dx_read_object(c, &source->node, "Credentials", false, &member))
+		(void) dx_read_template(c, source, &source->node, "Credentials");
 }
 
-/* Does somebody do the task who could send heartbeats? */
+/* Does somebody do the task who owes heartbeats?  A function can't send any. */
 static bool
 takes_heartbeats(const DxTask *task)
 {
 	return task->uri == NULL || task->wait_for_token ||
-		task->kind == DX_RESOURCE_ACTIVITY || task->kind == DX_RESOURCE_OTHER;
+		task->kind == DX_RESOURCE_SQL || task->kind == DX_RESOURCE_ACTIVITY ||
+		task->kind == DX_RESOURCE_OTHER;
 }
 
 static void
@@ -209,8 +203,8 @@ compile_undo_resource(DxCompiler *c, const DxStateSource *source,
 		keys_known = dx_template_keys(task->undo_parameters, &keys);
 	else
 		keys = list_make3("input", "output", "error");
-	check_resource(c, &task->undo_kind, &task->undo_target, task->undo_uri,
-				   keys_known, keys, pointer);
+	check_resource(c, &task->undo_kind, &task->undo_target, &wait_for_token,
+				   &no_wait, task->undo_uri, keys_known, keys, pointer);
 }
 
 static void
@@ -250,9 +244,10 @@ dx_compile_task(DxCompiler *c, DxStateSource *source, DxState *state)
 
 	task->uri = read_resource(c, node, &task->kind, &task->target,
 							  &task->wait_for_token, &task->no_wait);
+	task->shows_token = task->wait_for_token;
 	task->options = dx_node_json(node);
 	check_express(c, source, task);
-	check_credentials(c, source, task);
+	check_credentials(c, source);
 	compile_timeouts(c, source, task);
 	if (!c->options->strict)
 	{
@@ -271,6 +266,6 @@ dx_compile_task(DxCompiler *c, DxStateSource *source, DxState *state)
 		return;
 	if (state->parameters)
 		keys_known = dx_template_keys(state->parameters, &keys);
-	check_resource(c, &task->kind, &task->target, task->uri, keys_known, keys,
-				   dx_pointer_child(node->pointer, "Resource"));
+	check_resource(c, &task->kind, &task->target, &task->wait_for_token,
+				   &task->no_wait, task->uri, keys_known, keys, dx_pointer_child(node->pointer, "Resource"));
 }

@@ -161,4 +161,9 @@ extern void dx_wake_ended(const pg_uuid_t *run_id); /* wakes CALL dealix.wait */
 extern void dx_wake_extension(void);	/* CREATE/DROP EXTENSION */
 extern void dx_wake_launcher(void); /* databases have come or gone */
 
+/* ---------- poison.c: runs that end the process that advances them ---------- */
+
+extern void dx_poison_state(const char *name);
+extern void dx_poison_forget(const pg_uuid_t *run_id);
+
 #endif							/* DX_BASE_H */

@@ -239,6 +239,29 @@ extern void dx_ring_scanned(int worker, const pg_uuid_t *ids, int nids,
 							const void *cursor, int cursor_len, bool at_end);
 extern void dx_ring_scan_failed(int worker);
 
+/* ---------- poison.c ---------- */
+
+#define DX_POISON_STATE_LEN 72
+
+/* A run whose pass did not come to its end. */
+typedef struct DxSuspect
+{
+	pg_uuid_t	run_id;
+	Oid			dboid;
+	uint16		deaths;			/* of workers, in a row */
+	uint16		outages;		/* of the whole server, in a row */
+	char		state[DX_POISON_STATE_LEN]; /* "" = unknown */
+} DxSuspect;
+
+extern void dx_poison_startup(void);
+extern void dx_poison_signals(void);
+extern void dx_poison_attach(int index, Oid dboid);
+extern void dx_poison_detach(void);
+extern void dx_poison_note(const pg_uuid_t *run_ids, int n);
+extern void dx_poison_clear(void);
+extern bool dx_poison_any(void);
+extern bool dx_poison_find(const pg_uuid_t *run_id, DxSuspect *suspect);
+
 /* ---------- waiter.c ---------- */
 
 extern bool dx_waiter_begin(const pg_uuid_t *run_id);

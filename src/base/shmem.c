@@ -122,6 +122,7 @@ shmem_startup(void)
 	if (!found)
 		shared_fill();
 	LWLockRelease(AddinShmemInitLock);
+	dx_poison_startup();
 }
 
 /*

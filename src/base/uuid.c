@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "base/base.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
@@ -20,6 +21,28 @@
 
 /* Milliseconds << 12 | fraction, of the last id made here. */
 static uint64 last_tick = 0;
+
+/* Random bytes in store: asking for few costs as much as asking for many. */
+static unsigned char pool[512];
+static int	pool_left = 0;
+static pid_t pool_pid = 0;
+
+/* Bytes that nobody else gets: not even a process forked from this one. */
+static void
+random_bytes(unsigned char *bytes, int n)
+{
+	if (pool_left < n || pool_pid != MyProcPid)
+	{
+		if (!pg_strong_random(pool, sizeof(pool)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random values")));
+		pool_left = sizeof(pool);
+		pool_pid = MyProcPid;
+	}
+	pool_left -= n;
+	memcpy(bytes, pool + pool_left, n);
+}
 
 static uint64
 next_tick(void)
@@ -46,11 +69,7 @@ dx_uuid_v7(pg_uuid_t *uuid)
 	uint64		tick = next_tick();
 	uint64		ms = tick >> 12;
 
-	if (!pg_strong_random(uuid->data + 8, UUID_LEN - 8))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate random values")));
-
+	random_bytes(uuid->data + 8, UUID_LEN - 8);
 	for (int i = 0; i < 6; i++)
 		uuid->data[i] = (unsigned char) (ms >> (40 - 8 * i));
 	uuid->data[6] = 0x70 | (unsigned char) ((tick >> 8) & 0x0f);

@@ -249,8 +249,8 @@ push_scans(DxDatabase *database, DxLatches *latches, bool *missed)
 }
 
 /*
- * Tells the database's processes.  A dispatcher that is not RUNNING yet will
- * begin with a sweep, taken after it has become RUNNING, that is, after us.
+ * Tells the database's processes.  When there is no dispatcher at the moment,
+ * workers may still be there; and the next dispatcher begins with a sweep.
  */
 static void
 tell_database(DxLatches *latches, bool *missed)
@@ -261,7 +261,7 @@ tell_database(DxLatches *latches, bool *missed)
 		return;
 	if (notes.extension)
 		dx_database_recheck_locked(database, latches);
-	if (database->state != DX_DB_RUNNING)
+	if (database->state == DX_DB_ABSENT || database->state == DX_DB_RETIRING)
 		return;
 
 	push_runs(database, latches, missed);

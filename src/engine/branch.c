@@ -16,6 +16,7 @@
 #include "engine/engine.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 /* from + seconds, saturating at DT_NOEND. */
 TimestampTz
@@ -30,8 +31,10 @@ dx_after_seconds(TimestampTz from, double seconds)
 bool
 dx_budget_spent(DxPass *pass)
 {
-	if (!pass->over && (list_length(pass->events) >= DX_PASS_MAX_EVENTS ||
-						dx_now() >= pass->deadline))
+	if (!pass->over &&
+		(list_length(pass->events) >= DX_PASS_MAX_EVENTS ||
+		 MemoryContextMemAllocated(pass->cxt, false) >= pass->loaded + DX_PASS_MAX_MEMORY ||
+		 dx_now() >= pass->deadline))
 		pass->over = true;
 	return pass->over;
 }
@@ -110,109 +113,6 @@ dx_branch_park(DxRun *run, DxBranch *branch, DxPhase phase, TimestampTz due_at)
 	branch->changed = true;
 }
 
-/* ---------- the environment of an evaluation ---------- */
-
-typedef struct ContextArg
-{
-	DxRun	   *run;
-	DxBranch   *branch;
-} ContextArg;
-
-/* A time in UTC, as the language writes it. */
-Jsonb *
-dx_json_timestamp(TimestampTz at)
-{
-	char		buf[64];
-	struct pg_tm tm;
-	fsec_t		fsec;
-
-	if (timestamp2tm(at, NULL, &tm, &fsec, NULL, NULL) != 0)
-		return dx_json_null();
-	snprintf(buf, sizeof(buf), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-			 tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min,
-			 tm.tm_sec, (int) (fsec / 1000));
-	return dx_json_string(buf);
-}
-
-/* $$.Map of a branch that is, or is within, an iteration of a Map. */
-static Jsonb *
-map_context(DxRun *run, const DxBranch *branch)
-{
-	const DxBranch *parent;
-	JsonbValue *value;
-
-	for (; branch->parent >= 0; branch = parent)
-	{
-		parent = dx_branch_find(run, branch->parent);
-		if (parent == NULL)
-			return NULL;
-		if (parent->state->type != DX_STATE_MAP || parent->items == NULL)
-			continue;
-		value = getIthJsonbValueFromContainer(&parent->items->root, branch->item);
-		if (value == NULL)
-			return NULL;
-		return dx_payload("Item",
-						  dx_payload("Index", dx_json_int(branch->item),
-									 "Value", dx_json_from_value(value), NULL),
-						  NULL);
-	}
-	return NULL;
-}
-
-/* "$$": the Context Object, as the specification and AWS have it. */
-static Jsonb *
-build_context(void *arg)
-{
-	ContextArg *at = arg;
-	DxRun	   *run = at->run;
-	DxBranch   *branch = at->branch;
-	char	   *id = dx_uuid_text(&run->id);
-	Jsonb	   *execution;
-	Jsonb	   *state;
-	Jsonb	   *machine;
-
-	execution = dx_payload("Id", dx_json_string(id),
-						   "Input", run->input,
-						   "Name", dx_json_string(run->key ? run->key : id),
-						   "RoleArn", dx_json_string(GetUserNameFromId(run->owner, false)),
-						   "StartTime", dx_json_timestamp(run->created_at),
-						   "RedriveCount", dx_json_int(0),
-						   "CorrelationId", dx_json_text(run->correlation_id),
-						   "TraceParent", dx_json_text(run->traceparent),
-						   NULL);
-	state = dx_payload("Name", dx_json_string(branch->state ? branch->state->name : ""),
-					   "EnteredTime", dx_json_timestamp(branch->entered_at),
-					   "RetryCount", dx_json_int(Max(branch->attempt - 1, 0)),
-					   NULL);
-	machine = dx_payload("Id", dx_json_string(psprintf("%s:%d", run->workflow, run->version)),
-						 "Name", dx_json_string(run->workflow),
-						 NULL);
-	return dx_payload("Execution", execution, "State", state,
-					  "StateMachine", machine, "Map", map_context(run, branch),
-					  "Task", branch->ticketed ?
-					  dx_payload("Token",
-								 dx_json_string(dx_token_text(&branch->ticket, branch->attempt)),
-								 NULL) : NULL,
-					  NULL);
-}
-
-/* Prepares the environment of evaluations about the branch's present state. */
-void
-dx_env_init(DxEnv *env, DxPass *pass, DxRun *run, DxBranch *branch)
-{
-	ContextArg *arg = palloc(sizeof(ContextArg));
-
-	arg->run = run;
-	arg->branch = branch;
-	memset(env, 0, sizeof(DxEnv));
-	env->input = branch->data;
-	env->state_input = branch->data;
-	env->variables = branch->variables;
-	env->build_context = build_context;
-	env->context_arg = arg;
-	dx_expression_env(env, pass, run);
-}
-
 /* ---------- leaving a state ---------- */
 
 static void
@@ -222,6 +122,16 @@ branch_finished(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *output)
 		dx_run_succeed(pass, run, output);
 	else
 		dx_join_child_done(pass, run, branch, output);
+}
+
+/* Can the run carry on what the branch's state gives to the next? */
+static bool
+within_limits(const DxBranch *branch, const Jsonb *output,
+			  const Jsonb *variables, DxFault *fault)
+{
+	return dx_within_limits(output, branch->state->name, fault) &&
+		dx_variables_within_limits(branch->variables, variables,
+								   branch->state->name, fault);
 }
 
 /* To the next state, or to the end of the branch. */
@@ -303,7 +213,8 @@ try_catch(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
 						"next", dx_json_string(next->name), NULL));
 	dx_env_init(&env, pass, run, branch);
 	if (!dx_io_catch(branch->state, catcher, &env, fault, &output, &variables,
-					 &failure))
+					 &failure) ||
+		!within_limits(branch, output, variables, &failure))
 	{
 		branch_failed(pass, run, branch, &failure);
 		return true;
@@ -357,20 +268,20 @@ compensable_payload(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 }
 
 static void
-note_success(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
+note_step(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 {
-	const DxState *state = branch->state;
-
-	if (state->type != DX_STATE_TASK)
-		dx_event(pass, run, DX_EVENT_STATE_SUCCEEDED, branch, NULL);
-	else if (state->u.task.compensable)
+	if (branch->state->u.task.compensable)
 		dx_event(pass, run, DX_EVENT_COMPENSABLE_SUCCEEDED, branch,
 				 compensable_payload(pass, run, branch, result));
 	else
 		dx_event(pass, run, DX_EVENT_STEP_SUCCEEDED, branch, result);
 }
 
-/* The branch's state has this result: on to what follows. */
+/*
+ * The branch's state has this result: on to what follows.  A Task whose output
+ * can't be made has succeeded all the same: what it did is done, and can be
+ * compensated.
+ */
 void
 dx_branch_step_done(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 {
@@ -380,16 +291,20 @@ dx_branch_step_done(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 	Jsonb	   *output;
 	Jsonb	   *variables;
 
-	note_success(pass, run, branch, result);
+	if (state->type == DX_STATE_TASK)
+		note_step(pass, run, branch, result);
 	branch->conflicts = 0;
 
 	dx_env_init(&env, pass, run, branch);
 	env.result = result;
-	if (dx_io_exit(state, &env, result, &output, &variables, &fault))
+	if (dx_io_exit(state, &env, result, &output, &variables, &fault) &&
+		within_limits(branch, output, variables, &fault))
+	{
+		if (state->type != DX_STATE_TASK)
+			dx_event(pass, run, DX_EVENT_STATE_SUCCEEDED, branch, NULL);
 		leave(pass, run, branch, state->next, output, variables);
-	else if (try_catch(pass, run, branch, &fault))
-		return;
-	else
+	}
+	else if (!try_catch(pass, run, branch, &fault))
 		branch_failed(pass, run, branch, &fault);
 }
 
@@ -416,7 +331,8 @@ do_choice(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	Jsonb	   *variables;
 	int			next;
 
-	if (!dx_io_choose(branch->state, env, &next, &output, &variables, &fault))
+	if (!dx_io_choose(branch->state, env, &next, &output, &variables, &fault) ||
+		!within_limits(branch, output, variables, &fault))
 	{
 		branch_failed(pass, run, branch, &fault);
 		return;
@@ -476,57 +392,6 @@ do_fail(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 
 /* ---------- Task ---------- */
 
-/* A deadlock or a serialization failure: again, without using up an attempt. */
-static void
-conflicted(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
-{
-	/* What the pass holds may be what the other waits for: let go. */
-	pass->over = true;
-	if (++branch->conflicts > DX_MAX_CONFLICTS)
-	{
-		dx_branch_step_failed(pass, run, branch, fault);
-		return;
-	}
-	branch->attempt--;
-	dx_branch_park(run, branch, DX_PHASE_RETRY,
-				   dx_conflict_retry_at(branch->conflicts));
-	run->changed = true;
-}
-
-static void
-do_sql(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
-{
-	const DxTask *task = &branch->state->u.task;
-	DxFault		fault = {NULL, NULL};
-	Jsonb	   *result = NULL;
-	bool		limited;
-	double		timeout = 0;
-
-	if (!dx_amount_eval(&task->timeout, env, &limited, &timeout, &fault))
-	{
-		dx_branch_step_failed(pass, run, branch, &fault);
-		return;
-	}
-	pass->result->steps++;
-	switch (dx_call_sql(pass, run, branch->state->index, task->target,
-						branch->effective, limited ? timeout : 0,
-						&result, &fault))
-	{
-		case DX_CALL_DONE:
-			if (task->wait_for_token)
-				dx_resource_of(DX_RESOURCE_ACTIVITY)->await(pass, run, branch, env);
-			else
-				dx_branch_step_done(pass, run, branch, result);
-			break;
-		case DX_CALL_FAULT:
-			dx_branch_step_failed(pass, run, branch, &fault);
-			break;
-		case DX_CALL_CONFLICT:
-			conflicted(pass, run, branch, &fault);
-			break;
-	}
-}
-
 static void
 do_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
@@ -535,7 +400,7 @@ do_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	DxFault		fault;
 
 	branch->attempt++;
-	if (resource != NULL || task->wait_for_token)
+	if (resource != NULL || task->wait_for_token || task->shows_token)
 		dx_branch_ticket(branch);
 	if (!dx_io_enter(branch->state, env, &branch->effective, &fault))
 	{
@@ -545,7 +410,7 @@ do_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	switch (task->kind)
 	{
 		case DX_RESOURCE_SQL:
-			do_sql(pass, run, branch, env);
+			dx_step_run(pass, run, branch, env);
 			break;
 		case DX_RESOURCE_SIGNAL:
 			dx_signal_enter(pass, run, branch, env);
@@ -631,6 +496,9 @@ dx_branch_due(const DxPass *pass, const DxRun *run, const DxBranch *branch)
 				dx_signal_here(run, branch);
 		case DX_PHASE_JOIN:
 			return dx_join_due(pass, run, branch);
+		case DX_PHASE_SLOT:
+			/* Once a pass: whoever wakes it may know of a free slot. */
+			return !branch->changed;
 		case DX_PHASE_ACTIVITY:
 		case DX_PHASE_EVENT:
 		case DX_PHASE_CHILD:
@@ -669,6 +537,9 @@ dx_branch_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 			case DX_PHASE_UNDO:
 				dx_undo_advance(pass, run, branch);
 				break;
+			case DX_PHASE_SLOT:
+				/* dx_slot_take has parked it again */
+				return;
 			case DX_PHASE_JOIN:
 				dx_join_advance(pass, run, branch);
 				break;

@@ -274,6 +274,7 @@ typedef struct SqlCall
 {
 	DxRun	   *run;
 	int			state_index;
+	const char *state;
 	const char *target;
 	Jsonb	   *input;
 	MemoryContext result_cxt;
@@ -285,12 +286,21 @@ static void
 call_body(void *arg)
 {
 	SqlCall    *call = arg;
+	DxFault		excess;
 	CallEntry  *entry = look_up(call->run->owner, call->run->version_id,
 								call->state_index, call->target, call->input,
 								call->result_cxt, call->fault);
 
-	if (entry != NULL)
-		call->result = call_function(entry, call->input, call->result_cxt);
+	if (entry == NULL)
+		return;
+	call->result = call_function(entry, call->input, call->result_cxt);
+
+	/* Too large a result is the step's failure: what it did is rolled back. */
+	if (!dx_within_limits(call->result, call->state, &excess))
+		ereport(ERROR,
+				(errcode(DX_SQLSTATE_RAISED),
+				 errmsg_internal("%s", excess.error),
+				 errdetail_internal("%s", excess.cause)));
 }
 
 /*
@@ -300,17 +310,20 @@ call_body(void *arg)
  * state_index: number of the state, or -1 - number for its compensation; with
  * owner and version it is the key of the cached plan.  timeout in seconds, 0 =
  * none.  *result and *fault live in CurrentMemoryContext.  A deadlock or
- * serialization failure is DX_CALL_CONFLICT, with the fault filled too.  An
- * error is only raised for a cancel that is not the step's.
+ * serialization failure is DX_CALL_CONFLICT, the end of its time is
+ * DX_CALL_TIMEOUT, both with the fault filled too.  A result beyond the limits
+ * is a fault.  An error is only raised for a cancel that is not the step's.
  */
 DxCallOutcome
 dx_call_sql(DxPass *pass, DxRun *run, int state_index, const char *target,
 			Jsonb *input, double timeout, Jsonb **result, DxFault *fault)
 {
-	SqlCall		call = {run, state_index, target, input, CurrentMemoryContext,
-	NULL, fault};
+	int			index = state_index >= 0 ? state_index : -1 - state_index;
+	SqlCall		call = {run, state_index, run->program->states[index].name,
+	target, input, CurrentMemoryContext, NULL, fault};
 	DxCallOutcome outcome;
 
+	dx_poison_state(call.state);
 	outcome = dx_guard(pass, run->owner, timeout, call_body, &call, fault);
 	if (outcome == DX_CALL_DONE && call.result == NULL)
 		outcome = DX_CALL_FAULT;

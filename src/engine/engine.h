@@ -51,7 +51,8 @@ typedef enum DxPhase
 	DX_PHASE_EVENT = 8,			/* waits for an event */
 	DX_PHASE_CHILD = 9,			/* waits for a child run */
 	DX_PHASE_APPROVAL = 10,		/* waits for decisions */
-	DX_PHASE_TOKEN = 11			/* waits for whoever has the task token */
+	DX_PHASE_TOKEN = 11,		/* waits for whoever has the task token */
+	DX_PHASE_SLOT = 12			/* waits until max_concurrency lets it begin */
 } DxPhase;
 
 /* Kinds of message in the inbox.  Stored. */
@@ -214,6 +215,7 @@ typedef struct DxRun
 	List	   *messages;		/* of DxMessage *, in order of arrival */
 	List	   *results;		/* of DxResult *, not joined yet */
 	List	   *joined;			/* parents whose stored results can go */
+	bool		limited;		/* its workflow has a max_concurrency */
 	bool		changed;
 } DxRun;
 
@@ -238,6 +240,9 @@ typedef struct DxPassResult
 /* States that a pass takes at most: bounds its memory, whatever a run does. */
 #define DX_PASS_MAX_EVENTS	20000
 
+/* What a pass may allocate beyond what its runs are loaded from. */
+#define DX_PASS_MAX_MEMORY	(32 * 1024 * 1024)
+
 typedef struct DxPass
 {
 	MemoryContext cxt;
@@ -245,6 +250,7 @@ typedef struct DxPass
 	TimestampTz now;			/* at its beginning */
 	TimestampTz deadline;
 	bool		cancel_is_error;	/* a cancel belongs to the step, not to us */
+	Size		loaded;			/* size of cxt when the runs were loaded */
 	bool		over;			/* the budget is spent, or the pass has to end */
 	List	   *runs;			/* of DxRun * */
 	List	   *events;			/* of DxEvent *, not written yet */
@@ -260,6 +266,8 @@ typedef struct DxDueCursor
 	TimestampTz due_at;
 	pg_uuid_t	run_id;
 	int64		inbox_id;
+	int16		rank;
+	bool		placed;			/* rank and what is before it count */
 	bool		branches_done;
 } DxDueCursor;
 
@@ -337,6 +345,18 @@ extern void dx_store_write(DxPass *pass);
 extern const DxProgram *dx_program_of(int32 version_id, const char **workflow,
 									  int32 *version);
 
+/* ---------- version.c ---------- */
+
+typedef struct DxVersion
+{
+	int32		workflow_id;
+	int32		version_id;
+} DxVersion;
+
+extern void dx_version_find(const char *workflow, int32 version,
+							DxVersion *found);
+extern void dx_version_stored(void);
+
 /* ---------- history.c ---------- */
 
 typedef struct DxEvent
@@ -371,6 +391,7 @@ extern void dx_run_set_status(DxRun *run, DxRunStatus status);
 extern void dx_run_succeed(DxPass *pass, DxRun *run, Jsonb *output);
 extern void dx_run_fail(DxPass *pass, DxRun *run, DxRunStatus final_status,
 						const DxFault *fault);
+extern void dx_run_time_out(DxPass *pass, DxRun *run);
 extern void dx_run_end(DxPass *pass, DxRun *run, DxRunStatus status);
 extern void dx_run_incident(DxPass *pass, DxRun *run, const DxFault *fault);
 extern void dx_run_terminate(DxPass *pass, DxRun *run, const char *reason,
@@ -392,7 +413,6 @@ extern void dx_branch_step_failed(DxPass *pass, DxRun *run, DxBranch *branch,
 								  const DxFault *fault);
 extern bool dx_branch_due(const DxPass *pass, const DxRun *run,
 						  const DxBranch *branch);
-extern void dx_env_init(DxEnv *env, DxPass *pass, DxRun *run, DxBranch *branch);
 extern bool dx_budget_spent(DxPass *pass);
 
 /* Deadlocks in a row after which the author of the step has to hear of it. */
@@ -403,8 +423,16 @@ extern TimestampTz dx_after_seconds(TimestampTz from, double seconds);
 /* No Retry: it would not help. */
 extern void dx_branch_gave_up(DxPass *pass, DxRun *run, DxBranch *branch,
 							  const DxFault *fault);
-extern Jsonb *dx_json_timestamp(TimestampTz at);
 extern Jsonb *dx_json_uuid(const pg_uuid_t *uuid);
+
+/* ---------- context.c ---------- */
+
+extern void dx_env_init(DxEnv *env, DxPass *pass, DxRun *run, DxBranch *branch);
+extern Jsonb *dx_json_timestamp(TimestampTz at);
+
+/* ---------- step.c ---------- */
+
+extern void dx_step_run(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
 
 /* ---------- signal.c ---------- */
 
@@ -494,6 +522,13 @@ extern bool dx_tolerance_check(DxBranch *branch, DxEnv *env, DxFault *fault);
 extern bool dx_tolerates_failures(const DxBranch *branch);
 extern bool dx_tolerance_holds(const DxBranch *branch, DxFault *fault);
 
+/* ---------- slot.c ---------- */
+
+extern void dx_slots_mark(List *runs);
+extern bool dx_slot_take(DxPass *pass, DxRun *run);
+extern void dx_slots_settle(List *runs);
+extern void dx_slots_changed(int32 workflow_id);
+
 /* ---------- undo.c ---------- */
 
 extern void dx_undo_advance(DxPass *pass, DxRun *run, DxBranch *branch);
@@ -504,6 +539,7 @@ typedef enum DxCallOutcome
 {
 	DX_CALL_DONE,
 	DX_CALL_FAULT,
+	DX_CALL_TIMEOUT,
 	DX_CALL_CONFLICT			/* deadlock or serialization failure: again */
 } DxCallOutcome;
 
@@ -590,12 +626,40 @@ typedef struct DxStart
 
 extern void dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
 					 pg_uuid_t *run_ids);
+
+/* ---------- limit.c ---------- */
+
 extern void dx_check_payload(const Jsonb *json, const char *what);
+extern bool dx_within_limits(const Jsonb *json, const char *state,
+							 DxFault *fault);
+extern bool dx_variables_within_limits(const Jsonb *before, const Jsonb *after,
+									   const char *state, DxFault *fault);
 
 /* ---------- publish.c ---------- */
 
 extern int	dx_publish(const char *name, Jsonb *definition, DxProblems *problems);
-extern void dx_publish_options(DxCompileOptions *options);
+
+/*
+ * arg of the options: NULL, or gathers the bindings that a definition uses, as
+ * an object of targets by URI; NULL in it: none.
+ */
+typedef struct DxBindings
+{
+	Jsonb	   *used;
+	MemoryContext cxt;			/* where it is made */
+} DxBindings;
+
+extern void dx_limit_workflow(const char *name, int max_concurrency);
+extern void dx_publish_options(DxCompileOptions *options, DxBindings *bindings);
+
+/* ---------- binding.c ---------- */
+
+extern char *dx_binding_find(const char *uri);
+extern void dx_binding_set(const char *uri, const char *target);
+extern bool dx_binding_remove(const char *uri);
+extern void dx_binding_apply(const char *bound, DxResourceKind *kind,
+							 const char **target, bool *wait_for_token,
+							 bool *no_wait);
 
 /* ---------- access.c ---------- */
 

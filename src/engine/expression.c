@@ -16,6 +16,7 @@
 #include "engine/engine.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "nodes/params.h"
 #include "parser/parse_node.h"
 #include "parser/parser.h"
@@ -35,6 +36,8 @@ typedef struct PlanEntry
 	PlanKey		key;			/* hash key */
 	SPIPlanPtr	plan;			/* NULL: not made */
 	List	   *names;			/* of char *: parameter n is element n - 1 */
+	List	   *members;		/* of char *: all that it reads of context */
+	bool		whole_context;	/* it may read anything of it */
 	MemoryContext cxt;
 } PlanEntry;
 
@@ -93,6 +96,64 @@ set_up_parser(ParseState *pstate, void *arg)
 	pstate->p_ref_hook_state = arg;
 }
 
+/* The name of the only field of a column reference, or NULL. */
+static const char *
+plain_name(Node *node)
+{
+	ColumnRef  *ref = (ColumnRef *) node;
+
+	if (!IsA(node, ColumnRef) || list_length(ref->fields) != 1 ||
+		!is_variable_name(linitial(ref->fields)))
+		return NULL;
+	return strVal(linitial(ref->fields));
+}
+
+static const char *
+constant_text(Node *node)
+{
+	A_Const    *constant = (A_Const *) node;
+
+	if (!IsA(node, A_Const) || constant->isnull ||
+		!IsA(&constant->val.node, String))
+		return NULL;
+	return strVal(&constant->val.node);
+}
+
+/*
+ * Finds out which members of context an expression reads.  The context holds
+ * the input of the execution, and copying that for every item of a Map would
+ * make each item dearer the more there are.
+ */
+static bool
+find_members(Node *node, void *arg)
+{
+	PlanEntry  *entry = arg;
+	A_Expr	   *expr = (A_Expr *) node;
+	const char *name;
+
+	if (node == NULL)
+		return false;
+	name = plain_name(node);
+	if (name != NULL && strcmp(name, "context") == 0)
+		entry->whole_context = true;
+	if (IsA(node, A_Expr) && expr->kind == AEXPR_OP && expr->lexpr != NULL &&
+		strncmp(strVal(llast(expr->name)), "->", 2) == 0)
+	{
+		const char *of = plain_name(expr->lexpr);
+		const char *member = constant_text(expr->rexpr);
+
+		if (of != NULL && member != NULL && strcmp(of, "context") == 0)
+		{
+			MemoryContext oldcxt = MemoryContextSwitchTo(entry->cxt);
+
+			entry->members = lappend(entry->members, pstrdup(member));
+			MemoryContextSwitchTo(oldcxt);
+			return false;
+		}
+	}
+	return raw_expression_tree_walker(node, find_members, arg);
+}
+
 /*
  * Makes the plan of an expression.  Errors: whatever the parser says.  The
  * text is parsed alone before it is wrapped, so that it can't end the wrapping.
@@ -102,8 +163,9 @@ prepare(PlanEntry *entry, const char *text)
 {
 	SPIPrepareOptions options;
 	char	   *wrapped;
+	List	   *parsed = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
 
-	(void) raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
+	(void) find_members((Node *) linitial_node(RawStmt, parsed)->stmt, entry);
 	wrapped = psprintf("SELECT pg_catalog.to_jsonb((SELECT %s\n))", text);
 
 	memset(&options, 0, sizeof(options));
@@ -145,6 +207,8 @@ look_up(const DxRun *run, const DxExpr *expr)
 		if (entry->cxt != NULL)
 			MemoryContextDelete(entry->cxt);
 		entry->names = NIL;
+		entry->members = NIL;
+		entry->whole_context = false;
 		entry->cxt = AllocSetContextCreate(TopMemoryContext,
 										   "dealix_exec expression",
 										   ALLOCSET_SMALL_SIZES);
@@ -167,9 +231,42 @@ typedef struct Evaluation
 	Jsonb	   *value;
 } Evaluation;
 
+/* The whole context; env keeps it, so it is made where env lives. */
+static Jsonb *
+whole_context(DxEnv *env, MemoryContext cxt)
+{
+	MemoryContext oldcxt = MemoryContextSwitchTo(cxt);
+	Jsonb	   *context = dx_env_context(env);
+
+	MemoryContextSwitchTo(oldcxt);
+	return context;
+}
+
+/* The context, or as much of it as the expression reads. */
+static Jsonb *
+context_of(const PlanEntry *entry, DxEnv *env, MemoryContext cxt)
+{
+	const char **names = palloc(sizeof(char *) * (list_length(entry->members) + 1));
+	Jsonb	  **values = palloc(sizeof(Jsonb *) * (list_length(entry->members) + 1));
+	ListCell   *lc;
+	int			n = 0;
+
+	if (entry->whole_context || env->context != NULL || env->context_member == NULL)
+		return whole_context(env, cxt);
+	foreach(lc, entry->members)
+	{
+		names[n] = lfirst(lc);
+		if (env->context_map != NULL && strcmp(names[n], "Map") == 0)
+			values[n++] = env->context_map;
+		else if (env->context_member(env->context_arg, names[n], NULL, &values[n]) > 0)
+			n++;
+	}
+	return dx_json_object(n, names, values);
+}
+
 /* The value of a variable; NULL when it has none. */
 static Jsonb *
-variable(DxEnv *env, const char *name)
+variable(const PlanEntry *entry, DxEnv *env, MemoryContext cxt, const char *name)
 {
 	if (strcmp(name, "input") == 0)
 		return env->state_input ? env->state_input : env->input;
@@ -178,7 +275,7 @@ variable(DxEnv *env, const char *name)
 	if (strcmp(name, "error") == 0)
 		return env->error_output;
 	if (strcmp(name, "context") == 0)
-		return dx_env_context(env);
+		return context_of(entry, env, cxt);
 	return env->variables ? dx_json_get_json(env->variables, name) : NULL;
 }
 
@@ -191,7 +288,8 @@ bind(const PlanEntry *entry, Evaluation *evaluation)
 	foreach(lc, entry->names)
 	{
 		ParamExternData *param = &params->params[foreach_current_index(lc)];
-		Jsonb	   *value = variable(evaluation->env, lfirst(lc));
+		Jsonb	   *value = variable(entry, evaluation->env, evaluation->cxt,
+										lfirst(lc));
 
 		if (value == NULL)
 			ereport(ERROR,
@@ -257,16 +355,23 @@ evaluate(void *arg, const DxExpr *expr, DxEnv *env, Jsonb **value,
 	Evaluation	evaluation = {at->pass, at->run, expr, env, CurrentMemoryContext, NULL};
 	DxFault		sql = {NULL, NULL};
 	Oid			owner = at->run != NULL ? at->run->owner : GetUserId();
+	double		timeout = 0;
 
-	if (dx_guard(at->pass, owner, 0, evaluate_body, &evaluation,
+	/* Only the run's deadline ends an expression. */
+	if (at->run != NULL && at->run->deadline != DT_NOEND)
+		timeout = Max((at->run->deadline - dx_now()) / (double) USECS_PER_SEC, 0.001);
+	if (at->run != NULL)
+		dx_poison_state(expr->pointer);
+	if (dx_guard(at->pass, owner, timeout, evaluate_body, &evaluation,
 				 &sql) == DX_CALL_DONE)
 	{
 		*value = evaluation.value;
 		return true;
 	}
 	fault->error = pstrdup(DX_ERROR_QUERY);
-	fault->cause = psprintf("At %s: %s: %s", expr->pointer, sql.error,
-							sql.cause ? sql.cause : "");
+	fault->cause = psprintf("At %s: %s: %s", expr->pointer,
+							sql.error ? sql.error : "failed",
+							sql.cause ? sql.cause : "no cause was given");
 	return false;
 }
 

@@ -99,9 +99,10 @@ classify(DxPass *pass, ErrorData *edata, double timeout, DxFault *fault)
 	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && timeout > 0 &&
 		step_timed_out)
 	{
+		/* AWS records no cause, and a catcher can see the difference. */
 		fault->error = pstrdup(DX_ERROR_TIMEOUT);
-		fault->cause = psprintf("The step ran longer than its TimeoutSeconds of %g.", timeout);
-		return DX_CALL_FAULT;
+		fault->cause = NULL;
+		return DX_CALL_TIMEOUT;
 	}
 	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED &&
 		(pass == NULL || !pass->cancel_is_error))
@@ -156,16 +157,19 @@ run_guarded(DxPass *pass, Oid owner, int sec_context, double timeout,
  * Runs code of the user's as owner, in a subtransaction of its own.
  *
  * pass: NULL outside of one.  timeout in seconds, 0 = none.  The code runs in
- * a context that goes with the subtransaction: what it returns it has to
- * allocate elsewhere.  *fault lives in CurrentMemoryContext.  A deadlock or
- * serialization failure is DX_CALL_CONFLICT, with the fault filled too.  An
- * error is only raised for a cancel that is not the step's.
+ * a context of its own, because that of a subtransaction stays until the whole
+ * transaction ends: what it returns it has to allocate elsewhere.  *fault lives in CurrentMemoryContext.  A deadlock or
+ * serialization failure is DX_CALL_CONFLICT, the end of its time is
+ * DX_CALL_TIMEOUT, both with the fault filled too.  An error is only raised for
+ * a cancel that is not the step's.
  */
 DxCallOutcome
 dx_guard(DxPass *pass, Oid owner, double timeout, DxUserCode code, void *arg,
 		 DxFault *fault)
 {
 	MemoryContext oldcxt = CurrentMemoryContext;
+	MemoryContext cxt = AllocSetContextCreate(oldcxt, "dealix_exec step",
+											  ALLOCSET_SMALL_SIZES);
 	ResourceOwner oldowner = CurrentResourceOwner;
 	DxCallOutcome outcome = DX_CALL_DONE;
 	bool		was_in_step = in_step;
@@ -176,6 +180,7 @@ dx_guard(DxPass *pass, Oid owner, double timeout, DxUserCode code, void *arg,
 	BeginInternalSubTransaction(NULL);
 	PG_TRY();
 	{
+		MemoryContextSwitchTo(cxt);
 		run_guarded(pass, owner, sec_context, timeout, code, arg);
 		in_step = was_in_step;
 		SetUserIdAndSecContext(userid, sec_context);
@@ -203,5 +208,6 @@ dx_guard(DxPass *pass, Oid owner, double timeout, DxUserCode code, void *arg,
 		outcome = classify(pass, edata, timeout, fault);
 	}
 	PG_END_TRY();
+	MemoryContextDelete(cxt);
 	return outcome;
 }

@@ -152,6 +152,8 @@ dx_event_by(DxPass *pass, DxRun *run, DxEventKind kind, Oid actor,
 	append(pass, run, kind, NULL, actor, dx_now(), payload);
 }
 
+#define PAYLOAD_MAX_PAIRS	12
+
 /*
  * An object for a payload: pairs of key and Jsonb *, up to a NULL key; pairs
  * whose value is NULL are left out.
@@ -159,28 +161,25 @@ dx_event_by(DxPass *pass, DxRun *run, DxEventKind kind, Oid actor,
 Jsonb *
 dx_payload(const char *first_key,...)
 {
-	JsonbParseState *state = NULL;
+	const char *keys[PAYLOAD_MAX_PAIRS];
+	Jsonb	   *values[PAYLOAD_MAX_PAIRS];
 	const char *key;
 	va_list		args;
-	JsonbValue	v;
+	int			n = 0;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	va_start(args, first_key);
 	for (key = first_key; key != NULL; key = va_arg(args, const char *))
 	{
 		Jsonb	   *value = va_arg(args, Jsonb *);
 
+		Assert(n < PAYLOAD_MAX_PAIRS);
 		if (value == NULL)
 			continue;
-		v.type = jbvString;
-		v.val.string.val = unconstify(char *, key);
-		v.val.string.len = strlen(key);
-		pushJsonbValue(&state, WJB_KEY, &v);
-		dx_json_to_value(value, &v);
-		pushJsonbValue(&state, WJB_VALUE, &v);
+		keys[n] = key;
+		values[n++] = value;
 	}
 	va_end(args);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	return dx_json_object(n, keys, values);
 }
 
 /* A number as JSON. */

@@ -43,6 +43,18 @@ dx_pass_open(Oid owner, bool cancel_is_error, int max_time,
 	return pass;
 }
 
+/* Higher priority first, then older first. */
+static int
+compare_urgency(const ListCell *a, const ListCell *b)
+{
+	const DxRun *run1 = lfirst(a);
+	const DxRun *run2 = lfirst(b);
+
+	if (run1->priority != run2->priority)
+		return run1->priority > run2->priority ? -1 : 1;
+	return memcmp(run1->id.data, run2->id.data, UUID_LEN);
+}
+
 /* Locks runs, and loads what they are made of. */
 static void
 take(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait)
@@ -68,8 +80,11 @@ take(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait)
 		MemoryContextSwitchTo(oldcxt);
 	}
 	dx_store_load(pass, runs);
+	dx_slots_mark(runs);
 	dx_engine_leave(&saved);
+	list_sort(runs, compare_urgency);
 	pass->runs = runs;
+	pass->loaded = MemoryContextMemAllocated(pass->cxt, false);
 	pass->result->claimed = list_length(runs);
 }
 

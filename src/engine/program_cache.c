@@ -29,7 +29,7 @@ static MemoryContext programs_cxt = NULL;
 static Oid	programs_extension = InvalidOid;
 
 static DxStatement version_statement = {
-	"SELECT w.name, v.version, v.definition FROM dealix.version v"
+	"SELECT w.name, v.version, v.definition, v.bindings FROM dealix.version v"
 	" JOIN dealix.workflow w ON w.workflow_id = v.workflow_id"
 	" WHERE v.version_id = $1",
 	1, {INT4OID}
@@ -55,6 +55,22 @@ prepare_cache(void)
 	programs_extension = dx_extension_oid();
 }
 
+/* The bindings that were found when the version was published. */
+static void
+apply_bindings(void *arg, DxResourceKind *kind, const char **target,
+			   bool *wait_for_token, bool *no_wait, const char *uri,
+			   bool keys_known, List *keys, const char *pointer,
+			   DxProblems *problems)
+{
+	char	   *bound;
+
+	if (*kind != DX_RESOURCE_OTHER || arg == NULL)
+		return;
+	bound = dx_json_get_text(arg, uri);
+	if (bound != NULL)
+		dx_binding_apply(bound, kind, target, wait_for_token, no_wait);
+}
+
 static void
 load(ProgramEntry *entry)
 {
@@ -65,6 +81,7 @@ load(ProgramEntry *entry)
 	TupleDesc	desc;
 	bool		isnull;
 	Jsonb	   *definition;
+	Datum		bindings;
 
 	values[0] = Int32GetDatum(entry->version_id);
 	(void) dx_execute(&version_statement, values, NULL, false, 1);
@@ -82,6 +99,9 @@ load(ProgramEntry *entry)
 	/* What has been published stays, whatever the limit is by now. */
 	memset(&options, 0, sizeof(options));
 	options.max_depth = INT_MAX;
+	options.check_resource = apply_bindings;
+	bindings = SPI_getbinval(tuple, desc, 4, &isnull);
+	options.arg = isnull ? NULL : DatumGetJsonbP(bindings);
 	entry->program = dx_program_compile(definition, &options, programs_cxt,
 										&problems);
 	if (problems.list != NIL)

@@ -28,16 +28,33 @@ static DxStatement workflow_statement = {
 };
 
 static DxStatement latest_statement = {
-	"SELECT version, sha256 FROM dealix.version WHERE workflow_id = $1"
+	"SELECT version, sha256, bindings FROM dealix.version WHERE workflow_id = $1"
 	" ORDER BY version DESC LIMIT 1",
 	1, {INT4OID}
 };
 
 static DxStatement insert_version_statement = {
 	"INSERT INTO dealix.version"
-	" (workflow_id, version, definition, sha256, author, created_at)"
-	" VALUES ($1, $2, $3, $4, $5, pg_catalog.now())",
-	5, {INT4OID, INT4OID, JSONBOID, BYTEAOID, OIDOID}
+	" (workflow_id, version, definition, sha256, author, bindings, created_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.now())",
+	6, {INT4OID, INT4OID, JSONBOID, BYTEAOID, OIDOID, JSONBOID}
+};
+
+static DxStatement limit_statement = {
+	"UPDATE dealix.workflow SET max_concurrency = $2 WHERE workflow_id = $1",
+	2, {INT4OID, INT4OID}
+};
+
+static DxStatement trim_slots_statement = {
+	"DELETE FROM dealix.workflow_slot WHERE workflow_id = $1"
+	" AND ($2 IS NULL OR (slot > $2 AND run_id IS NULL))",
+	2, {INT4OID, INT4OID}
+};
+
+static DxStatement make_slots_statement = {
+	"INSERT INTO dealix.workflow_slot (workflow_id, slot)"
+	" SELECT $1, n FROM pg_catalog.generate_series(1, $2) n ON CONFLICT DO NOTHING",
+	2, {INT4OID, INT4OID}
 };
 
 /* ---------- resources ---------- */
@@ -132,13 +149,46 @@ check_names(const char *target, const char *pointer, DxProblems *problems)
 	}
 }
 
+/* Puts what a foreign URI is bound to in its place. */
+static void
+resolve_binding(DxBindings *bindings, DxResourceKind *kind,
+				const char **target, bool *wait_for_token, bool *no_wait,
+				const char *uri, const char *pointer, DxProblems *problems)
+{
+	char	   *bound = dx_binding_find(uri);
+	MemoryContext oldcxt;
+
+	if (bound == NULL)
+	{
+		dx_problem(problems, pointer, "UNBOUND_RESOURCE",
+				   psprintf("Say what stands for it here, for example SELECT dealix.bind(%s, 'sql:schema.function').",
+							quote_literal_cstr(uri)),
+				   "resource \"%s\" is not bound", uri);
+		return;
+	}
+	dx_binding_apply(bound, kind, target, wait_for_token, no_wait);
+	if (bindings == NULL)
+		return;
+	oldcxt = MemoryContextSwitchTo(bindings->cxt);
+	if (bindings->used == NULL)
+		bindings->used = dx_json_empty_object();
+	bindings->used = dx_json_set(bindings->used, uri, dx_json_string(bound));
+	MemoryContextSwitchTo(oldcxt);
+}
+
 static void
 check_resource(void *arg, DxResourceKind *kind, const char **target,
-			   const char *uri, bool keys_known, List *keys,
-			   const char *pointer, DxProblems *problems)
+			   bool *wait_for_token, bool *no_wait, const char *uri,
+			   bool keys_known, List *keys, const char *pointer,
+			   DxProblems *problems)
 {
+	if (*kind == DX_RESOURCE_OTHER)
+		resolve_binding(arg, kind, target, wait_for_token, no_wait, uri,
+						pointer, problems);
 	switch (*kind)
 	{
+		case DX_RESOURCE_OTHER:
+			break;
 		case DX_RESOURCE_SQL:
 			check_function(*target, keys_known, keys, pointer, problems);
 			break;
@@ -163,11 +213,12 @@ check_resource(void *arg, DxResourceKind *kind, const char **target,
 
 /* What a definition is checked against when it is published or validated. */
 void
-dx_publish_options(DxCompileOptions *options)
+dx_publish_options(DxCompileOptions *options, DxBindings *bindings)
 {
 	memset(options, 0, sizeof(DxCompileOptions));
 	options->check_resource = check_resource;
 	options->check_expr = dx_expression_check;
+	options->arg = bindings;
 	options->max_depth = dx_max_depth;
 }
 
@@ -208,49 +259,82 @@ lock_workflow(const char *name)
 	return workflow_id;
 }
 
-static int32
-store_version(int32 workflow_id, Jsonb *definition)
+static bytea *
+hash_of(Jsonb *definition)
 {
 	char	   *text = JsonbToCString(NULL, &definition->root, VARSIZE(definition));
 	bytea	   *sha256 = palloc(VARHDRSZ + DX_HASH_LENGTH);
-	DxHasher   *hasher;
+	DxHasher   *hasher = dx_hasher_open();
 	DxHash		hash;
-	Datum		values[5];
-	DxIdentity	saved;
-	int32		version = 0;
-	bool		isnull;
-	Oid			caller = GetUserId();
 
-	hasher = dx_hasher_open();
 	dx_sha256(hasher, text, strlen(text), &hash);
 	dx_hasher_close(hasher);
 	SET_VARSIZE(sha256, VARHDRSZ + DX_HASH_LENGTH);
 	memcpy(VARDATA(sha256), hash.bytes, DX_HASH_LENGTH);
+	return sha256;
+}
 
-	dx_engine_enter(&saved);
+/*
+ * The number of the latest version, 0 if there is none.  *same: it is this
+ * definition with these bindings.
+ */
+static int32
+latest_version(int32 workflow_id, const bytea *sha256, Jsonb *bindings, bool *same)
+{
+	Datum		values[1];
+	HeapTuple	tuple;
+	TupleDesc	desc;
+	bytea	   *latest;
+	Datum		bound;
+	int32		version;
+	bool		isnull;
+
+	*same = false;
 	values[0] = Int32GetDatum(workflow_id);
 	(void) dx_execute(&latest_statement, values, NULL, false, 1);
-	if (SPI_processed > 0)
-	{
-		bytea	   *latest;
+	if (SPI_processed == 0)
+		return 0;
+	tuple = SPI_tuptable->vals[0];
+	desc = SPI_tuptable->tupdesc;
+	version = DatumGetInt32(SPI_getbinval(tuple, desc, 1, &isnull));
+	latest = DatumGetByteaPP(SPI_getbinval(tuple, desc, 2, &isnull));
+	bound = SPI_getbinval(tuple, desc, 3, &isnull);
+	*same = memcmp(VARDATA_ANY(latest), VARDATA(sha256), DX_HASH_LENGTH) == 0 &&
+		isnull == (bindings == NULL) &&
+		(isnull || compareJsonbContainers(&DatumGetJsonbP(bound)->root,
+										  &bindings->root) == 0);
+	return version;
+}
 
-		version = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0],
-											  SPI_tuptable->tupdesc, 1, &isnull));
-		latest = DatumGetByteaPP(SPI_getbinval(SPI_tuptable->vals[0],
-											   SPI_tuptable->tupdesc, 2, &isnull));
-		if (memcmp(VARDATA_ANY(latest), hash.bytes, DX_HASH_LENGTH) == 0)
-		{
-			dx_engine_leave(&saved);
-			return version;
-		}
+static int32
+store_version(int32 workflow_id, Jsonb *definition, Jsonb *bindings)
+{
+	Oid			caller = GetUserId();
+	bytea	   *sha256 = hash_of(definition);
+	Datum		values[6];
+	char		nulls[6];
+	DxIdentity	saved;
+	int32		version;
+	bool		same;
+
+	dx_engine_enter(&saved);
+	version = latest_version(workflow_id, sha256, bindings, &same);
+	if (!same)
+	{
+		memset(nulls, ' ', sizeof(nulls));
+		values[0] = Int32GetDatum(workflow_id);
+		values[1] = Int32GetDatum(++version);
+		values[2] = JsonbPGetDatum(definition);
+		values[3] = PointerGetDatum(sha256);
+		values[4] = ObjectIdGetDatum(caller);
+		if (bindings != NULL)
+			values[5] = JsonbPGetDatum(bindings);
+		else
+			nulls[5] = 'n';
+		(void) dx_execute(&insert_version_statement, values, nulls, false, 0);
+		dx_identity_record();
+		dx_version_stored();
 	}
-	version++;
-	values[1] = Int32GetDatum(version);
-	values[2] = JsonbPGetDatum(definition);
-	values[3] = PointerGetDatum(sha256);
-	values[4] = ObjectIdGetDatum(caller);
-	(void) dx_execute(&insert_version_statement, values, NULL, false, 0);
-	dx_identity_record();
 	dx_engine_leave(&saved);
 	return version;
 }
@@ -265,13 +349,56 @@ int
 dx_publish(const char *name, Jsonb *definition, DxProblems *problems)
 {
 	DxCompileOptions options;
+	DxBindings	bindings = {NULL, CurrentMemoryContext};
 	DxProgram  *program;
 
-	dx_publish_options(&options);
+	dx_publish_options(&options, &bindings);
 	program = dx_program_compile(definition, &options, CurrentMemoryContext,
 								 problems);
 	if (problems->list != NIL)
 		return 0;
 	dx_program_free(program);
-	return store_version(lock_workflow(name), definition);
+	return store_version(lock_workflow(name), definition, bindings.used);
+}
+
+/*
+ * Sets the max_concurrency of a workflow; 0 = no limit.  Needs SPI_connect.
+ * Errors: 42704 no such workflow, 42501 it belongs to another role.
+ */
+void
+dx_limit_workflow(const char *name, int max_concurrency)
+{
+	DxIdentity	saved;
+	Datum		values[2];
+	char		nulls[2] = {' ', max_concurrency > 0 ? ' ' : 'n'};
+	bool		isnull;
+	Oid			author;
+
+	dx_engine_enter(&saved);
+	values[0] = CStringGetTextDatum(name);
+	(void) dx_execute(&workflow_statement, values, NULL, false, 1);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("there is no workflow \"%s\"", name),
+				 errhint("See dealix.workflows for what is published.")));
+	values[0] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	author = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0],
+											SPI_tuptable->tupdesc, 2, &isnull));
+	dx_engine_leave(&saved);
+	if (!dx_may_operate(author))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for workflow \"%s\"", name),
+				 errdetail("It belongs to role \"%s\".", GetUserNameFromId(author, false))));
+
+	dx_engine_enter(&saved);
+	values[1] = Int32GetDatum(max_concurrency);
+	(void) dx_execute(&limit_statement, values, nulls, false, 0);
+	(void) dx_execute(&trim_slots_statement, values, nulls, false, 0);
+	(void) dx_execute(&make_slots_statement, values, nulls, false, 0);
+	dx_engine_leave(&saved);
+
+	/* Those that wait look again, now that there may be more slots. */
+	dx_slots_changed(DatumGetInt32(values[0]));
 }

@@ -75,26 +75,16 @@ Jsonb *
 dx_results_collect(DxPass *pass, DxRun *run, DxBranch *parent)
 {
 	Jsonb	  **outputs = palloc0(sizeof(Jsonb *) * Max(parent->counts.total, 1));
-	JsonbParseState *state = NULL;
-	JsonbValue	v;
-	int			i;
+	Jsonb	   *collected;
 
 	collect_memory(run, parent, outputs);
 	if (parent->stored_results > 0)
 		collect_table(pass, run, parent, outputs);
 	dx_results_forget(run, parent);
 
-	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-	for (i = 0; i < parent->counts.total; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (outputs[i] == NULL)
-			continue;
-		dx_json_to_value(outputs[i], &v);
-		pushJsonbValue(&state, WJB_ELEM, &v);
-	}
+	collected = dx_json_array(parent->counts.total, outputs);
 	pfree(outputs);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+	return collected;
 }
 
 /* Drops what there is for this parent, in memory and in the table. */

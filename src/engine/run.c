@@ -163,6 +163,16 @@ dx_run_fail(DxPass *pass, DxRun *run, DxRunStatus final_status,
 	undo->due_at = pass->now;
 }
 
+/* The run's deadline has come. */
+void
+dx_run_time_out(DxPass *pass, DxRun *run)
+{
+	DxFault		fault = {DX_ERROR_TIMEOUT,
+	"The run took longer than the TimeoutSeconds of its workflow."};
+
+	dx_run_fail(pass, run, DX_RUN_TIMED_OUT, &fault);
+}
+
 /*
  * Stops a run until a person has looked.  Its branches stay where they are,
  * without a timer.
@@ -306,6 +316,8 @@ dx_run_redrive(DxPass *pass, DxRun *run)
 						dx_uuid_text(&run->id), dx_status_name(before)),
 				 errhint("Only runs that are FAILED, TIMED_OUT or INCIDENT can.")));
 
+	/* Who redrives it has repaired what it died of, or thinks so. */
+	dx_poison_forget(&run->id);
 	dx_event_by(pass, run, DX_EVENT_RUN_REDRIVEN, GetUserId(),
 				dx_payload("from", dx_json_string(dx_status_name(before)), NULL));
 	dx_wake_run(run->owner, &run->id);
@@ -443,17 +455,16 @@ advance_branches(DxPass *pass, DxRun *run)
 void
 dx_run_advance(DxPass *pass, DxRun *run)
 {
-	if (run->started_at == 0 && run->status == DX_RUN_RUNNING)
-		begin(pass, run);
 	take_commands(pass, run);
+	if (run->started_at == 0 && run->status == DX_RUN_RUNNING)
+	{
+		if (!dx_slot_take(pass, run))
+			return;
+		begin(pass, run);
+	}
 
 	if (run->status == DX_RUN_RUNNING && run->deadline <= pass->now)
-	{
-		DxFault		fault = {DX_ERROR_TIMEOUT,
-		"The run took longer than the TimeoutSeconds of its workflow."};
-
-		dx_run_fail(pass, run, DX_RUN_TIMED_OUT, &fault);
-	}
+		dx_run_time_out(pass, run);
 
 	while (!dx_status_ended(run->status) && run->status != DX_RUN_INCIDENT &&
 		   advance_branches(pass, run))

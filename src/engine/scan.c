@@ -11,13 +11,21 @@
 
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 static DxStatement due_statement = {
 	"SELECT run_id, due_at FROM dealix.branch"
-	" WHERE owner = $1 AND due_at <= $2 AND (due_at, run_id) > ($3, $4)"
-	" ORDER BY due_at, run_id LIMIT $5",
-	5, {OIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, INT8OID}
+	" WHERE owner = $1 AND rank = $2 AND due_at <= $3"
+	" AND (due_at, run_id) > ($4, $5) ORDER BY due_at, run_id LIMIT $6",
+	6, {OIDOID, INT2OID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, INT8OID}
+};
+
+/* Ranks are few: each is found by one look into the index. */
+static DxStatement rank_statement = {
+	"SELECT rank FROM dealix.branch WHERE owner = $1 AND due_at IS NOT NULL"
+	" AND rank > $2 ORDER BY rank LIMIT 1",
+	2, {OIDOID, INT4OID}
 };
 
 /*
@@ -39,18 +47,19 @@ static DxStatement inbox_statement = {
 };
 
 static DxStatement owners_statement = {
-	"WITH RECURSIVE o(owner) AS ("
-	" (SELECT b.owner FROM dealix.branch b WHERE b.due_at IS NOT NULL"
-	" ORDER BY b.owner LIMIT 1)"
-	" UNION ALL SELECT (SELECT b.owner FROM dealix.branch b"
-	" WHERE b.due_at IS NOT NULL AND b.owner > o.owner ORDER BY b.owner LIMIT 1)"
-	" FROM o WHERE o.owner IS NOT NULL)"
+	"WITH RECURSIVE o(owner, rank) AS ("
+	" (SELECT b.owner, b.rank FROM dealix.branch b WHERE b.due_at IS NOT NULL"
+	" ORDER BY b.owner, b.rank LIMIT 1)"
+	" UNION ALL SELECT n.owner, n.rank FROM o, LATERAL ("
+	" SELECT b.owner, b.rank FROM dealix.branch b WHERE b.due_at IS NOT NULL"
+	" AND (b.owner, b.rank) > (o.owner, o.rank)"
+	" ORDER BY b.owner, b.rank LIMIT 1) n)"
 	" SELECT o.owner::pg_catalog.oid,"
 	" (SELECT pg_catalog.count(*) FROM (SELECT FROM dealix.branch b"
-	" WHERE b.owner = o.owner AND b.due_at <= $1 LIMIT 1000) d),"
+	" WHERE b.owner = o.owner AND b.rank = o.rank AND b.due_at <= $1 LIMIT 1000) d),"
 	" (SELECT b.due_at FROM dealix.branch b WHERE b.owner = o.owner"
-	" AND b.due_at > $1 ORDER BY b.due_at LIMIT 1)"
-	" FROM o WHERE o.owner IS NOT NULL"
+	" AND b.rank = o.rank AND b.due_at > $1 ORDER BY b.due_at LIMIT 1)"
+	" FROM o"
 	" UNION ALL SELECT t.owner, pg_catalog.count(*) FILTER (WHERE t.expires_at <= $1),"
 	" pg_catalog.min(t.expires_at) FILTER (WHERE t.expires_at > $1)"
 	" FROM (SELECT owner::pg_catalog.oid, expires_at FROM dealix.activity_task"
@@ -60,30 +69,87 @@ static DxStatement owners_statement = {
 	1, {TIMESTAMPTZOID}
 };
 
-static int
-scan_branches(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids)
+/* The rank after this one that the owner has timers in; false: no more. */
+static bool
+next_rank(Oid owner, int after, int *rank)
 {
-	Datum		values[5];
+	Datum		values[2];
+	bool		isnull;
+	bool		found;
+
+	values[0] = ObjectIdGetDatum(owner);
+	values[1] = Int32GetDatum(after);
+	(void) dx_execute(&rank_statement, values, NULL, false, 1);
+	found = SPI_processed > 0;
+	if (found)
+		*rank = DatumGetInt16(SPI_getbinval(SPI_tuptable->vals[0],
+											SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+	return found;
+}
+
+/* Due runs of one rank after a position, which is moved. */
+static int
+scan_rank(Oid owner, int rank, TimestampTz *due_at, pg_uuid_t *run_id,
+		  int max, pg_uuid_t *ids)
+{
+	Datum		values[6];
 	uint64		i;
 	int			n = 0;
 	bool		isnull;
 
 	values[0] = ObjectIdGetDatum(owner);
-	values[1] = TimestampTzGetDatum(dx_now());
-	values[2] = TimestampTzGetDatum(cursor->due_at ? cursor->due_at : DT_NOBEGIN);
-	values[3] = UUIDPGetDatum(&cursor->run_id);
-	values[4] = Int64GetDatum(max);
+	values[1] = Int16GetDatum(rank);
+	values[2] = TimestampTzGetDatum(dx_now());
+	values[3] = TimestampTzGetDatum(*due_at ? *due_at : DT_NOBEGIN);
+	values[4] = UUIDPGetDatum(run_id);
+	values[5] = Int64GetDatum(max);
 	(void) dx_execute(&due_statement, values, NULL, false, 0);
 	for (i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple	tuple = SPI_tuptable->vals[i];
 		TupleDesc	desc = SPI_tuptable->tupdesc;
 
-		cursor->run_id = *DatumGetUUIDP(SPI_getbinval(tuple, desc, 1, &isnull));
-		cursor->due_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 2, &isnull));
-		ids[n++] = cursor->run_id;
+		*run_id = *DatumGetUUIDP(SPI_getbinval(tuple, desc, 1, &isnull));
+		*due_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 2, &isnull));
+		ids[n++] = *run_id;
 	}
 	SPI_freetuptable(SPI_tuptable);
+	return n;
+}
+
+/*
+ * By rank, and by time within a rank.  Ranks before the cursor's are looked at
+ * from their beginning each time: what is urgent does not wait for the end of
+ * a long round, and an id too many costs a look.
+ */
+static int
+scan_branches(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids)
+{
+	int			rank = PG_INT16_MIN - 1;
+	int			n = 0;
+
+	while (n < max && next_rank(owner, rank, &rank))
+	{
+		TimestampTz due_at = 0;
+		pg_uuid_t	run_id = {{0}};
+
+		CHECK_FOR_INTERRUPTS();
+		if (cursor->placed && rank < cursor->rank)
+		{
+			n += scan_rank(owner, rank, &due_at, &run_id, max - n, ids + n);
+			continue;
+		}
+		if (!cursor->placed || rank > cursor->rank)
+		{
+			cursor->placed = true;
+			cursor->rank = rank;
+			cursor->due_at = 0;
+			cursor->run_id = run_id;
+		}
+		n += scan_rank(owner, rank, &cursor->due_at, &cursor->run_id, max - n,
+					   ids + n);
+	}
 	if (n < max)
 		cursor->branches_done = true;
 	return n;

@@ -19,21 +19,7 @@
 
 /* Columns of the tables, as bulk inserts count them. */
 #define RUN_COLUMNS		30
-#define BRANCH_COLUMNS	18
-
-typedef struct Version
-{
-	int32		workflow_id;
-	int32		version_id;
-} Version;
-
-static DxStatement version_statement = {
-	"SELECT w.workflow_id, v.version_id FROM dealix.workflow w"
-	" JOIN dealix.version v ON v.workflow_id = w.workflow_id"
-	" WHERE w.name = $1 AND ($2 = 0 OR v.version = $2)"
-	" ORDER BY v.version DESC LIMIT 1",
-	2, {TEXTOID, INT4OID}
-};
+#define BRANCH_COLUMNS	19
 
 static DxStatement run_statement = {
 	"INSERT INTO dealix.run (run_id, created_at, workflow_id, version_id, owner,"
@@ -48,9 +34,9 @@ static DxStatement run_statement = {
 };
 
 static DxStatement branch_statement = {
-	"INSERT INTO dealix.branch (run_id, owner, branch, phase, due_at)"
-	" VALUES ($1, $2, 0, 1, $3)",
-	3, {UUIDOID, OIDOID, TIMESTAMPTZOID}
+	"INSERT INTO dealix.branch (run_id, owner, branch, phase, due_at, rank)"
+	" VALUES ($1, $2, 0, 1, $3, $4)",
+	4, {UUIDOID, OIDOID, TIMESTAMPTZOID, INT2OID}
 };
 
 static DxStatement existing_statement = {
@@ -58,33 +44,6 @@ static DxStatement existing_statement = {
 	" WHERE workflow_id = $1 AND owner = $2 AND key = $3",
 	4, {INT4OID, OIDOID, TEXTOID, JSONBOID}
 };
-
-static void
-find_version(const DxStart *start, Version *version)
-{
-	Datum		values[2];
-	bool		isnull;
-
-	values[0] = CStringGetTextDatum(start->workflow);
-	values[1] = Int32GetDatum(start->version);
-	(void) dx_execute(&version_statement, values, NULL, false, 1);
-	if (SPI_processed == 0 && start->version != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("there is no version %d of workflow \"%s\"",
-						start->version, start->workflow),
-				 errhint("See dealix.workflows for what is published.")));
-	if (SPI_processed == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("there is no workflow \"%s\"", start->workflow),
-				 errhint("Publish it with dealix.publish(name, definition); see dealix.workflows for what is published.")));
-	version->workflow_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0],
-													   SPI_tuptable->tupdesc, 1, &isnull));
-	version->version_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0],
-													  SPI_tuptable->tupdesc, 2, &isnull));
-	SPI_freetuptable(SPI_tuptable);
-}
 
 /*
  * A worker has to connect as the owner; a run that nobody could ever advance
@@ -112,43 +71,9 @@ check_owner(Oid owner)
 						 quote_identifier(GetUserNameFromId(owner, false)))));
 }
 
-/*
- * Refuses JSON that is larger or deeper than the engine takes in.  what names
- * it in the message.  Errors: 54000.
- */
-void
-dx_check_payload(const Jsonb *json, const char *what)
-{
-	JsonbIterator *it;
-	JsonbValue	v;
-	JsonbIteratorToken token;
-	int			depth = 0;
-
-	if (VARSIZE(json) > (Size) dx_max_payload * 1024)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("%s is too large: %zu bytes", what, (Size) VARSIZE(json)),
-				 errdetail("The limit is %d kB.", dx_max_payload),
-				 errhint("Store the data in a table and pass its key, or raise dealix_exec.max_payload.")));
-	it = JsonbIteratorInit(&unconstify(Jsonb *, json)->root);
-	while ((token = JsonbIteratorNext(&it, &v, false)) != WJB_DONE)
-	{
-		if (token == WJB_BEGIN_ARRAY || token == WJB_BEGIN_OBJECT)
-			depth++;
-		else if (token == WJB_END_ARRAY || token == WJB_END_OBJECT)
-			depth--;
-		if (depth > dx_max_depth)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("%s is nested too deeply", what),
-					 errdetail("The limit is %d levels.", dx_max_depth),
-					 errhint("Flatten the data, or raise dealix_exec.max_depth.")));
-	}
-}
-
 /* The run that already has this key; an error if it was given another input. */
 static void
-take_existing(const DxStart *start, const Version *version, Oid owner,
+take_existing(const DxStart *start, const DxVersion *version, Oid owner,
 			  Jsonb *input, const char *key, pg_uuid_t *run_id)
 {
 	Datum		values[4];
@@ -192,7 +117,7 @@ requester_of(const DxStart *start, Oid owner)
 }
 
 static bool
-insert_run(const DxStart *start, const Version *version, Oid owner,
+insert_run(const DxStart *start, const DxVersion *version, Oid owner,
 		   Jsonb *input, const char *key, const pg_uuid_t *run_id,
 		   TimestampTz now)
 {
@@ -234,32 +159,52 @@ insert_run(const DxStart *start, const Version *version, Oid owner,
 }
 
 static void
-insert_branch(Oid owner, const pg_uuid_t *run_id, TimestampTz now)
+insert_branch(const DxStart *start, Oid owner, const pg_uuid_t *run_id,
+			  TimestampTz now)
 {
-	Datum		values[3];
+	Datum		values[4];
 
 	values[0] = UUIDPGetDatum(run_id);
 	values[1] = ObjectIdGetDatum(owner);
 	values[2] = TimestampTzGetDatum(now);
+	values[3] = Int16GetDatum(-start->priority);
 	(void) dx_execute(&branch_statement, values, NULL, false, 0);
 }
 
-/* Runs that may exist already, one by one. */
+/*
+ * A hint would let a run go ahead of those that wait in the tables; one of low
+ * priority has its turn when the scan comes to it.
+ */
 static void
-start_keyed(const DxStart *start, const Version *version, Oid owner,
-			Jsonb *input, const char *key, pg_uuid_t *run_id, TimestampTz now)
+wake(const DxStart *start, Oid owner, const pg_uuid_t *run_id, TimestampTz now)
+{
+	if (start->due_at > now)
+		dx_wake_at(start->due_at);
+	else if (start->priority < 0)
+		dx_wake_many(owner);
+	else
+		dx_wake_run(owner, run_id);
+}
+
+static void
+choose_id(const DxStart *start, pg_uuid_t *run_id)
 {
 	if (start->run_id != NULL)
 		*run_id = *start->run_id;
 	else
 		dx_uuid_v7(run_id);
+}
+
+/* Runs that may exist already, one by one. */
+static void
+start_keyed(const DxStart *start, const DxVersion *version, Oid owner,
+			Jsonb *input, const char *key, pg_uuid_t *run_id, TimestampTz now)
+{
+	choose_id(start, run_id);
 	if (insert_run(start, version, owner, input, key, run_id, now))
 	{
-		insert_branch(owner, run_id, start->due_at ? start->due_at : now);
-		if (start->due_at > now)
-			dx_wake_at(start->due_at);
-		else
-			dx_wake_run(owner, run_id);
+		insert_branch(start, owner, run_id, start->due_at ? start->due_at : now);
+		wake(start, owner, run_id, now);
 	}
 	else
 		take_existing(start, version, owner, input, key, run_id);
@@ -274,7 +219,7 @@ put_text(Datum *values, bool *nulls, int column, const char *text)
 
 /* A row of dealix.run, in the order of its columns. */
 static void
-add_run(DxBulk *bulk, const DxStart *start, const Version *version, Oid owner,
+add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 		Jsonb *input, const pg_uuid_t *run_id, TimestampTz now)
 {
 	Datum		values[RUN_COLUMNS] = {0};
@@ -298,13 +243,19 @@ add_run(DxBulk *bulk, const DxStart *start, const Version *version, Oid owner,
 	nulls[22] = true;			/* output */
 	values[23] = ObjectIdGetDatum(requester_of(start, owner));
 	nulls[23] = !OidIsValid(requester_of(start, owner));
-	nulls[24] = nulls[25] = nulls[26] = true;	/* parent */
+	nulls[24] = nulls[25] = nulls[26] = start->parent == NULL;
+	values[24] = UUIDPGetDatum(start->parent);
+	values[25] = Int32GetDatum(start->parent_branch);
+	values[26] = UUIDPGetDatum(start->parent_ticket ? start->parent_ticket : run_id);
+	values[27] = Int16GetDatum(start->close_policy);
+	values[28] = Int16GetDatum(start->depth);
 	dx_bulk_add(bulk, values, nulls);
 }
 
 /* The main branch: everything else is null or 0. */
 static void
-add_branch(DxBulk *bulk, Oid owner, const pg_uuid_t *run_id, TimestampTz now)
+add_branch(DxBulk *bulk, const DxStart *start, Oid owner,
+		   const pg_uuid_t *run_id, TimestampTz now)
 {
 	Datum		values[BRANCH_COLUMNS] = {0};
 	bool		nulls[BRANCH_COLUMNS] = {false};
@@ -316,13 +267,14 @@ add_branch(DxBulk *bulk, Oid owner, const pg_uuid_t *run_id, TimestampTz now)
 	values[3] = ObjectIdGetDatum(owner);
 	values[5] = Int32GetDatum(-1);	/* parent */
 	values[9] = Int16GetDatum(DX_PHASE_READY);
-	for (i = 10; i < BRANCH_COLUMNS; i++)
+	values[10] = Int16GetDatum(-start->priority);
+	for (i = 11; i < BRANCH_COLUMNS; i++)
 		nulls[i] = true;
 	dx_bulk_add(bulk, values, nulls);
 }
 
 static void
-start_bulk(const DxStart *start, const Version *version, Oid owner, int n,
+start_bulk(const DxStart *start, const DxVersion *version, Oid owner, int n,
 		   Jsonb **inputs, pg_uuid_t *run_ids, TimestampTz now)
 {
 	DxBulk	   *runs = dx_bulk_open("run", RUN_COLUMNS);
@@ -332,10 +284,11 @@ start_bulk(const DxStart *start, const Version *version, Oid owner, int n,
 	for (i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		dx_uuid_v7(&run_ids[i]);
+		choose_id(start, &run_ids[i]);
 		add_run(runs, start, version, owner, inputs[i], &run_ids[i], now);
-		add_branch(branches, owner, &run_ids[i], now);
-		dx_wake_run(owner, &run_ids[i]);
+		add_branch(branches, start, owner, &run_ids[i],
+				   start->due_at ? start->due_at : now);
+		wake(start, owner, &run_ids[i], now);
 	}
 	dx_bulk_close(runs);
 	dx_bulk_close(branches);
@@ -352,7 +305,7 @@ dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
 		 pg_uuid_t *run_ids)
 {
 	DxIdentity	saved;
-	Version		version;
+	DxVersion	version;
 	Oid			owner = OidIsValid(start->owner) ? start->owner : GetUserId();
 	TimestampTz now = dx_now();
 	int			i;
@@ -362,8 +315,8 @@ dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
 		dx_check_payload(inputs[i], "the input");
 
 	dx_engine_enter(&saved);
-	find_version(start, &version);
-	if (keys == NULL && n > 1)
+	dx_version_find(start->workflow, start->version, &version);
+	if (keys == NULL || (n == 1 && keys[0] == NULL))
 		start_bulk(start, &version, owner, n, inputs, run_ids, now);
 	else
 	{

@@ -74,20 +74,20 @@ static DxStatement run_statement = {
 	INT2ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, \
 	TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, \
 	TEXTARRAYOID, BOOLARRAYOID, JSONBARRAYOID, JSONBARRAYOID, JSONBARRAYOID, \
-	UUIDARRAYOID
-#define BRANCH_NARRAYS 19
+	UUIDARRAYOID, INT2ARRAYOID
+#define BRANCH_NARRAYS 20
 #define BRANCH_UNNEST \
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11," \
-	" $12, $13, $14, $15, $16, $17, $18, $19) AS u(run_id, owner, branch, parent," \
+	" $12, $13, $14, $15, $16, $17, $18, $19, $20) AS u(run_id, owner, branch, parent," \
 	" item, phase, state, attempt, conflicts, due_at, entered_at, wait_for," \
-	" retries, counts, data_changed, data, items, variables, ticket)"
+	" retries, counts, data_changed, data, items, variables, ticket, rank)"
 
 static DxStatement branch_insert_statement = {
 	"INSERT INTO dealix.branch (run_id, owner, branch, parent, item, phase,"
 	" state, attempt, conflicts, due_at, entered_at, wait_for, retries, counts,"
-	" data, items, variables, ticket) SELECT run_id, owner, branch, parent, item, phase,"
+	" data, items, variables, ticket, rank) SELECT run_id, owner, branch, parent, item, phase,"
 	" state, attempt, conflicts, due_at, entered_at, wait_for, retries::int[],"
-	" counts::int[], data, items, variables, ticket" BRANCH_UNNEST,
+	" counts::int[], data, items, variables, ticket, rank" BRANCH_UNNEST,
 	BRANCH_NARRAYS, {BRANCH_ARRAYS}
 };
 
@@ -464,6 +464,7 @@ put_branch(DxColumns *columns, const DxRun *run, const DxBranch *branch)
 	dx_put_jsonb(columns, branch->items);
 	dx_put_jsonb(columns, branch->variables);
 	dx_put_uuid(columns, branch->ticketed ? &branch->ticket : NULL);
+	dx_put(columns, Int16GetDatum(-run->priority), false);
 }
 
 static void
@@ -627,5 +628,6 @@ dx_store_write(DxPass *pass)
 	write_inbox(pass->runs);
 	write_results(pass->runs);
 	forget_ended(pass->runs);
+	dx_slots_settle(pass->runs);
 	dx_handouts_write(pass);
 }

@@ -174,6 +174,7 @@ undo_one(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *completed)
 			branch->attempt++;
 			/* FALLTHROUGH */
 		case DX_CALL_FAULT:
+		case DX_CALL_TIMEOUT:
 			if (!try_retry(pass, run, branch, &shown, &fault))
 				dx_run_incident(pass, run, &fault);
 			break;

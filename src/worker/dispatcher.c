@@ -19,10 +19,12 @@
 #include "base/base.h"
 #include "base/shared.h"
 #include "catalog/pg_authid.h"
+#include "commands/dbcommands.h"
 #include "engine/engine.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "worker/worker.h"
@@ -122,17 +124,20 @@ find_extension(void)
 		proc_exit(0);
 }
 
+/* In a transaction, for the name. */
 static void
 tell_held(bool held)
 {
 	if (held && !told_held)
 		ereport(WARNING,
-				(errmsg("dealix_exec holds this database, because it is a copy: no run is advanced"),
+				(errmsg("database \"%s\" is held: it is a copy, and no run in it is advanced",
+						get_database_name(self.dboid)),
 				 errdetail("A copy must not repeat the external effects of its original."),
 				 errhint("If this is the database to work in, call dealix.resume_engine().")));
 	else if (!held && told_held)
 		ereport(LOG,
-				(errmsg("dealix_exec no longer holds this database")));
+				(errmsg("database \"%s\" is no longer held",
+						get_database_name(self.dboid))));
 	told_held = held;
 }
 
@@ -185,8 +190,8 @@ look_at_tables(bool sweep)
 	if (!held)
 		nowners = dx_scan_owners(&owners, &next_due);
 	apply_look(owners, nowners, next_due, held, sweep);
-	dx_frame_commit();
 	tell_held(held);
+	dx_frame_commit();
 }
 
 static TimestampTz
@@ -291,8 +296,13 @@ reserve_worker(DxAssignment *order, TimestampTz *next)
 		scarce.delay = 0;		/* a worker has left since */
 	if (best != NULL && scarce.delay > 0 && scarce.not_before > now)
 		*next = Min(*next, scarce.not_before);
-	else if (best != NULL)
-		worker = dx_worker_reserve_locked(best);
+	else if (best != NULL &&
+			 (worker = dx_worker_reserve_locked(best)) == NULL)
+	{
+		/* Reservations that have not come up hold all slots. */
+		database->starving = true;
+		*next = Min(*next, TimestampTzPlusMilliseconds(now, SCARCE_MAX_MS));
+	}
 	if (worker != NULL)
 	{
 		order->slot = worker - dx_worker_slots;

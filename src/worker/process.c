@@ -4,8 +4,8 @@
  *	  What launcher, dispatchers and workers have in common: how they are
  *	  registered, their signals, their settings, how they wait.
  *
- * SIGTERM is "die": it ends a step in its middle, and the pass rolls back.
- * SIGINT stays as the server sets it, a query cancel; between passes there is
+ * SIGTERM is "die": it ends a step in its middle, and the pass rolls back; by
+ * whom it and SIGQUIT were sent is noted (poison.c).  SIGINT stays as the server sets it, a query cancel; between passes there is
  * nothing to be cancelled, so it is forgotten there.
  *
  *-------------------------------------------------------------------------
@@ -19,7 +19,6 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "worker/worker.h"
 
@@ -27,6 +26,7 @@ DxProcessKind dx_process_kind = DX_PROCESS_NONE;
 
 static emit_log_hook_type prev_emit_log_hook = NULL;
 static char last_error[DX_ERROR_LEN];
+static bool terminated = false;
 
 static const char *const kind_names[] = {
 	[DX_PROCESS_LAUNCHER] = "launcher",
@@ -71,7 +71,10 @@ static void
 remember_error(ErrorData *edata)
 {
 	if (edata->elevel >= ERROR && edata->message != NULL)
+	{
 		strlcpy(last_error, edata->message, DX_ERROR_LEN);
+		terminated = edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN;
+	}
 	if (prev_emit_log_hook)
 		prev_emit_log_hook(edata);
 }
@@ -90,7 +93,7 @@ dx_process_begin(DxProcessKind kind, DxAssignment *assignment)
 	prev_emit_log_hook = emit_log_hook;
 	emit_log_hook = remember_error;
 
-	pqsignal(SIGTERM, die);
+	dx_poison_signals();
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
 }
@@ -176,4 +179,14 @@ const char *
 dx_process_last_error(void)
 {
 	return last_error;
+}
+
+/*
+ * dx_process_terminated
+ *		Was that error a SIGTERM, and so not of our making?
+ */
+bool
+dx_process_terminated(void)
+{
+	return terminated;
 }

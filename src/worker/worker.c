@@ -8,6 +8,10 @@
  * it asks for a scan.  Runs that another process had locked are tried again a
  * little later, because that process may have looked before the message came.
  *
+ * Runs whose pass did not come to its end because the process died are
+ * suspects (poison.c): after the others, each has a pass of its own, and one
+ * that has died too often becomes an incident instead.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -25,6 +29,14 @@
 #define MAX_BUSY		1024
 #define BUSY_FIRST_MS	10
 #define BUSY_MAX_MS		1000
+
+/*
+ * In a row, and then it is an incident.  An outage of the whole server says
+ * little about what it was doing; but a step may have eaten the memory of the
+ * container that the server is in.
+ */
+#define MAX_DEATHS		3
+#define MAX_OUTAGES		10
 
 typedef struct BusyRun
 {
@@ -56,8 +68,10 @@ static void
 worker_exit(int code, Datum arg)
 {
 	const char *error = dx_process_last_error();
-	bool		in_vain = code != 0 && passes == 0 && error[0] != '\0';
+	bool		in_vain = code != 0 && passes == 0 && error[0] != '\0' &&
+	!dx_process_terminated();
 
+	dx_poison_detach();
 	dx_worker_detach(self.slot, nids > 0 || nbusy > 0, in_vain ? error : NULL);
 }
 
@@ -176,10 +190,12 @@ pass(const pg_uuid_t *run_ids, int n, DxPassResult *result)
 	memset(result, 0, sizeof(DxPassResult));
 	dx_frame_begin("dealix_exec: pass");
 	leave_if_gone(dx_extension_lock());
+	dx_poison_note(run_ids, n);
 	dx_pass(self.owner, &limits, run_ids, n, true, result);
 	for (int i = 0; i < result->nbusy; i++)
 		add_busy(&result->busy[i], waited_for(&result->busy[i]));
 	dx_frame_commit();
+	dx_poison_clear();
 
 	passes++;
 	dx_worker_report(self.slot, result->advanced, result->steps);
@@ -215,14 +231,18 @@ try_pass(const pg_uuid_t *run_ids, int n, DxPassResult *result)
 	{
 		sqlstate = geterrcode();
 		dx_frame_abort();
+		dx_poison_clear();
 		dx_worker_error(self.slot, dx_process_last_error());
 	}
 	PG_END_TRY();
 	return sqlstate;
 }
 
-/* The run makes the engine fail: an incident, and the others go on. */
-static void
+/*
+ * The run makes the engine fail: an incident, and the others go on.  False: not
+ * now, it is tried again.
+ */
+static bool
 quarantine(int i, const char *message)
 {
 	volatile bool failed = false;
@@ -231,17 +251,21 @@ quarantine(int i, const char *message)
 	{
 		dx_frame_begin("dealix_exec: quarantine");
 		leave_if_gone(dx_extension_lock());
+		dx_poison_note(&ids[i], 1);
 		dx_pass_quarantine(&ids[i], message);
 		dx_frame_commit();
+		dx_poison_clear();
 	}
 	PG_CATCH();
 	{
 		dx_frame_abort();
+		dx_poison_clear();
 		failed = true;
 	}
 	PG_END_TRY();
 	if (failed)
 		add_busy(&ids[i], &waited[i]);
+	return !failed;
 }
 
 /* A run whose pass has failed with no other run in it. */
@@ -256,20 +280,20 @@ run_failed(int i, int sqlstate)
 		return;
 	}
 	message = pstrdup(dx_process_last_error());
-	quarantine(i, message);
+	(void) quarantine(i, message);
 	pfree(message);
 }
 
-/* After a pass that failed as a whole: each of its runs by itself. */
+/* After a pass that failed as a whole: each of its n runs by itself. */
 static void
-pass_one_by_one(int sqlstate)
+pass_one_by_one(int n, int sqlstate)
 {
-	if (nids == 1)
+	if (n == 1)
 	{
 		run_failed(0, sqlstate);
 		return;
 	}
-	for (int i = 0; i < nids; i++)
+	for (int i = 0; i < n; i++)
 	{
 		DxPassResult result;
 
@@ -280,24 +304,122 @@ pass_one_by_one(int sqlstate)
 }
 
 /*
- * Advances the runs in hand.  Those that the pass has not come to, or that
- * want to go on, it has announced itself.
+ * Moves suspects behind the other runs in hand, the most suspicious last, so
+ * that the others have got through before it is their turn.  Returns how many
+ * are no suspects.
  */
+static int
+part_suspects(void)
+{
+	int			rank[MAX_IDS];
+	int			n = 0;
+
+	if (!dx_poison_any())
+		return nids;
+	for (int i = 0; i < nids; i++)
+	{
+		pg_uuid_t	id = ids[i];
+		BusyRun		wait = waited[i];
+		DxSuspect	suspect;
+		int			of_id = 0;
+		int			to = i;
+
+		if (dx_poison_find(&id, &suspect))
+			of_id = suspect.deaths + suspect.outages;
+		else
+			n++;
+		for (; to > 0 && rank[to - 1] > of_id; to--)
+		{
+			ids[to] = ids[to - 1];
+			waited[to] = waited[to - 1];
+			rank[to] = rank[to - 1];
+		}
+		ids[to] = id;
+		waited[to] = wait;
+		rank[to] = of_id;
+	}
+	return n;
+}
+
+/* How often a worker has died of this run, and where, for its incident. */
+static char *
+describe_suspect(const DxSuspect *suspect)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	if (suspect->deaths >= MAX_DEATHS)
+		appendStringInfo(&text, "The worker died %d times in a row in a pass over this run",
+						 suspect->deaths);
+	else
+		appendStringInfo(&text, "The whole server went down %d times in a row in a pass over this run",
+						 suspect->outages);
+	if (suspect->state[0] != '\0')
+		appendStringInfo(&text, ", last in \"%s\"", suspect->state);
+	appendStringInfoString(&text, ". The server log says what happened to the process.");
+	return text.data;
+}
+
+/* A suspect gets a pass of its own, or has had too many. */
 static void
-run_in_hand(void)
+run_suspect(int i)
 {
 	DxPassResult result;
-	int			sqlstate = try_pass(ids, nids, &result);
+	DxSuspect	suspect;
+	int			sqlstate;
+
+	if (dx_poison_find(&ids[i], &suspect) &&
+		(suspect.deaths >= MAX_DEATHS || suspect.outages >= MAX_OUTAGES))
+	{
+		/* Not even that works? */
+		if (suspect.deaths >= 2 * MAX_DEATHS || suspect.outages >= 2 * MAX_OUTAGES)
+			ereport(LOG,
+					(errmsg("dealix_exec: run %s is left alone: workers die also when they make it an incident",
+							dx_uuid_text(&ids[i]))));
+		else if (quarantine(i, describe_suspect(&suspect)))
+			dx_poison_forget(&ids[i]);
+		return;
+	}
+
+	sqlstate = try_pass(&ids[i], 1, &result);
+	if (sqlstate != 0)
+		run_failed(i, sqlstate);
+	/* Locked by somebody else, it is still to be seen. */
+	if (sqlstate != 0 || result.nbusy == 0)
+		dx_poison_forget(&ids[i]);
+}
+
+/* A pass over the first n runs in hand. */
+static void
+run_batch(int n)
+{
+	DxPassResult result;
+	int			sqlstate = try_pass(ids, n, &result);
 
 	if (sqlstate != 0)
 	{
-		pass_one_by_one(sqlstate);
+		pass_one_by_one(n, sqlstate);
 		batch = Max(batch / 2, 1);
 	}
 	else if (result.more)
 		batch = Max(Min(result.advanced, batch), 1);
 	else
 		batch = Min(batch * 2, Min(dx_pass_max_runs, MAX_IDS));
+}
+
+/*
+ * Advances the runs in hand.  Those that a pass has not come to, or that
+ * want to go on, it has announced itself.
+ */
+static void
+run_in_hand(void)
+{
+	int			n = part_suspects();
+
+	if (n > 0)
+		run_batch(n);
+	for (int i = n; i < nids; i++)
+		run_suspect(i);
 	nids = 0;
 }
 
@@ -405,6 +527,7 @@ dx_worker_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(self.dboid, self.owner, 0);
 	dx_process_settings();
 	check_identity();
+	dx_poison_attach(self.slot, self.dboid);
 
 	batch = Min(dx_pass_max_runs, MAX_IDS);
 	loop = AllocSetContextCreate(TopMemoryContext, "dealix_exec worker",

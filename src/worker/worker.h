@@ -42,6 +42,7 @@ extern void dx_process_settings(void);
 extern void dx_process_wait(long timeout_ms, DxWaitEvent event);
 extern void dx_process_pause(long ms, DxWaitEvent event);
 extern const char *dx_process_last_error(void);
+extern bool dx_process_terminated(void);
 
 /* ---------- launcher.c, dispatcher.c, worker.c ---------- */
 

@@ -159,6 +159,8 @@ sub dx_crash
 	my ($postmaster) = $pidfile =~ /^(\d+)/;
 	my @children;
 
+	# stopped, it cannot bear a child that we would overlook
+	kill 'STOP', $postmaster;
 	for my $stat (glob '/proc/[0-9]*/stat')
 	{
 		open my $fh, '<', $stat or next;
@@ -191,8 +193,8 @@ sub dx_ledger_ok
 	is($node->safe_psql('postgres', q{
 		SELECT r.key, r.status, r.error, l.steps FROM dealix.runs r
 		LEFT JOIN (SELECT key, string_agg(step, ',' ORDER BY step) AS steps FROM shop.ledger GROUP BY key) l USING (key)
-		WHERE r.workflow = 'chain' AND (r.status, l.steps) IS DISTINCT FROM
-			CASE WHEN (r.input ->> 'n')::int % 10 = 0 THEN ('FAILED', 'a,b,undo a,undo b') ELSE ('SUCCEEDED', 'a,b,c') END
+		WHERE r.workflow = 'chain' AND concat(r.status, ' ', l.steps) <>
+			CASE WHEN (r.input ->> 'n')::int % 10 = 0 THEN 'FAILED a,b,undo a,undo b' ELSE 'SUCCEEDED a,b,c' END
 		LIMIT 5}), '', "$what: it ended as it should, each effect once");
 	is($node->safe_psql('postgres', q{
 		SELECT key FROM shop.ledger l WHERE NOT EXISTS (SELECT FROM dealix.runs r WHERE r.key = l.key) LIMIT 5}),

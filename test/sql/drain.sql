@@ -2,6 +2,11 @@
 -- Without background workers: tick and drain do everything.
 --
 SET client_min_messages = warning;
+-- the server may have workers; here they stand aside
+LOAD 'dealix_exec';
+ALTER SYSTEM SET dealix_exec.workers = 0;
+SELECT pg_reload_conf();
+SELECT pg_sleep(0.2);
 CREATE ROLE regress_dx_drain LOGIN;
 SELECT FROM dealix.grant_access('regress_dx_drain', 'application') AS a1, dealix.grant_access('regress_dx_drain', 'author') AS a2;
 CREATE SCHEMA regress_drain AUTHORIZATION regress_dx_drain;
@@ -63,3 +68,5 @@ RESET SESSION AUTHORIZATION;
 DROP SCHEMA regress_drain CASCADE;
 DROP OWNED BY regress_dx_drain;
 DROP ROLE regress_dx_drain;
+ALTER SYSTEM RESET dealix_exec.workers;
+SELECT pg_reload_conf();

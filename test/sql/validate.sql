@@ -135,7 +135,7 @@ SELECT v.* FROM (VALUES
 	('{"Resource": "arn:aws:lambda:us-east-1:123456789012:function:f:$#1"}'),
 	('{"Resource": "arn:aws"}'), ('{"Resource": "${f"}'), ('{"Resource": "signal:signed.waitForTaskToken"}'),
 	('{"TimeoutSeconds": 0}'), ('{"TimeoutSeconds": 5, "TimeoutSecondsPath": "$.t"}'),
-	('{"Resource": "activity:a", "TimeoutSeconds": 5, "HeartbeatSeconds": 5}'), ('{"HeartbeatSeconds": 5}'),
+	('{"Resource": "activity:a", "TimeoutSeconds": 5, "HeartbeatSeconds": 5}'), ('{"HeartbeatSeconds": 5}'), ('{"Resource": "signal:a", "HeartbeatSeconds": 5}'),
 	('{"Credentials": {"RoleArn": "x"}}'), ('{"Resource": "foo:bar", "Credentials": "x"}'),
 	('{"Delivery": "once"}'), ('{"Governance": "A3"}')) w (members),
 	dealix.validate(pg_temp.task(members)) v

@@ -48,7 +48,10 @@ sub becomes
 	$expected //= 't';
 	while (1)
 	{
-		my ($rc, $out) = $node->psql($db, $sql);
+		my $out;
+
+		# A server that restarts refuses the connection while we write to psql.
+		my $rc = eval { $node->psql($db, $sql, stdout => \$out) } // -1;
 
 		$got = $rc == 0 ? $out : '(no answer)';
 		last if $got eq $expected || time() > $until;
@@ -314,6 +317,18 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE ba
 	becomes('postgres', "SELECT status FROM dealix.runs WHERE run_id = '$run'", 'the run goes on when it may', 'SUCCEEDED', 70);
 }
 
+{
+	$node->safe_psql('postgres', q{CREATE ROLE leaver LOGIN; SELECT dealix.grant_access('leaver', 'application')});
+	my $run = start('postgres', 'leaver', 'SELECT 1', 2);
+
+	becomes('postgres', "SELECT waits_for FROM dealix.waiting WHERE run_id = '$run'", 'a run waits for its timer', 'timer');
+	$node->safe_psql('postgres', q{DROP OWNED BY leaver; DROP ROLE leaver;
+		SELECT pg_terminate_backend(pid) FROM dealix.workers WHERE owner LIKE 'unknown%'});
+	becomes('postgres', q{SELECT last_error ~ '^role with OID [0-9]+ does not exist$' FROM dealix.workers WHERE state = 'backoff'},
+		'dealix.workers says that an owner has been dropped');
+	run_ok('postgres', 'app', 'other owners do not mind');
+}
+
 # ---------- prepared transactions ----------
 
 $node->safe_psql('postgres', q{SET SESSION AUTHORIZATION app; BEGIN;
@@ -359,11 +374,37 @@ $node->restart;
 		'each as its owner');
 }
 
+# ---------- no wake-up is lost ----------
+
+{
+	my $script = PostgreSQL::Test::Utils::tempdir() . '/loop.sql';
+
+	append_to_file($script, q{SELECT quote_literal(dealix.start('job',
+		'{"wait": 0, "statement": "INSERT INTO job.effect (owner) VALUES (''looped'')"}')) AS run \gset
+CALL dealix.wait(CAST(:run AS uuid), '30 s');
+});
+	my $clients = IPC::Run::start(
+		[ 'pgbench', '-n', '-c', '4', '-t', '200', '-f', $script, '-U', 'app', '-d', 'postgres',
+			'-h', $node->host, '-p', $node->port ], '>', \my $out, '2>', \my $err);
+
+	while ($clients->pumpable)
+	{
+		$node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM dealix.workers
+			WHERE kind = 'worker' AND owner = 'app' ORDER BY random() LIMIT 1});
+		sleep(0.1);
+		$clients->pump_nb;
+	}
+	ok($clients->finish, 'four clients start runs and wait for them, while workers are terminated');
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM job.effect WHERE owner = 'looped'}), '800', 'each run was run once');
+	cmp_ok($node->safe_psql('postgres', q{SELECT extract(epoch FROM max(finished_at - created_at)) FROM dealix.runs
+		WHERE input ->> 'statement' LIKE '%looped%'}), '<', 10, 'none had to wait for a sweep');
+}
+
 # ---------- without workers ----------
 
 $node->append_conf('postgresql.conf', 'dealix_exec.workers = 0');
 $node->reload;
-becomes('postgres', q{SELECT count(*) FROM dealix.workers WHERE kind = 'worker'}, 'workers leave when none are wanted', '0', 90);
+becomes('postgres', q{SELECT count(*) FROM dealix.workers WHERE kind = 'worker' AND pid IS NOT NULL}, 'workers leave when none are wanted', '0', 90);
 {
 	sql('postgres', 'app', q{SELECT count(*) FROM dealix.start_many('job', (SELECT array_agg(
 		'{"wait": 0, "statement": "INSERT INTO job.effect (owner) VALUES (''drained'')"}'::jsonb) FROM generate_series(1, 120)))});
@@ -384,9 +425,37 @@ becomes('postgres', q{SELECT count(*) FROM dealix.workers WHERE kind = 'worker'}
 	like($err, qr/25001: .*transaction block.*dealix\.tick\(\)/s, 'dealix.drain() in a transaction block is refused with a hint');
 	($rc, undef, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nSET ROLE app; CALL dealix.drain()");
 	like($err, qr/42501/, 'and under SET ROLE');
+
 }
 $node->append_conf('postgresql.conf', 'dealix_exec.workers = 2');
 $node->reload;
+
+# ---------- without preloading ----------
+
+$node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$node->restart;
+{
+	my $run = start('postgres', 'app', 'INSERT INTO job.effect (owner) VALUES (\'alone\')');
+
+	is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.workers'), '0', 'without preloading there are no processes');
+	is(sql('postgres', 'app', "CALL dealix.wait('$run', '0.2 s')"), 'RUNNING', 'waiting for a run comes to its end');
+	sql('postgres', 'app', 'CALL dealix.drain()');
+	wait_for_run('postgres', 'app', $run, 'dealix.drain() does the work');
+
+	$run = start('postgres', 'app', 'INSERT INTO job.effect (owner) VALUES (\'alone\')');
+	my $waiter = IPC::Run::start(
+		[ 'psql', '-XqAt', '-d', $node->connstr('postgres') . ' user=app', '-c',
+			"CALL dealix.wait('$run', '1 minute')" ], '>', \my $out, '2>', \my $err);
+
+	becomes('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CALL dealix.wait%'}, 'somebody waits', '1');
+	sql('postgres', 'app', 'CALL dealix.drain()');
+	$waiter->finish;
+	chomp($out);
+	is($out, 'SUCCEEDED', 'and sees the end of the run');
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM job.effect WHERE owner = 'alone'}), '2', 'each effect once');
+}
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'dealix_exec'");
+$node->restart;
 
 # ---------- standby ----------
 

@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../perl";
 use DxTest;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 dx_skip_root();
@@ -13,10 +14,10 @@ dx_skip_root();
 my $node = dx_node('load', 'dealix_exec.workers = 2', 'dealix_exec.pass_max_runs = 10');
 dx_shop($node);
 
+my $script = PostgreSQL::Test::Utils::tempdir() . '/tick.sql';
+PostgreSQL::Test::Utils::append_to_file($script, 'SELECT dealix.tick(7) \watch 0.005' . "\n");
 my @tickers = map {
-	my ($in, $out, $err) = ('SELECT dealix.tick(7) \watch 0.01' . "\n", '', '');
-
-	IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') . ' user=app' ], '<', \$in, '>', \$out, '2>', \$err)
+	IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') . ' user=app', '-f', $script, '-o', '/dev/null' ])
 } 1 .. 2;
 
 my $runs = 4000;

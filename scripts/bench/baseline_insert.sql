@@ -1,0 +1,1 @@
+INSERT INTO bench.baseline_row (at, payload) VALUES (clock_timestamp(), '{"n": 1}');

@@ -1,0 +1,56 @@
+"""Measures the engine beside pgbench, in one run on one server.
+
+Every figure of the engine has its baseline measured right before and right
+after it, and is compared with the mean of the two.  Ends with lines
+name=value, which also go to a file in bench/results/.
+"""
+
+import os
+import sys
+
+import large
+import measures
+from engine import Database
+from report import Report
+from server import Failed, Session
+
+QUICK = os.environ.get("QUICK", "0") not in ("", "0")
+
+
+def everything(report, admin):
+    home = Database(admin, "home")
+    home.workers(0)
+    measures.drains(report, admin, home)
+    measures.held_snapshot(report, admin)
+    measures.latency(report, home)
+    measures.starts(report, home)
+    measures.fan_out(report, admin)
+    measures.signals(report, admin)
+    measures.activities(report, admin)
+    measures.fairness(report, admin)
+    measures.worker_start(report, admin)
+    measures.idle(report, admin)
+    if not QUICK:
+        large.parked(report, admin)
+        large.finished(report, admin)
+
+
+SUITES = {"all": everything, "memory": large.memory, "restart": large.restart, "profile": large.profile}
+
+
+def main():
+    suite = sys.argv[1] if len(sys.argv) > 1 else "all"
+    admin = Session("postgres")
+    admin("CREATE ROLE bench LOGIN; CREATE ROLE other LOGIN")
+    report = Report(suite, QUICK, admin)
+    try:
+        SUITES[suite](report, admin)
+    except Failed as why:
+        print(f"bench: {why}", file=sys.stderr)
+        return 1
+    report.finish()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,277 @@
+"""The measurements that fit into two minutes."""
+
+import os
+import statistics
+import time
+
+from engine import Database, HeldSnapshot
+from server import Failed, cpu_seconds, pgbench, poll, processes
+
+QUICK = os.environ.get("QUICK", "0") not in ("", "0")
+RUNS = 30000 if QUICK else 60000
+REPEAT = 1 if QUICK else 3
+
+
+def seconds(quick, full):
+    return quick if QUICK else full
+
+
+def around(baseline, measure):
+    """measure() between two baselines: (what it gives, mean of the baselines)."""
+    before = baseline()
+    result = measure()
+    return result, (before + baseline()) / 2
+
+
+def fresh(admin, name, measure):
+    """measure(database) in a database without runs, which is dropped afterwards."""
+    database = Database(admin, name)
+    try:
+        return measure(database)
+    finally:
+        database.drop()
+
+
+def drain(admin, runs, workers, name="drained"):
+    return fresh(admin, name, lambda database: database.drain(runs, workers))
+
+
+def median_drain(admin, runs, workers):
+    return statistics.median(drain(admin, runs, workers).steps_per_s for _ in range(REPEAT))
+
+
+def baseline_step(home):
+    """The transaction per step, hand-written: steps per second."""
+    return pgbench(home.name, "baseline_step.sql", 8, seconds(3, 8)).tps
+
+
+def drains(report, admin, home):
+    """Throughput with one and two workers, and what a run leaves behind."""
+    report.say(f"drain of {RUNS} runs of three steps, one INSERT each")
+    pgbench(home.name, "baseline_step.sql", 8, 1)
+    one, base_one = around(lambda: baseline_step(home), lambda: median_drain(admin, RUNS, 1))
+    report.put(drain_1w_steps_per_s=one, drain_1w_ratio=one / base_one)
+
+    sizes = []
+    all_drains = []
+
+    def two_workers():
+        for _ in range(REPEAT):
+            fresh(admin, "drained", lambda database: (all_drains.append(database.drain(RUNS, 2)),
+                                                      sizes.append(database.bytes() / RUNS)))
+        return statistics.median(d.steps_per_s for d in all_drains)
+
+    two, base_two = around(lambda: baseline_step(home), two_workers)
+    report.put(drain_2w_steps_per_s=two, baseline_step_tps=base_two, drain_2w_ratio=two / base_two,
+               start_many_per_s=statistics.median(d.starts_per_s for d in all_drains),
+               bytes_per_run=statistics.median(sizes),
+               wal_bytes_per_run=statistics.median(d.wal_bytes_per_run for d in all_drains))
+
+
+def held_snapshot(report, admin):
+    """The drain while a transaction keeps all dead rows from being removed."""
+    report.say("the same drain under a snapshot that is held open")
+
+    def held(runs):
+        def measure(database):
+            with HeldSnapshot(database):
+                return database.drain(runs, 2).steps_per_s
+        return fresh(admin, "held", measure)
+
+    def free():
+        return drain(admin, RUNS, 2).steps_per_s
+
+    ratio, long_ratio = [], []
+    for attempt in range(REPEAT):
+        before = free() if attempt > 0 else report.values["drain_2w_steps_per_s"]
+        ratio.append(held(RUNS))
+        between = free()
+        ratio[-1] /= (before + between) / 2
+        long_ratio.append(held(RUNS * 2 if QUICK else RUNS * 5) / between)
+    report.put(held_xmin_ratio=statistics.median(ratio), held_xmin_long_ratio=statistics.median(long_ratio))
+
+
+def latency(report, home):
+    """start, then CALL wait, on one connection; three steps in between."""
+    report.say("latency from start to the end of a run of three steps")
+    home.workers(2)
+    took = seconds(3, 10)
+    pgbench(home.name, "start_wait.sql", 8, 1)
+
+    def base(clients):
+        return lambda: pgbench(home.name, "baseline_insert.sql", clients, seconds(2, 5), latencies=True).quantile(0.5)
+
+    one, base_one = around(base(1), lambda: pgbench(home.name, "start_wait.sql", 1, took, latencies=True))
+    eight, base_eight = around(base(8), lambda: pgbench(home.name, "start_wait.sql", 8, took, latencies=True))
+    home.workers(0)
+    report.put(latency_p50_ms=one.quantile(0.5), latency_p99_ms=one.quantile(0.99), baseline_insert_ms=base_one,
+               latency_p50_ratio=one.quantile(0.5) / base_one, latency_p99_ratio=one.quantile(0.99) / base_one,
+               latency_8c_p50_ms=eight.quantile(0.5), latency_8c_p99_ms=eight.quantile(0.99),
+               baseline_insert_8c_ms=base_eight, runs_8c_per_s=eight.tps)
+    home.expect("SELECT (SELECT count(*) FROM bench.effect) = 3 * count(*) AND bool_and(status = 'SUCCEEDED')"
+                " FROM dealix.runs", "every run has succeeded with three effects")
+
+
+def starts(report, home):
+    """One start per transaction, nobody working them off meanwhile."""
+    report.say("start alone")
+    took = seconds(3, 8)
+    before = home.runs()
+    start, base = around(lambda: pgbench(home.name, "baseline_insert.sql", 8, seconds(2, 5)).tps,
+                         lambda: pgbench(home.name, "start.sql", 8, took, latencies=True))
+    if home.runs() - before != len(start.latencies):
+        raise Failed(f"{len(start.latencies)} starts were acknowledged, and {home.runs() - before} runs are there")
+    report.put(start_per_s=start.tps, baseline_insert_tps=base, start_ratio=start.tps / base)
+
+
+def fan_out(report, admin):
+    """Map, Parallel, and states without steps."""
+    report.say("a Map of 10,000 items, Parallels of 20 branches, Pass and Choice alone")
+    fresh(admin, "fanned", lambda database: map_items(report, database))
+    fresh(admin, "fanned", lambda database: parallels(report, database))
+    fresh(admin, "fanned", lambda database: pure_states(report, database))
+
+
+def map_items(report, database):
+    items = 10000
+    took = []
+    for _ in range(REPEAT):
+        database.sql("TRUNCATE bench.effect")
+        began = database.sql.one("SELECT clock_timestamp()")
+        database.backlog("map", 1, f"jsonb_build_object('items', (SELECT jsonb_agg(n) FROM generate_series(1, {items}) n))")
+        database.work_off(2, database.all_ended)
+        database.expect(f"SELECT count(*) = {items} AND count(DISTINCT n) = {items} FROM bench.effect",
+                        f"each of {items} items was worked on once")
+        took.append(database.sql.number("SELECT extract(epoch FROM finished_at - started_at) FROM dealix.run"
+                                        f" WHERE created_at >= '{began}'"))
+    database.check_quiet()
+    report.put(map_10k_items_per_s=items / statistics.median(took))
+
+
+def parallels(report, database):
+    runs = 500 if QUICK else 2000
+    database.backlog("parallel", runs)
+    database.work_off(2, database.all_ended)
+    database.expect(f"SELECT count(*) = {20 * runs} AND count(DISTINCT (n, step)) = {20 * runs} FROM bench.effect",
+                    f"each of {20 * runs} branches was worked on once")
+    database.check_quiet()
+    report.put(parallel_20_branches_per_s=20 * runs / database.span("parallel"))
+
+
+def pure_states(report, database):
+    runs = 1000 if QUICK else 4000
+    database.backlog("states", runs, "jsonb_build_object('i', 0)")
+    database.work_off(2, database.all_ended)
+    states = database.sql.number("SELECT count(*) FROM dealix.history WHERE event = 'state_succeeded'")
+    if states != 101 * runs:
+        raise Failed(f"{runs} runs took {states} states instead of {101 * runs}")
+    database.check_quiet()
+    report.put(states_per_s=states / database.span("states"))
+
+
+def signals(report, admin):
+    """Eight clients signal one waiting run each per transaction; two workers take the signals in."""
+    report.say("signals")
+    runs = 8000 if QUICK else 40000
+
+    def measure(database):
+        database.backlog("signalled", runs)
+        database.work_off(2, database.no_branch_due)
+        database.sql("CREATE TABLE bench.target AS SELECT row_number() OVER () + 7 AS n, run_id FROM dealix.run;"
+                     "ALTER TABLE bench.target ADD PRIMARY KEY (n); GRANT SELECT ON bench.target TO bench;"
+                     "VACUUM ANALYZE bench.target")
+        database.workers(2)
+        pgbench(database.name, "signal.sql", 8, transactions=runs // 8, variables=["i=0"])
+        poll(database.all_ended, "all runs have got their signal")
+        database.workers(0)
+        database.expect(f"SELECT count(*) = {runs} AND count(DISTINCT n) = {runs} FROM bench.effect",
+                        f"each of {runs} signals had its effect once")
+        database.check_quiet()
+        return database.sql.number("SELECT count(*) / extract(epoch FROM max(finished_at) - (SELECT min((payload ->> 'sent_at')::timestamptz)"
+                                   " FROM dealix.history WHERE event = 'signal_received')) FROM dealix.run")
+
+    report.put(signals_per_s=fresh(admin, "signalled", measure))
+
+
+def activities(report, admin):
+    """Once there are any."""
+
+
+def fairness(report, admin):
+    """start and wait of one owner, alone and beside a backlog of another."""
+    report.say("an owner beside the backlog of another")
+
+    def measure(database):
+        def run_other(took):
+            return pgbench(database.name, "start_wait.sql", 1, took, latencies=True, role="other")
+
+        database.admit("other")
+        database.workers(2)
+        run_other(1)
+        alone = run_other(2)
+        database.workers(0)
+        database.backlog("chain", RUNS * 2)
+        database.workers(2)
+        poll(lambda: len(database.worker_pids()) >= 2, "workers run", 30, 0.02)
+        beside = run_other(2)
+        if database.all_ended():
+            raise Failed("the backlog was too short to measure beside it")
+        poll(database.all_ended, "the backlog is worked off")
+        database.workers(0)
+        database.check_quiet()
+        return alone, beside
+
+    alone, beside = fresh(admin, "fair", measure)
+    report.put(fair_alone_p50_ms=alone.quantile(0.5), fair_beside_p50_ms=beside.quantile(0.5),
+               fair_beside_p99_ms=beside.quantile(0.99))
+
+
+def worker_start(report, admin):
+    """From a start when no worker runs to the first pass."""
+    report.say("start-up of the first worker")
+
+    def measure(database):
+        database.workers(1)
+        admin("ALTER SYSTEM SET dealix_exec.worker_idle_timeout = '100ms'")
+        admin("SELECT pg_reload_conf()")
+        times = []
+        for _ in range(5 if QUICK else 20):
+            poll(lambda: not database.worker_pids(), "the worker has left", 60)
+            database.backlog("chain", 1)
+            poll(database.all_ended, "the run has ended", 30, 0.05)
+            times.append(database.sql.number("SELECT 1000 * extract(epoch FROM started_at - created_at)"
+                                             " FROM dealix.run ORDER BY created_at DESC LIMIT 1"))
+        admin("ALTER SYSTEM RESET dealix_exec.worker_idle_timeout")
+        database.workers(0)
+        return statistics.median(times)
+
+    report.put(worker_start_ms=fresh(admin, "started", measure))
+
+
+def idle(report, admin):
+    """A server that has nothing to do, with workers in waiting."""
+    took = seconds(6, 30)
+    report.say(f"{took} seconds of nothing")
+
+    def measure(database):
+        database.workers(2)
+        database.backlog("chain", 1000)
+        poll(lambda: database.idle() and database.all_ended(), "the runs have ended", 60)
+        database.sql.close()
+        admin("ALTER SYSTEM SET autovacuum = off")
+        admin("SELECT pg_reload_conf()")
+        admin("CHECKPOINT")
+        time.sleep(1.5)
+        transactions = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = 'idle'"
+        pids = processes(int(admin.one("SELECT pg_read_file('postmaster.pid')")))
+        before, cpu = admin.number(transactions), cpu_seconds(pids)
+        time.sleep(took)
+        used = cpu_seconds(pids) - cpu
+        count = admin.number(transactions) - before
+        admin("ALTER SYSTEM RESET autovacuum")
+        admin("ALTER SYSTEM SET dealix_exec.workers = 0")
+        admin("SELECT pg_reload_conf()")
+        return count / took, 100 * used / took
+
+    tps, cpu = fresh(admin, "idle", measure)
+    report.put(idle_tps=tps, idle_cpu_percent=cpu)

@@ -1,0 +1,1 @@
+SELECT dealix.start('chain', '{"n": 1}');

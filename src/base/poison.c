@@ -1,0 +1,526 @@
+/*-------------------------------------------------------------------------
+ *
+ * poison.c
+ *	  Runs that end the process that advances them, and how they are found.
+ *
+ * A count of such deaths can't be in a table: it would roll back with the
+ * pass; nor in shared memory, which a crash takes away.  So it is in the file
+ * dealix_exec.poison in the data directory, mapped by the postmaster before it
+ * has children and so by all of them.  Pages of a mapped file survive SIGKILL
+ * of every process.  Nothing is flushed: what an operating system that goes
+ * down loses is a suspicion.
+ *
+ * Layout: a header, then a slot per worker slot, then the suspects.  All
+ * sizes are fixed at server start; the header holds them with a checksum, and
+ * a file with others is made anew.  It is filled with zeros when it is made,
+ * so that storing into it never needs space on the disk.
+ *
+ * A slot holds the runs of the pass that its worker is in, and with a single
+ * run the state that it is in.  n = 0: in none.  Only that worker writes it;
+ * the ids are there before n, so no lock is needed.  Who finds n > 0 and no
+ * worker knows that it died in mid-pass: the worker itself at exit (FATAL), or
+ * the postmaster before it starts anything after a crash.
+ *
+ * Suspects are kept in sets of WAYS; the end of the run's id, which is random,
+ * chooses the set.  When a set is full the least suspicious is dropped.
+ * dx_shared->lock guards suspects and the header's count of them; the
+ * postmaster, alone then, takes no lock.  A process killed while it writes one
+ * leaves a suspect too many or a name cut short, and no more.
+ *
+ * Who is to blame.  When one process crashes, the postmaster ends all others
+ * by SIGQUIT: their handler empties their slot, so only the worker that has
+ * crashed is left with runs.  The handler looks at the sender: a step that
+ * sends SIGQUIT to itself is to blame.  SIGTERM from the postmaster, a
+ * shutdown, or while the database's processes have to go, clears the slot as
+ * well; any other SIGTERM counts as a death, because a step may have sent it.
+ * If the whole server has gone without a SIGQUIT (kill -9 of everything, the
+ * power) the runs were there but nothing says that they did it: that is an
+ * outage, counted apart, and it takes more of them.  (With the developer's
+ * setting send_abort_for_crash the postmaster sends SIGABRT instead, and
+ * bystanders are counted as well.)
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "base/shared.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "port/pg_crc32c.h"
+#include "postmaster/interrupt.h"
+#include "storage/fd.h"
+#include "storage/pmsignal.h"
+#include "tcop/tcopprot.h"
+
+#define FILE_NAME	"dealix_exec.poison"
+#define MAGIC		"dxpoison"
+#define VERSION		1
+
+#define MAX_RUNS	1000		/* the bound of dealix_exec.pass_max_runs */
+#define SETS		1024
+#define WAYS		4
+
+typedef struct PoisonHeader
+{
+	char		magic[8];
+	uint32		version;
+	uint32		nslots;
+	uint32		slot_size;
+	uint32		nsuspects;
+	uint32		suspect_size;
+	pg_crc32c	checksum;		/* of what is before it */
+	volatile uint32 suspected;	/* suspects in use */
+	volatile uint32 orderly;	/* the postmaster has sent a SIGQUIT */
+	char		reserved[24];
+} PoisonHeader;
+
+typedef struct PoisonSlot
+{
+	volatile uint32 n;
+	Oid			dboid;
+	char		state[DX_POISON_STATE_LEN]; /* when n = 1 */
+	pg_uuid_t	ids[MAX_RUNS];
+} PoisonSlot;
+
+static PoisonHeader *header = NULL; /* NULL: no protection */
+static PoisonSlot *slots;
+static DxSuspect *suspects;
+
+/* Of this process, when it is a worker. */
+static PoisonSlot *own = NULL;
+static volatile sig_atomic_t told_by_postmaster = false;
+
+/* ---------- the file ---------- */
+
+static Size
+file_size(void)
+{
+	return sizeof(PoisonHeader) + max_worker_processes * sizeof(PoisonSlot) +
+		SETS * WAYS * sizeof(DxSuspect);
+}
+
+static void
+describe(PoisonHeader *wanted)
+{
+	memset(wanted, 0, sizeof(PoisonHeader));
+	memcpy(wanted->magic, MAGIC, sizeof(wanted->magic));
+	wanted->version = VERSION;
+	wanted->nslots = max_worker_processes;
+	wanted->slot_size = sizeof(PoisonSlot);
+	wanted->nsuspects = SETS * WAYS;
+	wanted->suspect_size = sizeof(DxSuspect);
+	INIT_CRC32C(wanted->checksum);
+	COMP_CRC32C(wanted->checksum, wanted, offsetof(PoisonHeader, checksum));
+	FIN_CRC32C(wanted->checksum);
+}
+
+/* Says why there is no protection.  Uses errno. */
+static void
+complain(const char *what)
+{
+	ereport(LOG,
+			(errcode_for_file_access(),
+			 errmsg("could not %s file \"%s\": %m", what, FILE_NAME),
+			 errdetail("Runs whose steps crash the server are tried again for ever."),
+			 errhint("Repair this and restart the server.")));
+}
+
+static bool
+fill_with_zeros(int fd, Size size)
+{
+	static const PGAlignedBlock zeros;
+	Size		done = 0;
+
+	if (ftruncate(fd, 0) != 0)
+		return false;
+	while (done < size)
+	{
+		ssize_t		written;
+
+		errno = 0;
+		written = pwrite(fd, zeros.data, Min(size - done, BLCKSZ), done);
+		if (written <= 0)
+		{
+			if (errno == EINTR)
+				continue;
+			if (errno == 0)
+				errno = ENOSPC;
+			return false;
+		}
+		done += written;
+	}
+	return true;
+}
+
+/* The mapped file with the size that it has to have, or NULL.  *fresh: made now. */
+static char *
+map_file(Size size, bool *fresh)
+{
+	struct stat st;
+	char	   *base = NULL;
+	int			fd = BasicOpenFile(FILE_NAME, O_RDWR | O_CREAT | PG_BINARY);
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		complain("open");
+	else
+	{
+		*fresh = st.st_size == 0;
+		if (!*fresh && st.st_size != size)
+			ereport(LOG,
+					(errmsg("file \"%s\" has the wrong size and is made anew", FILE_NAME),
+					 errdetail("That is so after a change of max_worker_processes.")));
+		if (st.st_size != size && !fill_with_zeros(fd, size))
+			complain("write");
+		else
+		{
+			*fresh = st.st_size != size;
+			base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+			if (base == MAP_FAILED)
+			{
+				base = NULL;
+				complain("map");
+			}
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+	return base;
+}
+
+/* Maps the file; what is not ours in it is made anew. */
+static void
+attach_file(void)
+{
+	PoisonHeader wanted;
+	bool		fresh;
+	Size		size = file_size();
+	char	   *base = map_file(size, &fresh);
+
+	if (base == NULL)
+		return;
+	describe(&wanted);
+	if (memcmp(base, &wanted, offsetof(PoisonHeader, suspected)) != 0)
+	{
+		if (!fresh)
+			ereport(LOG,
+					(errmsg("file \"%s\" has the wrong contents and is made anew", FILE_NAME)));
+		memset(base, 0, size);
+		memcpy(base, &wanted, sizeof(PoisonHeader));
+	}
+	slots = (PoisonSlot *) (base + sizeof(PoisonHeader));
+	suspects = (DxSuspect *) (slots + max_worker_processes);
+	header = (PoisonHeader *) base;
+}
+
+/* ---------- the suspects ---------- */
+
+static bool
+is_free(const DxSuspect *suspect)
+{
+	return suspect->deaths == 0 && suspect->outages == 0;
+}
+
+static DxSuspect *
+set_of(const pg_uuid_t *run_id)
+{
+	uint32		random;
+
+	memcpy(&random, run_id->data + UUID_LEN - sizeof(random), sizeof(random));
+	return &suspects[(random % SETS) * WAYS];
+}
+
+static DxSuspect *
+find(Oid dboid, const pg_uuid_t *run_id)
+{
+	DxSuspect  *set = set_of(run_id);
+
+	for (int i = 0; i < WAYS; i++)
+	{
+		if (!is_free(&set[i]) && set[i].dboid == dboid &&
+			memcmp(&set[i].run_id, run_id, sizeof(pg_uuid_t)) == 0)
+			return &set[i];
+	}
+	return NULL;
+}
+
+/* A place for a new suspect. */
+static DxSuspect *
+place(Oid dboid, const pg_uuid_t *run_id)
+{
+	DxSuspect  *set = set_of(run_id);
+	DxSuspect  *best = set;
+
+	for (int i = 1; i < WAYS; i++)
+	{
+		if (set[i].deaths + set[i].outages < best->deaths + best->outages)
+			best = &set[i];
+	}
+	if (is_free(best))
+		header->suspected++;
+	memset(best, 0, sizeof(DxSuspect));
+	best->dboid = dboid;
+	best->run_id = *run_id;
+	return best;
+}
+
+/* The runs of a slot are suspects from now on, or more so.  How many? */
+static int
+blame(PoisonSlot *slot, bool outage)
+{
+	int			n = slot->n;
+
+	if (n > MAX_RUNS)
+		n = 0;
+	for (int i = 0; i < n; i++)
+	{
+		DxSuspect  *suspect = find(slot->dboid, &slot->ids[i]);
+
+		if (suspect == NULL)
+			suspect = place(slot->dboid, &slot->ids[i]);
+		if (outage)
+			suspect->outages = Min(suspect->outages + 1, PG_UINT16_MAX);
+		else
+			suspect->deaths = Min(suspect->deaths + 1, PG_UINT16_MAX);
+		if (n == 1)
+			memcpy(suspect->state, slot->state, sizeof(suspect->state));
+		suspect->state[sizeof(suspect->state) - 1] = '\0';
+	}
+	slot->n = 0;
+	return n;
+}
+
+static void
+tell(int n)
+{
+	if (n > 0)
+		ereport(LOG,
+				(errmsg_plural("a dealix_exec worker ended in the middle of a pass over %d run",
+							   "dealix_exec workers ended in the middle of passes over %d runs",
+							   n, n),
+				 errdetail("They go one at a time until each has got through a pass.")));
+}
+
+/*
+ * dx_poison_startup
+ *		Maps the file, and takes up what workers that have died left in it.  In
+ *		the postmaster, at server start and again after a crash.
+ */
+void
+dx_poison_startup(void)
+{
+	bool		restarted = header != NULL;
+	bool		outage;
+	uint32		suspected = 0;
+	int			n = 0;
+
+	if (IsUnderPostmaster || !IsPostmasterEnvironment)
+		return;
+	if (!restarted)
+		attach_file();
+	if (header == NULL)
+		return;
+
+	outage = !restarted && !header->orderly;
+	for (int i = 0; i < max_worker_processes; i++)
+		n += blame(&slots[i], outage);
+	for (int i = 0; i < SETS * WAYS; i++)
+		suspected += !is_free(&suspects[i]);
+	header->suspected = suspected;
+	header->orderly = false;
+	tell(n);
+}
+
+/*
+ * dx_poison_any
+ *		Are there suspects at all?  Without a lock: who sees a new one a moment
+ *		late gives it one more pass with others.
+ */
+bool
+dx_poison_any(void)
+{
+	return header != NULL && header->suspected != 0;
+}
+
+/*
+ * dx_poison_find
+ *		Is this run of our database a suspect?  *suspect: what is known of it.
+ */
+bool
+dx_poison_find(const pg_uuid_t *run_id, DxSuspect *suspect)
+{
+	DxSuspect  *found;
+
+	if (!dx_poison_any())
+		return false;
+	dx_lock();
+	found = find(MyDatabaseId, run_id);
+	if (found != NULL)
+		*suspect = *found;
+	dx_unlock();
+	return found != NULL;
+}
+
+/*
+ * dx_poison_forget
+ *		Clears a run of our database of all suspicion.
+ */
+void
+dx_poison_forget(const pg_uuid_t *run_id)
+{
+	DxSuspect  *found;
+
+	if (!dx_poison_any())
+		return;
+	dx_lock();
+	found = find(MyDatabaseId, run_id);
+	if (found != NULL)
+	{
+		memset(found, 0, sizeof(DxSuspect));
+		header->suspected--;
+	}
+	dx_unlock();
+}
+
+/* ---------- the slot of a worker ---------- */
+
+/*
+ * dx_poison_attach
+ *		Makes the slot with the number of our worker slot ours.
+ */
+void
+dx_poison_attach(int index, Oid dboid)
+{
+	if (header == NULL)
+		return;
+	slots[index].n = 0;
+	slots[index].dboid = dboid;
+	own = &slots[index];
+}
+
+/*
+ * dx_poison_detach
+ *		At exit.  If it is in mid-pass, and not by the will of the server, the
+ *		runs of the pass become suspects.
+ */
+void
+dx_poison_detach(void)
+{
+	DxDatabase *database;
+	int			n = 0;
+
+	if (own == NULL || own->n == 0)
+		return;
+	dx_lock();
+	database = dx_database_find_locked(own->dboid);
+	if (!told_by_postmaster && PostmasterIsAlive() &&
+		(database == NULL || database->state != DX_DB_RETIRING))
+		n = blame(own, false);
+	own->n = 0;
+	dx_unlock();
+	tell(n);
+}
+
+/*
+ * dx_poison_note
+ *		A pass over these runs begins: until dx_poison_clear() they answer for
+ *		what happens to this process.
+ */
+void
+dx_poison_note(const pg_uuid_t *run_ids, int n)
+{
+	if (own == NULL)
+		return;
+	n = Min(n, MAX_RUNS);
+	memcpy(own->ids, run_ids, n * sizeof(pg_uuid_t));
+	own->state[0] = '\0';
+	pg_compiler_barrier();
+	own->n = n;
+}
+
+/*
+ * dx_poison_clear
+ *		The pass has committed or rolled back.
+ */
+void
+dx_poison_clear(void)
+{
+	if (own != NULL)
+		own->n = 0;
+}
+
+/*
+ * dx_poison_state
+ *		Code of the user's is about to run.  name: of the run's state, or where
+ *		in the definition it stands.
+ */
+void
+dx_poison_state(const char *name)
+{
+	int			len;
+
+	if (own == NULL || own->n != 1)
+		return;
+	len = pg_mbcliplen(name, strlen(name), DX_POISON_STATE_LEN - 1);
+	memcpy(own->state, name, len);
+	own->state[len] = '\0';
+}
+
+/* ---------- signals ---------- */
+
+static void
+quit(int signo, siginfo_t *info, void *context)
+{
+	if (info->si_pid == PostmasterPid && MyProcPid == getpid() && header != NULL)
+	{
+		header->orderly = true;
+		if (own != NULL)
+			own->n = 0;
+	}
+	SignalHandlerForCrashExit(signo);
+}
+
+static void
+terminate(int signo, siginfo_t *info, void *context)
+{
+	int			save_errno = errno;
+
+	/* A child of ours, on its way to another program, has nothing to clean up. */
+	if (MyProcPid != getpid())
+		_exit(1);
+	if (info->si_pid == PostmasterPid)
+		told_by_postmaster = true;
+	die(signo);
+	errno = save_errno;
+}
+
+static void
+handle(int signo, void (*handler) (int, siginfo_t *, void *))
+{
+	struct sigaction action;
+
+	memset(&action, 0, sizeof(action));
+	action.sa_sigaction = handler;
+	action.sa_flags = SA_RESTART | SA_SIGINFO;
+	sigemptyset(&action.sa_mask);
+	if (sigaction(signo, &action, NULL) != 0)
+		elog(FATAL, "sigaction failed: %m");
+}
+
+/*
+ * dx_poison_signals
+ *		Handles SIGTERM as die() does and SIGQUIT as the server does, but keeps
+ *		in mind whether the postmaster has sent it.  In every process of ours.
+ */
+void
+dx_poison_signals(void)
+{
+	handle(SIGTERM, terminate);
+	handle(SIGQUIT, quit);
+}

@@ -1,0 +1,172 @@
+/*-------------------------------------------------------------------------
+ *
+ * context.c
+ *	  What an evaluation about a branch can see: its input and variables, and
+ *	  the context object "$$".
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "engine/engine.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+typedef struct ContextArg
+{
+	DxRun	   *run;
+	DxBranch   *branch;
+} ContextArg;
+
+/* A time in UTC, as the language writes it. */
+Jsonb *
+dx_json_timestamp(TimestampTz at)
+{
+	char		buf[64];
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (timestamp2tm(at, NULL, &tm, &fsec, NULL, NULL) != 0)
+		return dx_json_null();
+	snprintf(buf, sizeof(buf), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
+			 tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min,
+			 tm.tm_sec, (int) (fsec / 1000));
+	return dx_json_string(buf);
+}
+
+/* $$.Map of a branch that is, or is within, an iteration of a Map. */
+static Jsonb *
+map_context(DxRun *run, const DxBranch *branch)
+{
+	const DxBranch *parent;
+	JsonbValue *value;
+
+	for (; branch->parent >= 0; branch = parent)
+	{
+		parent = dx_branch_find(run, branch->parent);
+		if (parent == NULL)
+			return NULL;
+		if (parent->state->type != DX_STATE_MAP || parent->items == NULL)
+			continue;
+		value = getIthJsonbValueFromContainer(&parent->items->root, branch->item);
+		if (value == NULL)
+			return NULL;
+		return dx_payload("Item",
+						  dx_payload("Index", dx_json_int(branch->item),
+									 "Value", dx_json_from_value(value), NULL),
+						  NULL);
+	}
+	return NULL;
+}
+
+/* $$.Task of a Task that somebody outside answers. */
+static Jsonb *
+task_context(const DxBranch *branch)
+{
+	if (branch->ticketed)
+		return dx_payload("Token",
+						  dx_json_string(dx_token_text(&branch->ticket, branch->attempt)),
+						  NULL);
+	return NULL;
+}
+
+/* Only of these AWS's context has a RetryCount. */
+static bool
+may_retry(const DxState *state)
+{
+	return state != NULL &&
+		(state->type == DX_STATE_TASK || state->type == DX_STATE_PARALLEL ||
+		 state->type == DX_STATE_MAP);
+}
+
+static Jsonb *
+execution_context(DxRun *run, bool with_input)
+{
+	char	   *id = dx_uuid_text(&run->id);
+
+	return dx_payload("Id", dx_json_string(id),
+					  "Input", with_input ? run->input : NULL,
+					  "Name", dx_json_string(run->key ? run->key : id),
+					  "RoleArn", dx_json_string(GetUserNameFromId(run->owner, false)),
+					  "StartTime", dx_json_timestamp(run->created_at),
+					  "RedriveCount", dx_json_int(0),
+					  "CorrelationId", dx_json_text(run->correlation_id),
+					  "TraceParent", dx_json_text(run->traceparent),
+					  NULL);
+}
+
+static Jsonb *
+state_context(const DxBranch *branch)
+{
+	return dx_payload("Name", dx_json_string(branch->state ? branch->state->name : ""),
+					  "EnteredTime", dx_json_timestamp(branch->entered_at),
+					  "RetryCount", may_retry(branch->state) ?
+					  dx_json_int(Max(branch->attempt - 1, 0)) : NULL,
+					  NULL);
+}
+
+static Jsonb *
+machine_context(const DxRun *run)
+{
+	return dx_payload("Id", dx_json_string(psprintf("%s:%d", run->workflow, run->version)),
+					  "Name", dx_json_string(run->workflow),
+					  NULL);
+}
+
+/* "$$": the Context Object, as the specification and AWS have it. */
+static Jsonb *
+build_context(void *arg)
+{
+	ContextArg *at = arg;
+
+	return dx_payload("Execution", execution_context(at->run, true),
+					  "State", state_context(at->branch),
+					  "StateMachine", machine_context(at->run),
+					  "Map", map_context(at->run, at->branch),
+					  "Task", task_context(at->branch), NULL);
+}
+
+/* DxEnv.context_member: the run's input is not copied if it is not asked for. */
+static int
+context_member(void *arg, const char *first, const char *second, Jsonb **value)
+{
+	ContextArg *at = arg;
+
+	if (strcmp(first, "Execution") == 0 && second != NULL &&
+		strcmp(second, "Input") == 0)
+	{
+		*value = at->run->input;
+		return 2;
+	}
+	if (strcmp(first, "Execution") == 0)
+		*value = execution_context(at->run, second == NULL);
+	else if (strcmp(first, "State") == 0)
+		*value = state_context(at->branch);
+	else if (strcmp(first, "StateMachine") == 0)
+		*value = machine_context(at->run);
+	else if (strcmp(first, "Map") == 0)
+		*value = map_context(at->run, at->branch);
+	else if (strcmp(first, "Task") == 0)
+		*value = task_context(at->branch);
+	else
+		return 0;
+	return *value != NULL ? 1 : 0;
+}
+
+/* Prepares the environment of evaluations about the branch's present state. */
+void
+dx_env_init(DxEnv *env, DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	ContextArg *arg = palloc(sizeof(ContextArg));
+
+	arg->run = run;
+	arg->branch = branch;
+	memset(env, 0, sizeof(DxEnv));
+	env->input = branch->data;
+	env->state_input = branch->data;
+	env->variables = branch->variables;
+	env->build_context = build_context;
+	env->context_member = context_member;
+	env->context_arg = arg;
+	dx_expression_env(env, pass, run);
+}

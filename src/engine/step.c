@@ -1,0 +1,121 @@
+/*-------------------------------------------------------------------------
+ *
+ * step.c
+ *	  An attempt at a sql: Task: how long it may take, and what follows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "engine/engine.h"
+
+/* A deadlock or a serialization failure: again, without using up an attempt. */
+static void
+conflicted(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
+{
+	/* What the pass holds may be what the other waits for: let go. */
+	pass->over = true;
+	if (++branch->conflicts > DX_MAX_CONFLICTS)
+	{
+		dx_branch_step_failed(pass, run, branch, fault);
+		return;
+	}
+	branch->attempt--;
+	dx_branch_park(run, branch, DX_PHASE_RETRY,
+				   dx_conflict_retry_at(branch->conflicts));
+	run->changed = true;
+}
+
+/* The time that an attempt at a sql: step may take, and what ends it. */
+typedef struct StepTime
+{
+	double		seconds;		/* 0: no limit */
+	const char *error;			/* NULL: the end of the run's time */
+} StepTime;
+
+static void
+limit_time(StepTime *time, double seconds, const char *error)
+{
+	if (time->seconds > 0 && time->seconds <= seconds)
+		return;
+	time->seconds = seconds;
+	time->error = error;
+}
+
+/*
+ * A function can't send heartbeats: it has to be ready before the first one is
+ * due.  The run's deadline ends a step as well.
+ */
+static bool
+step_time(DxRun *run, const DxTask *task, DxEnv *env, StepTime *time,
+		  DxFault *fault)
+{
+	bool		given;
+	double		seconds;
+
+	memset(time, 0, sizeof(StepTime));
+	if (!dx_amount_eval(&task->timeout, env, &given, &seconds, fault))
+		return false;
+	if (given)
+		limit_time(time, seconds, DX_ERROR_TIMEOUT);
+	if (!dx_amount_eval(&task->heartbeat, env, &given, &seconds, fault))
+		return false;
+	if (given)
+		limit_time(time, seconds, DX_ERROR_HEARTBEAT);
+	if (run->deadline != DT_NOEND)
+		limit_time(time, Max((run->deadline - dx_now()) / (double) USECS_PER_SEC, 0.001),
+				   NULL);
+	return true;
+}
+
+/* The attempt took longer than it may. */
+static void
+step_timed_out(DxPass *pass, DxRun *run, DxBranch *branch, const StepTime *time,
+			   DxFault *fault)
+{
+	if (time->error != NULL)
+	{
+		fault->error = pstrdup(time->error);
+		dx_branch_step_failed(pass, run, branch, fault);
+		return;
+	}
+	dx_event(pass, run, DX_EVENT_STEP_FAILED, branch,
+			 dx_payload("error", dx_json_text(fault->error), NULL));
+	dx_run_time_out(pass, run);
+}
+
+/* A branch has come to a sql: Task; its effective input is evaluated. */
+void
+dx_step_run(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
+{
+	const DxTask *task = &branch->state->u.task;
+	DxFault		fault = {NULL, NULL};
+	Jsonb	   *result = NULL;
+	StepTime	time;
+
+	if (!step_time(run, task, env, &time, &fault))
+	{
+		dx_branch_step_failed(pass, run, branch, &fault);
+		return;
+	}
+	pass->result->steps++;
+	switch (dx_call_sql(pass, run, branch->state->index, task->target,
+						branch->effective, time.seconds, &result, &fault))
+	{
+		case DX_CALL_DONE:
+			if (task->wait_for_token)
+				dx_resource_of(DX_RESOURCE_ACTIVITY)->await(pass, run, branch, env);
+			else
+				dx_branch_step_done(pass, run, branch, result);
+			break;
+		case DX_CALL_FAULT:
+			dx_branch_step_failed(pass, run, branch, &fault);
+			break;
+		case DX_CALL_TIMEOUT:
+			step_timed_out(pass, run, branch, &time, &fault);
+			break;
+		case DX_CALL_CONFLICT:
+			conflicted(pass, run, branch, &fault);
+			break;
+	}
+}

@@ -1,0 +1,48 @@
+-- max_concurrency of a workflow, and priorities.
+\ir setup.psql
+RESET SESSION AUTHORIZATION;
+SELECT dealix.grant_access('tap_app', 'operator') \g /dev/null
+SET SESSION AUTHORIZATION tap_app;
+SELECT no_plan();
+
+SELECT dealix.publish('limited', '{"StartAt": "A", "States": {
+	"A": {"Type": "Task", "Resource": "sql:t.do", "Parameters": {"what.$": "$.n"}, "ResultPath": null, "Next": "Go"},
+	"Go": {"Type": "Task", "Resource": "signal:go", "End": true}}}') \g /dev/null
+SELECT throws_ok($$ SELECT dealix.limit_workflow('nothing', 1) $$, '42704', NULL, 'there has to be such a workflow');
+SELECT throws_ok($$ SELECT dealix.limit_workflow('limited', 0) $$, '22023', NULL, 'a limit of 0 is none');
+SELECT lives_ok($$ SELECT dealix.limit_workflow('limited', 2) $$, 'its author may limit it');
+SET SESSION AUTHORIZATION tap_other;
+SELECT throws_ok($$ SELECT dealix.limit_workflow('limited', 9) $$, '42501', NULL, 'another author may not');
+SET SESSION AUTHORIZATION tap_app;
+
+CREATE TEMP TABLE r AS SELECT n, dealix.start('limited', jsonb_build_object('n', n::text), priority => CASE n WHEN 5 THEN 10 ELSE 0 END) AS run
+	FROM generate_series(1, 5) n;
+SELECT t.pump() \g /dev/null
+SELECT is((SELECT count(*) FROM dealix.waiting WHERE waits_for = 'signal'), 2::bigint, 'two are in progress');
+SELECT is((SELECT string_agg(name, ',') FROM dealix.waiting WHERE waits_for = 'concurrency'), 'limited,limited,limited', 'three wait for their turn');
+SELECT ok(EXISTS (SELECT FROM t.effect WHERE what = '5'), 'the one of higher priority went first');
+SELECT is((SELECT count(*) FROM dealix.stuck()), 0::bigint, 'nobody is stuck');
+
+CREATE FUNCTION t.let_one_go() RETURNS void LANGUAGE sql AS $$
+	SELECT dealix.signal(run_id, 'go') FROM (SELECT run_id FROM dealix.waiting WHERE waits_for = 'signal' ORDER BY run_id LIMIT 1) x;
+	SELECT t.pump() $$;
+SELECT t.let_one_go() \g /dev/null
+SELECT is((SELECT count(*) FROM dealix.waiting WHERE waits_for = 'signal'), 2::bigint, 'one ends, the next begins at once');
+SELECT is(t.effects(), (SELECT string_agg(what, ',' ORDER BY n) FROM (SELECT DISTINCT ON (what) n, what FROM t.effect ORDER BY what, n) x), 'each began once');
+
+SELECT dealix.cancel((SELECT run_id FROM dealix.waiting WHERE waits_for = 'concurrency' LIMIT 1)) \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is((SELECT count(*) FROM dealix.runs WHERE status = 'CANCELLED'), 1::bigint, 'who waits can be cancelled');
+
+SELECT dealix.terminate((SELECT run_id FROM dealix.waiting WHERE waits_for = 'signal' LIMIT 1)) \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is((SELECT string_agg(waits_for, ',') FROM dealix.waiting), 'signal,signal', 'termination gives the slot back');
+
+SELECT dealix.start('limited', '{"n": "6"}') FROM generate_series(1, 3) \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT dealix.limit_workflow('limited', NULL) \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is((SELECT count(*) FROM dealix.waiting WHERE waits_for = 'signal'), 5::bigint, 'without the limit all go on');
+
+SELECT * FROM finish();
+ROLLBACK;
