@@ -20,7 +20,10 @@ requests = {}
 
 def webhook(run, answer, request):
     with psycopg.connect(dsn, autocommit=True) as db:
-        db.execute("SELECT dealix.signal(%s, %s, %s, %s)", (run, answer, json.dumps({"request": request}), request))
+        try:
+            db.execute("SELECT dealix.signal(%s, %s, %s, %s)", (run, answer, json.dumps({"request": request}), request))
+        except psycopg.errors.ObjectNotInPrerequisiteState:
+            pass                        # the run has ended: it has had its answer
 
 
 class Provider(http.server.BaseHTTPRequestHandler):

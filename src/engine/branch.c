@@ -154,7 +154,10 @@ branch_failed(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
 			 dx_payload("error", dx_json_text(fault->error),
 						"cause", dx_json_text(fault->cause),
 						"input", branch->data,
-						"variables", branch->variables, NULL));
+						"variables", branch->variables,
+						"token", branch->ticketed ?
+						dx_json_string(dx_token_text(&branch->ticket, branch->attempt)) : NULL,
+						NULL));
 	if (branch->parent < 0)
 		dx_run_fail(pass, run, DX_RUN_FAILED, fault);
 	else

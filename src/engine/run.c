@@ -259,6 +259,7 @@ resume_failed(DxPass *pass, DxRun *run)
 	char	   *state;
 	Jsonb	   *payload;
 	bool		isnull;
+	char	   *token;
 
 	dx_engine_enter(&saved);
 	values[0] = UUIDPGetDatum(&run->id);
@@ -283,6 +284,10 @@ resume_failed(DxPass *pass, DxRun *run)
 	dx_branch_goto(branch, dx_program_find_state(run->program, state),
 				   dx_json_get_json(payload, "input"));
 	branch->variables = dx_json_get_json(payload, "variables");
+	/* What was handed out keeps its idempotency key. */
+	token = dx_json_get_text(payload, "token");
+	if (token != NULL)
+		branch->ticketed = dx_token_parse(token, &branch->ticket, &branch->attempt);
 	branch->due_at = pass->now;
 	MemoryContextSwitchTo(oldcxt);
 	SPI_freetuptable(SPI_tuptable);

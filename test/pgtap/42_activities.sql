@@ -69,6 +69,22 @@ SELECT is(dealix.fail(token, 'Busy', 'no use', false), 'failed', 'a failure that
 SELECT is(t.settle(run), 'SUCCEEDED', 'goes to Catch') FROM r;
 SELECT is(t.output(run) -> 'e', '{"Error": "Busy", "Cause": "no use"}', 'with error and cause') FROM r;
 
+-- a redrive is another attempt at the same task
+UPDATE r SET run = t.begin(t.task('activity:mail'));
+SELECT t.pump() \g /dev/null
+SELECT t.claim('mail') \g /dev/null
+CREATE TEMP TABLE before AS SELECT * FROM c;
+SELECT dealix.fail(token, 'E') FROM c \g /dev/null
+SELECT is(t.settle(run), 'FAILED', 'a task that has failed') FROM r;
+RESET SESSION AUTHORIZATION;
+SELECT dealix.redrive(run) FROM r \g /dev/null
+SET SESSION AUTHORIZATION tap_app;
+SELECT t.pump() \g /dev/null
+SELECT t.claim('mail') \g /dev/null
+SELECT is(c.idempotency_key || c.attempt, b.idempotency_key || '2', 'keeps its key when the run is redriven') FROM c, before b;
+SELECT dealix.complete(token) FROM c \g /dev/null
+SELECT is(t.settle(run), 'SUCCEEDED', 'and completes') FROM r;
+
 -- ---------- tokens that are refused ----------
 
 SELECT throws_ok('SELECT dealix.complete(''nonsense'')', '22023', NULL, 'what is no token');

@@ -66,8 +66,8 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM dealix.history WHERE run_i
 $run = start_send();
 dx_poll($node, $queued, 'a task waits', '1');
 ($token) = split /\|/, dx_sql($node, 'app', q{SELECT token FROM dealix.claim('send', 'w')});
-$node->psql('postgres', '', extra_params => [ '-U', 'app', '-c', "SELECT dealix.complete('$token', '1') \\g $marks/ack",
-	'-c', 'SELECT pg_terminate_backend(pg_backend_pid())' ]);
+system('psql', '-XqAt', '-d', $node->connstr('postgres') . ' user=app', '-o', '/dev/null', '-c', "SELECT dealix.complete('$token', '1')",
+	'-c', 'SELECT pg_terminate_backend(pg_backend_pid())');
 is(dx_sql($node, 'app', "SELECT dealix.complete('$token', '2')"), 'completed', 'who asks again after the connection was cut is told the outcome');
 dx_poll($node, "SELECT status || output::text FROM dealix.runs WHERE run_id = '$run'", 'and the first output counts', 'SUCCEEDED1');
 
@@ -103,6 +103,18 @@ cmp_ok(time() - $began, '<', 10, 'at once');
 ($token) = split /\|/, dx_sql($node, 'app', q{SELECT token FROM dealix.claim('send', 'w')});
 dx_sql($node, 'app', "SELECT dealix.complete('$token')");
 is(dx_sql($node, 'app', q{CALL dealix.wait_for_work('send', '200 ms')}), 'f', 'or told that there is none');
+
+# ---------- the loop in the documentation ----------
+
+my ($loop) = slurp_file("$FindBin::Bin/../../docs/activities.md") =~ /^```psql\n(.*?)^```$/ms;
+append_to_file("$marks/mail.psql", $loop);
+dx_sql($node, 'app', q{SELECT dealix.publish('mail', '{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "activity:mail", "End": true}}}');
+	SELECT dealix.start('mail', '{"to": "ann"}')});
+system('psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') . ' user=app', '-f', "$marks/mail.psql");
+is($?, 0, 'the worker loop in plain psql');
+dx_poll($node, q{SELECT status || output::text FROM dealix.runs WHERE workflow = 'mail'}, 'does the task', 'SUCCEEDED{"mailed_to": "ann"}');
+system('psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-v', 'timeout=100 ms', '-d', $node->connstr('postgres') . ' user=app', '-f', "$marks/mail.psql");
+is($?, 0, 'and comes round when there is none');
 
 # ---------- many that wait ----------
 
