@@ -10,6 +10,7 @@ import sys
 
 import large
 import measures
+import profile_worker
 from engine import Database
 from report import Report
 from server import Failed, Session
@@ -35,7 +36,7 @@ def everything(report, admin):
         large.finished(report, admin)
 
 
-SUITES = {"all": everything, "memory": large.memory, "restart": large.restart, "profile": large.profile}
+SUITES = {"all": everything, "memory": large.memory, "restart": large.restart, "profile": profile_worker.profile}
 
 
 def main():

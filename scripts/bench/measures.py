@@ -194,7 +194,29 @@ def signals(report, admin):
 
 
 def activities(report, admin):
-    """Once there are any."""
+    """Eight clients claim and complete, one task a time and twenty; two workers go on with the runs."""
+    report.say("activities")
+
+    def measure(batch, runs):
+        def in_database(database):
+            database.backlog("outside", runs)
+            database.work_off(2, database.no_branch_due)
+            database.workers(2)
+            rounds = runs // 8 // batch
+            load = pgbench(database.name, "activity.sql", 8, transactions=rounds, variables=[f"batch={batch}"])
+            left = database.sql.number("SELECT count(*) FROM dealix.activity_task")
+            while not database.all_ended():
+                pgbench(database.name, "activity.sql", 1, transactions=10, variables=["batch=100"])
+            database.workers(0)
+            database.expect(f"SELECT count(*) = {runs} AND count(DISTINCT n) = {runs} FROM bench.effect",
+                            f"each of {runs} tasks was completed once")
+            database.check_quiet()
+            return load.tps * (runs - left) / (8 * rounds)
+
+        return fresh(admin, "outside", in_database)
+
+    report.put(activities_per_s=measure(1, 4000 if QUICK else 20000),
+               activities_batch_per_s=measure(20, 16000 if QUICK else 80000))
 
 
 def fairness(report, admin):

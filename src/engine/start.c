@@ -175,12 +175,29 @@ insert_branch(const DxStart *start, Oid owner, const pg_uuid_t *run_id,
  * priority has its turn when the scan comes to it.
  */
 static void
-wake(const DxStart *start, Oid owner, const pg_uuid_t *run_id)
+wake(const DxStart *start, Oid owner, const pg_uuid_t *run_id, TimestampTz now)
 {
-	if (start->priority < 0)
+	if (start->due_at > now)
+		dx_wake_at(start->due_at);
+	else if (start->priority < 0)
 		dx_wake_many(owner);
 	else
 		dx_wake_run(owner, run_id);
+}
+
+static void
+choose_id(const DxStart *start, pg_uuid_t *run_id)
+{
+	if (start->run_id != NULL)
+		*run_id = *start->run_id;
+	else
+		dx_uuid_v7(run_id);
+}
+
+static TimestampTz
+first_due(const DxStart *start, TimestampTz now)
+{
+	return start->due_at ? start->due_at : now;
 }
 
 /* Runs that may exist already, one by one. */
@@ -188,17 +205,11 @@ static void
 start_keyed(const DxStart *start, const DxVersion *version, Oid owner,
 			Jsonb *input, const char *key, pg_uuid_t *run_id, TimestampTz now)
 {
-	if (start->run_id != NULL)
-		*run_id = *start->run_id;
-	else
-		dx_uuid_v7(run_id);
+	choose_id(start, run_id);
 	if (insert_run(start, version, owner, input, key, run_id, now))
 	{
-		insert_branch(start, owner, run_id, start->due_at ? start->due_at : now);
-		if (start->due_at > now)
-			dx_wake_at(start->due_at);
-		else
-			wake(start, owner, run_id);
+		insert_branch(start, owner, run_id, first_due(start, now));
+		wake(start, owner, run_id, now);
 	}
 	else
 		take_existing(start, version, owner, input, key, run_id);
@@ -237,21 +248,26 @@ add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 	nulls[22] = true;			/* output */
 	values[23] = ObjectIdGetDatum(requester_of(start, owner));
 	nulls[23] = !OidIsValid(requester_of(start, owner));
-	nulls[24] = nulls[25] = true;	/* parent_run, parent_branch */
+	nulls[24] = nulls[25] = start->parent == NULL;
+	values[24] = UUIDPGetDatum(start->parent);
+	values[25] = Int32GetDatum(start->parent_branch);
+	values[26] = Int16GetDatum(start->close_policy);
+	values[27] = Int16GetDatum(start->depth);
+	/* 28: children is 0 */
 	dx_bulk_add(bulk, values, nulls);
 }
 
 /* The main branch: everything else is null or 0. */
 static void
 add_branch(DxBulk *bulk, const DxStart *start, Oid owner,
-		   const pg_uuid_t *run_id, TimestampTz now)
+		   const pg_uuid_t *run_id, TimestampTz due_at)
 {
 	Datum		values[BRANCH_COLUMNS] = {0};
 	bool		nulls[BRANCH_COLUMNS] = {false};
 	int			i;
 
 	values[0] = UUIDPGetDatum(run_id);
-	values[1] = TimestampTzGetDatum(now);
+	values[1] = TimestampTzGetDatum(due_at);
 	nulls[2] = true;			/* entered_at */
 	values[3] = ObjectIdGetDatum(owner);
 	values[5] = Int32GetDatum(-1);	/* parent */
@@ -273,10 +289,10 @@ start_bulk(const DxStart *start, const DxVersion *version, Oid owner, int n,
 	for (i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		dx_uuid_v7(&run_ids[i]);
+		choose_id(start, &run_ids[i]);
 		add_run(runs, start, version, owner, inputs[i], &run_ids[i], now);
-		add_branch(branches, start, owner, &run_ids[i], now);
-		wake(start, owner, &run_ids[i]);
+		add_branch(branches, start, owner, &run_ids[i], first_due(start, now));
+		wake(start, owner, &run_ids[i], now);
 	}
 	dx_bulk_close(runs);
 	dx_bulk_close(branches);
