@@ -77,6 +77,7 @@ CREATE TABLE dealix.run (
 	requester regrole,
 	parent_run uuid,
 	parent_branch int,
+	parent_ticket uuid,
 	close_policy smallint NOT NULL DEFAULT 0,
 	depth smallint NOT NULL DEFAULT 0,
 	children int NOT NULL DEFAULT 0
@@ -205,6 +206,124 @@ CREATE TABLE dealix.activity_limit (
 	tokens float8 NOT NULL DEFAULT 0,
 	filled_at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
+
+-- Who waits for which event; "" is no correlation.
+CREATE TABLE dealix.event_wait (
+	ticket uuid NOT NULL,
+	run_id uuid NOT NULL,
+	branch int NOT NULL,
+	owner regrole NOT NULL,
+	name text NOT NULL,
+	correlation text NOT NULL,
+	PRIMARY KEY (ticket, name)
+);
+CREATE INDEX event_wait_name ON dealix.event_wait (name, correlation);
+
+-- What waits for a decision of people.  A decision closes it for good.
+CREATE TABLE dealix.intent (
+	intent_id uuid PRIMARY KEY,
+	run_id uuid NOT NULL,
+	created_at timestamptz NOT NULL,
+	expires_at timestamptz,
+	decided_at timestamptz,
+	owner regrole NOT NULL,
+	requester regrole NOT NULL,
+	branch int NOT NULL,
+	epoch int NOT NULL,
+	version int NOT NULL,
+	quorum int NOT NULL CHECK (quorum > 0),
+	status smallint NOT NULL CHECK (status BETWEEN 1 AND 5),
+	name text NOT NULL,
+	state text NOT NULL,
+	workflow text NOT NULL,
+	correlation_id text,
+	reason text,
+	hash bytea NOT NULL,
+	approvers text[],
+	payload jsonb NOT NULL,
+	amended jsonb,
+	shape jsonb
+) WITH (fillfactor = 80);
+
+CREATE TABLE dealix.intent_decision (
+	intent_id uuid NOT NULL,
+	version int NOT NULL,
+	approver regrole NOT NULL,
+	at timestamptz NOT NULL,
+	decision text NOT NULL CHECK (decision IN ('approve', 'edit', 'reject')),
+	comment text,
+	hash bytea NOT NULL,
+	PRIMARY KEY (intent_id, version, approver)
+);
+
+CREATE FUNCTION dealix.refuse_decided() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RAISE EXCEPTION 'approval % is decided', OLD.intent_id
+		USING ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'What is decided stays decided; a run that asks again opens a new one.';
+END
+$$;
+COMMENT ON FUNCTION dealix.refuse_decided() IS
+'Trigger function: refuses to change an approval that is not pending, whoever tries.';
+
+CREATE TRIGGER decided_once BEFORE UPDATE ON dealix.intent
+	FOR EACH ROW WHEN (OLD.status <> 1) EXECUTE FUNCTION dealix.refuse_decided();
+ALTER TABLE dealix.intent ENABLE ALWAYS TRIGGER decided_once;
+
+-- Schedules, and what came of each fire; pg_cron has the clock.
+CREATE TABLE dealix.schedule (
+	schedule_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	owner regrole NOT NULL,
+	name text NOT NULL,
+	cron text NOT NULL,
+	workflow text NOT NULL,
+	input jsonb NOT NULL,
+	overlap text NOT NULL CHECK (overlap IN ('skip', 'buffer_one', 'allow', 'cancel_other')),
+	catch_up interval NOT NULL,
+	jitter interval NOT NULL,
+	paused boolean NOT NULL DEFAULT false,
+	buffered_for timestamptz,
+	created_at timestamptz NOT NULL,
+	UNIQUE (owner, name)
+);
+
+CREATE TABLE dealix.schedule_fire (
+	schedule_id int NOT NULL,
+	fired_for timestamptz NOT NULL,
+	fired_at timestamptz NOT NULL,
+	outcome text NOT NULL,
+	run_id uuid,
+	PRIMARY KEY (schedule_id, fired_for)
+);
+CREATE INDEX schedule_fire_run ON dealix.schedule_fire (run_id) WHERE run_id IS NOT NULL;
+
+-- What runs emit, until every consumer has acknowledged it; and who still has
+-- to.  Without consumers it waits for the first one.
+CREATE TABLE dealix.outbox (
+	outbox_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	run_id uuid NOT NULL,
+	owner regrole NOT NULL,
+	at timestamptz NOT NULL,
+	topic text NOT NULL,
+	event jsonb NOT NULL
+);
+
+CREATE TABLE dealix.outbox_consumer (
+	consumer_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	role regrole NOT NULL,
+	name text NOT NULL,
+	created_at timestamptz NOT NULL,
+	UNIQUE (role, name)
+);
+
+CREATE TABLE dealix.outbox_delivery (
+	consumer_id int NOT NULL,
+	outbox_id bigint NOT NULL,
+	PRIMARY KEY (consumer_id, outbox_id)
+) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
+	autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX outbox_delivery_event ON dealix.outbox_delivery (outbox_id);
 
 -- Keys of messages already sent to a run that goes on; outlives the message.
 CREATE TABLE dealix.message_key (

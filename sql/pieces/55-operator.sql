@@ -24,21 +24,25 @@ CREATE FUNCTION dealix.access_functions(access text) RETURNS SETOF regprocedure
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	readers text[] := ARRAY['run_visible', 'status_name', 'event_name', 'result', 'timeline', 'describe',
-		'stuck', 'held', 'wait', 'worker_status'];
+		'stuck', 'held', 'wait', 'worker_status', 'intent_status', 'may_decide'];
 	workers text[] := ARRAY['claim', 'heartbeat', 'complete', 'complete_many', 'fail', 'wait_for_work'];
 	names text[];
 BEGIN
 	names := CASE access
-		WHEN 'application' THEN readers || ARRAY['start', 'start_many', 'signal', 'cancel', 'tick', 'drain', 'raise'] || workers
+		WHEN 'application' THEN readers || ARRAY['start', 'start_many', 'signal', 'cancel', 'tick', 'drain', 'raise',
+			'signal_with_start', 'publish_event', 'read_outbox', 'ack', 'drop_consumer', 'compensate', 'start_run', 'compensate_run',
+			'schedule_put', 'schedule_drop', 'schedule_pause', 'fire_schedule', 'backfill', 'require_cron', 'schedule', 'unschedule',
+			'pause_schedule', 'resume_schedule'] || workers
 		WHEN 'author' THEN readers || ARRAY['publish', 'limit_workflow', 'bind', 'unbind', 'validate', 'test_state', 'raise']
-		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'redrive', 'resume_engine', 'validate', 'limit_activity', 'limit_workflow']
+		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'redrive', 'compensate', 'resume_engine', 'publish_event', 'validate', 'limit_activity', 'limit_workflow']
 		WHEN 'worker' THEN readers || workers || ARRAY['all_activities', 'raise']
+		WHEN 'approver' THEN readers || ARRAY['approve', 'edit', 'reject', 'decide']
 		WHEN 'auditor' THEN readers || ARRAY['all_runs']
 	END;
 	IF names IS NULL THEN
 		RAISE EXCEPTION 'access % is not known', quote_nullable(access)
 			USING ERRCODE = 'invalid_parameter_value',
-				HINT = 'It is application, author, worker, operator or auditor.';
+				HINT = 'It is application, author, worker, approver, operator or auditor.';
 	END IF;
 	RETURN QUERY SELECT p.oid::regprocedure FROM pg_proc p
 		WHERE p.pronamespace = 'dealix'::regnamespace AND p.proname = ANY (names)
@@ -46,7 +50,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dealix.access_functions(text) IS
-'The functions that an access (application, author, worker, operator, auditor) is made of.';
+'The functions that an access (application, author, worker, approver, operator, auditor) is made of.';
 
 CREATE FUNCTION dealix.grant_access(role regrole, access text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -68,7 +72,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dealix.grant_access(regrole, text) IS
-'Gives a role what its work needs. application: start runs, signal, cancel, drive and see its own. author: publish, bind and validate. worker: do the activity tasks of all owners. operator: see all runs, cancel, signal, terminate, redrive, resume. auditor: see all runs. The caller needs the right to grant, as the extension''s owner has. Nothing is granted to PUBLIC.';
+'Gives a role what its work needs. application: start runs, signal, cancel, drive and see its own. author: publish, bind and validate. worker: do the activity tasks of all owners. approver: decide about approvals. operator: see all runs, cancel, signal, terminate, redrive, resume. auditor: see all runs. The caller needs the right to grant, as the extension''s owner has. Nothing is granted to PUBLIC.';
 
 CREATE FUNCTION dealix.revoke_access(role regrole, access text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -18,7 +18,9 @@
 PG_FUNCTION_INFO_V1(dealix_start);
 PG_FUNCTION_INFO_V1(dealix_start_many);
 PG_FUNCTION_INFO_V1(dealix_signal);
+PG_FUNCTION_INFO_V1(dealix_signal_with_start);
 PG_FUNCTION_INFO_V1(dealix_cancel);
+PG_FUNCTION_INFO_V1(dealix_compensate);
 PG_FUNCTION_INFO_V1(dealix_tick);
 PG_FUNCTION_INFO_V1(dealix_raise);
 
@@ -229,6 +231,35 @@ dealix_signal(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(sent);
 }
 
+/* signal_with_start(workflow, key, name, payload, input, signal_key, ...) */
+Datum
+dealix_signal_with_start(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t  *run_id = palloc(sizeof(pg_uuid_t));
+	DxStart		start = {0};
+	char	   *key = optional_text(fcinfo, 1);
+	char	   *name = optional_text(fcinfo, 2);
+	char	   *signal_key = optional_text(fcinfo, 5);
+	Jsonb	   *input;
+
+	read_start(fcinfo, 6, &start);
+	require(fcinfo, 1, "key");
+	require(fcinfo, 2, "name");
+	check_length(key, "key");
+	check_length(name, "name");
+	check_length(signal_key, "signal_key");
+	input = PG_ARGISNULL(4) ? dx_json_null() : PG_GETARG_JSONB_P(4);
+	start.any_input = true;
+
+	connect_spi();
+	dx_start(&start, 1, &input, &key, run_id);
+	(void) dx_send_signal(run_id, name,
+						  PG_ARGISNULL(3) ? dx_json_null() : PG_GETARG_JSONB_P(3),
+						  signal_key);
+	SPI_finish();
+	PG_RETURN_UUID_P(run_id);
+}
+
 /* cancel(run_id, reason) */
 Datum
 dealix_cancel(PG_FUNCTION_ARGS)
@@ -238,6 +269,19 @@ dealix_cancel(PG_FUNCTION_ARGS)
 	require(fcinfo, 0, "run_id");
 	connect_spi();
 	sent = dx_send_cancel(PG_GETARG_UUID_P(0), optional_text(fcinfo, 1));
+	SPI_finish();
+	PG_RETURN_BOOL(sent);
+}
+
+/* compensate(run_id, reason) */
+Datum
+dealix_compensate(PG_FUNCTION_ARGS)
+{
+	bool		sent;
+
+	require(fcinfo, 0, "run_id");
+	connect_spi();
+	sent = dx_send_compensate(PG_GETARG_UUID_P(0), optional_text(fcinfo, 1));
 	SPI_finish();
 	PG_RETURN_BOOL(sent);
 }

@@ -33,6 +33,7 @@ extern int	dx_max_depth;		/* nesting of JSON taken in */
 extern int	dx_max_payload;		/* kB */
 extern int	dx_outcome_retention;	/* s */
 extern int	dx_max_child_depth;
+extern char *dx_outbox_channel;	/* "": no NOTIFY */
 
 extern void dx_guc_init(void);
 

@@ -25,6 +25,7 @@ int			dx_max_depth = 256;
 int			dx_max_payload = 1024;
 int			dx_outcome_retention = 86400;
 int			dx_max_child_depth = 16;
+char	   *dx_outbox_channel = NULL;
 
 int			dx_max_databases = 32;
 int			dx_max_rings = 64;
@@ -100,6 +101,11 @@ define_limits(void)
 			   "Maximum depth of runs that start runs that start runs.",
 			   "A run that nobody has started from a run has depth 0.",
 			   &dx_max_child_depth, 1, 1000, PGC_SUSET, 0);
+	DefineCustomStringVariable("dealix_exec.outbox_channel",
+							   "Channel that gets a NOTIFY when runs have emitted events; empty: none.",
+							   "One notification a transaction, whatever their number. NOTIFY makes commits take turns: leave it empty where throughput matters.",
+							   &dx_outbox_channel, "", PGC_SIGHUP,
+							   0, NULL, NULL, NULL);
 	define_int("dealix_exec.outcome_retention",
 			   "Time for which the outcome of an activity task is kept for a worker that asks again.",
 			   "A repeated dealix.complete() is answered with it for so long, and refused afterwards.",

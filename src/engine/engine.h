@@ -66,7 +66,8 @@ typedef enum DxMessageKind
 	DX_MESSAGE_EVENT = 6,
 	DX_MESSAGE_DECIDED = 7,		/* about an intent */
 	DX_MESSAGE_CHILD = 8,		/* a child run has ended */
-	DX_MESSAGE_TERMINATE = 9	/* from the parent run */
+	DX_MESSAGE_TERMINATE = 9,	/* from the parent run */
+	DX_MESSAGE_COMPENSATE = 10	/* cancel, or undo what has succeeded */
 } DxMessageKind;
 
 /* Kinds of history event.  Stored; named by dx_event_name. */
@@ -189,6 +190,10 @@ typedef struct DxRun
 	bool		has_parent;
 	pg_uuid_t	parent_run;
 	int32		parent_branch;	/* -1: nobody waits */
+	pg_uuid_t	parent_ticket;	/* what the branch waits for */
+	int16		close_policy;	/* DxClosePolicy */
+	bool		continued;		/* goes on as another run */
+	bool		ended_now;		/* in this pass */
 	int16		depth;			/* of children of children */
 	int32		children;		/* runs started, ever */
 	int32		seq;			/* last history event */
@@ -461,6 +466,9 @@ typedef struct DxResource
 
 	/* After an incident: waits on, or begins anew by phase READY. */
 	void		(*resume) (DxPass *pass, DxRun *run, DxBranch *branch);
+
+	/* Waits for the task token, after the pass has done the Task itself. */
+	void		(*await) (DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
 } DxResource;
 
 extern void dx_resource_register(DxResourceKind kind, const DxResource *resource);
@@ -606,7 +614,10 @@ typedef struct DxStart
 	TimestampTz due_at;			/* not before; 0: now */
 	bool		any_input;		/* a run with the key may have another */
 	const pg_uuid_t *run_id;	/* the id that it gets */
-	const pg_uuid_t *parent;	/* of a child: */
+	Oid			owner;			/* InvalidOid: the current user */
+	bool		is_child;		/* started by a run: */
+	const pg_uuid_t *parent;	/* NULL: none */
+	const pg_uuid_t *parent_ticket; /* NULL: its own id */
 	int32		parent_branch;	/* -1: nobody waits */
 	int16		close_policy;	/* DxClosePolicy */
 	int16		depth;

@@ -129,6 +129,26 @@ check_function(const char *target, bool keys_known, List *keys,
 				   "%s can't be called so: %s", target, fault.cause);
 }
 
+/* One name, "a|b" for the first of several, or "a&b" for all. */
+static void
+check_names(const char *target, const char *pointer, DxProblems *problems)
+{
+	bool		all;
+	ListCell   *lc;
+
+	if (strchr(target, '|') != NULL && strchr(target, '&') != NULL)
+		dx_problem(problems, pointer, "INVALID_RESOURCE",
+				   "Write a|b|c for the first that comes, or a&b&c for all.",
+				   "\"%s\" mixes | and &", target);
+	foreach(lc, dx_names_split(target, &all))
+	{
+		if (*(char *) lfirst(lc) == '\0')
+			dx_problem(problems, pointer, "INVALID_RESOURCE",
+					   "Write signal:name, event:name, or several names with | or & between them.",
+					   "a name is missing in \"%s\"", target);
+	}
+}
+
 /* Puts what a foreign URI is bound to in its place. */
 static void
 resolve_binding(DxBindings *bindings, DxResourceKind *kind,
@@ -173,12 +193,16 @@ check_resource(void *arg, DxResourceKind *kind, const char **target,
 			check_function(*target, keys_known, keys, pointer, problems);
 			break;
 		case DX_RESOURCE_SIGNAL:
-			if (**target == '\0')
-				dx_problem(problems, pointer, "INVALID_RESOURCE",
-						   "Write signal:name.", "the signal has no name");
+			check_names(*target, pointer, problems);
 			break;
 		case DX_RESOURCE_COMPENSATE:
 		case DX_RESOURCE_ACTIVITY:
+		case DX_RESOURCE_WORKFLOW:
+		case DX_RESOURCE_EMIT:
+		case DX_RESOURCE_APPROVAL:
+			break;
+		case DX_RESOURCE_EVENT:
+			check_names(*target, pointer, problems);
 			break;
 		default:
 			dx_problem(problems, pointer, "UNSUPPORTED_RESOURCE",

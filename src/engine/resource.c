@@ -218,7 +218,8 @@ message_name(const DxMessage *message)
 		[DX_MESSAGE_EVENT] = "event",
 		[DX_MESSAGE_DECIDED] = "decision",
 		[DX_MESSAGE_CHILD] = "child",
-		[DX_MESSAGE_TERMINATE] = "terminate"
+		[DX_MESSAGE_TERMINATE] = "terminate",
+		[DX_MESSAGE_COMPENSATE] = "compensate"
 	};
 
 	if ((int) message->kind <= 0 || (int) message->kind >= lengthof(names))

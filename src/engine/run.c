@@ -33,7 +33,8 @@ static const struct
 	[DX_RUN_INCIDENT] = {"INCIDENT",
 		EDGE(DX_RUN_RUNNING) | EDGE(DX_RUN_COMPENSATING) |
 	EDGE(DX_RUN_CANCELLED) | EDGE(DX_RUN_TERMINATED)},
-	[DX_RUN_SUCCEEDED] = {"SUCCEEDED", 0},
+	/* compensate */
+	[DX_RUN_SUCCEEDED] = {"SUCCEEDED", EDGE(DX_RUN_COMPENSATING)},
 	/* redrive */
 	[DX_RUN_FAILED] = {"FAILED", EDGE(DX_RUN_RUNNING)},
 	[DX_RUN_TIMED_OUT] = {"TIMED_OUT", EDGE(DX_RUN_RUNNING)},
@@ -122,6 +123,7 @@ dx_run_end(DxPass *pass, DxRun *run, DxRunStatus status)
 	dx_run_set_status(run, status);
 	run->final_status = DX_RUN_NONE;
 	run->finished_at = dx_now();
+	run->ended_now = true;
 	dx_event(pass, run, end_event(status), NULL, payload);
 	pass->result->ended++;
 	dx_wake_ended(&run->id);
@@ -215,6 +217,7 @@ dx_run_terminate(DxPass *pass, DxRun *run, const char *reason, Oid actor)
 	dx_run_set_status(run, DX_RUN_TERMINATED);
 	run->final_status = DX_RUN_NONE;
 	run->finished_at = dx_now();
+	run->ended_now = true;
 	dx_event_by(pass, run, DX_EVENT_RUN_TERMINATED, actor,
 				reason ? dx_payload("reason", dx_json_string(reason), NULL) : NULL);
 	pass->result->ended++;
@@ -339,6 +342,32 @@ take_cancel(DxPass *pass, DxRun *run, DxMessage *message)
 	dx_run_fail(pass, run, DX_RUN_CANCELLED, &fault);
 }
 
+/* A run that has succeeded is undone; one that goes on is cancelled. */
+static void
+take_compensate(DxPass *pass, DxRun *run, DxMessage *message)
+{
+	DxFault		fault = {"Compensated", NULL};
+
+	if (run->status != DX_RUN_SUCCEEDED)
+	{
+		take_cancel(pass, run, message);
+		return;
+	}
+	if (!run->program->has_compensation)
+	{
+		dx_message_late(pass, run, message);
+		return;
+	}
+	message->consumed = true;
+	fault.cause = message->payload ?
+		dx_json_get_text(message->payload, "reason") : NULL;
+	dx_event_by(pass, run, DX_EVENT_CANCEL_REQUESTED, message->sender,
+				message->payload);
+	run->output = NULL;
+	run->finished_at = 0;
+	dx_run_fail(pass, run, DX_RUN_CANCELLED, &fault);
+}
+
 /* The parent run has ended, and its children end with it. */
 static void
 take_terminate(DxPass *pass, DxRun *run, DxMessage *message)
@@ -365,6 +394,8 @@ take_commands(DxPass *pass, DxRun *run)
 			continue;
 		if (message->kind == DX_MESSAGE_CANCEL)
 			take_cancel(pass, run, message);
+		else if (message->kind == DX_MESSAGE_COMPENSATE)
+			take_compensate(pass, run, message);
 		else if (message->kind == DX_MESSAGE_TERMINATE)
 			take_terminate(pass, run, message);
 	}

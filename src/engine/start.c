@@ -18,19 +18,19 @@
 #include "utils/syscache.h"
 
 /* Columns of the tables, as bulk inserts count them. */
-#define RUN_COLUMNS		29
+#define RUN_COLUMNS		30
 #define BRANCH_COLUMNS	19
 
 static DxStatement run_statement = {
 	"INSERT INTO dealix.run (run_id, created_at, workflow_id, version_id, owner,"
 	" status, priority, durability, key, correlation_id, traceparent, input,"
-	" requester, parent_run, parent_branch, close_policy, depth)"
+	" requester, parent_run, parent_branch, close_policy, depth, parent_ticket)"
 	" VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
-	" $15, $16)"
+	" $15, $16, $17)"
 	" ON CONFLICT (workflow_id, owner, key) WHERE key IS NOT NULL DO NOTHING",
-	16, {UUIDOID, TIMESTAMPTZOID, INT4OID, INT4OID, OIDOID, INT2OID, INT2OID,
+	17, {UUIDOID, TIMESTAMPTZOID, INT4OID, INT4OID, OIDOID, INT2OID, INT2OID,
 	TEXTOID, TEXTOID, TEXTOID, JSONBOID, OIDOID, UUIDOID, INT4OID, INT2OID,
-	INT2OID}
+	INT2OID, UUIDOID}
 };
 
 static DxStatement branch_statement = {
@@ -111,7 +111,7 @@ take_existing(const DxStart *start, const DxVersion *version, Oid owner,
 static Oid
 requester_of(const DxStart *start, Oid owner)
 {
-	if (start->parent != NULL)
+	if (start->is_child)
 		return start->requester;
 	return GetSessionUserId() == owner ? InvalidOid : GetSessionUserId();
 }
@@ -121,8 +121,8 @@ insert_run(const DxStart *start, const DxVersion *version, Oid owner,
 		   Jsonb *input, const char *key, const pg_uuid_t *run_id,
 		   TimestampTz now)
 {
-	Datum		values[16];
-	char		nulls[16];
+	Datum		values[17];
+	char		nulls[17];
 	Oid			requester = requester_of(start, owner);
 
 	memset(nulls, ' ', sizeof(nulls));
@@ -150,9 +150,10 @@ insert_run(const DxStart *start, const DxVersion *version, Oid owner,
 	nulls[11] = OidIsValid(requester) ? ' ' : 'n';
 	values[12] = UUIDPGetDatum(start->parent);
 	values[13] = Int32GetDatum(start->parent_branch);
-	nulls[12] = nulls[13] = start->parent ? ' ' : 'n';
+	nulls[12] = nulls[13] = nulls[16] = start->parent ? ' ' : 'n';
 	values[14] = Int16GetDatum(start->close_policy);
 	values[15] = Int16GetDatum(start->depth);
+	values[16] = UUIDPGetDatum(start->parent_ticket ? start->parent_ticket : run_id);
 	(void) dx_execute(&run_statement, values, nulls, false, 0);
 	return SPI_processed == 1;
 }
@@ -248,12 +249,13 @@ add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 	nulls[22] = true;			/* output */
 	values[23] = ObjectIdGetDatum(requester_of(start, owner));
 	nulls[23] = !OidIsValid(requester_of(start, owner));
-	nulls[24] = nulls[25] = start->parent == NULL;
+	nulls[24] = nulls[25] = nulls[26] = start->parent == NULL;
 	values[24] = UUIDPGetDatum(start->parent);
 	values[25] = Int32GetDatum(start->parent_branch);
-	values[26] = Int16GetDatum(start->close_policy);
-	values[27] = Int16GetDatum(start->depth);
-	/* 28: children is 0 */
+	values[26] = UUIDPGetDatum(start->parent_ticket ? start->parent_ticket : run_id);
+	values[27] = Int16GetDatum(start->close_policy);
+	values[28] = Int16GetDatum(start->depth);
+	/* 29: children is 0 */
 	dx_bulk_add(bulk, values, nulls);
 }
 
@@ -310,7 +312,7 @@ dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
 {
 	DxIdentity	saved;
 	DxVersion	version;
-	Oid			owner = GetUserId();
+	Oid			owner = OidIsValid(start->owner) ? start->owner : GetUserId();
 	TimestampTz now = dx_now();
 	int			i;
 

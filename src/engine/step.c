@@ -103,7 +103,10 @@ dx_step_run(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 						branch->effective, time.seconds, &result, &fault))
 	{
 		case DX_CALL_DONE:
-			dx_branch_step_done(pass, run, branch, result);
+			if (task->wait_for_token)
+				dx_resource_of(DX_RESOURCE_ACTIVITY)->await(pass, run, branch, env);
+			else
+				dx_branch_step_done(pass, run, branch, result);
 			break;
 		case DX_CALL_FAULT:
 			dx_branch_step_failed(pass, run, branch, &fault);

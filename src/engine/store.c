@@ -24,7 +24,8 @@
 	" final_status, durability, history_seq, last_branch, undone_to," \
 	" created_at, started_at, finished_at, deadline, key, correlation_id," \
 	" traceparent, error, cause, chain, input, output, priority," \
-	" requester::pg_catalog.oid, parent_run, parent_branch, depth, children"
+	" requester::pg_catalog.oid, parent_run, parent_branch, depth, children," \
+	" parent_ticket, close_policy"
 
 static DxStatement claim_statement = {
 	"SELECT " RUN_COLUMNS " FROM dealix.run WHERE run_id = ANY ($1)"
@@ -191,6 +192,8 @@ read_run(HeapTuple tuple, TupleDesc desc)
 	run->parent_branch = dx_get_int4(&row);
 	run->depth = dx_get_int2(&row);
 	run->children = dx_get_int4(&row);
+	(void) dx_get_uuid(&row, &run->parent_ticket);
+	run->close_policy = dx_get_int2(&row);
 	return run;
 }
 

@@ -193,6 +193,13 @@ activity_resume(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 }
 
+static void
+await_token(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
+{
+	(void) dx_activity_hand_out(pass, run, branch, env, NULL,
+								DX_RESOURCE_ACTIVITY, DX_PHASE_TOKEN, NULL);
+}
+
 const DxResource dx_activity_resource = {
-	activity_enter, activity_wake, activity_resume
+	activity_enter, activity_wake, activity_resume, await_token
 };

@@ -34,6 +34,12 @@ static DxStatement inbox_statement = {
 	6, {UUIDOID, OIDOID, INT2OID, OIDOID, TEXTOID, JSONBOID}
 };
 
+static DxStatement by_key_statement = {
+	"SELECT r.run_id FROM dealix.run r JOIN dealix.workflow w ON w.workflow_id = r.workflow_id"
+	" WHERE w.name = $1 AND r.owner = $2 AND r.key = $3",
+	3, {TEXTOID, OIDOID, TEXTOID}
+};
+
 typedef struct Receiver
 {
 	DxRunStatus status;
@@ -152,4 +158,47 @@ dx_send_cancel(const pg_uuid_t *run_id, const char *reason)
 	return send(run_id, &receiver, DX_MESSAGE_CANCEL, NULL,
 				reason ? dx_payload("reason", dx_json_string(reason), NULL) : NULL,
 				NULL);
+}
+
+/*
+ * Asks for a run to be undone: one that goes on is cancelled, one that has
+ * succeeded is compensated.  false: it has ended otherwise.  Needs
+ * SPI_connect.  Errors: P0002 no such run.
+ */
+bool
+dx_send_compensate(const pg_uuid_t *run_id, const char *reason)
+{
+	Receiver	receiver;
+
+	find_receiver(run_id, &receiver);
+	if (dx_status_ended(receiver.status) && receiver.status != DX_RUN_SUCCEEDED)
+		return false;
+	return send(run_id, &receiver, DX_MESSAGE_COMPENSATE, NULL,
+				reason ? dx_payload("reason", dx_json_string(reason), NULL) : NULL,
+				NULL);
+}
+
+/* The current user's run with this key.  false: there is none. */
+bool
+dx_run_by_key(const char *workflow, const char *key, pg_uuid_t *run_id)
+{
+	DxIdentity	saved;
+	Datum		values[3];
+	bool		found;
+
+	values[0] = CStringGetTextDatum(workflow);
+	values[1] = ObjectIdGetDatum(GetUserId());
+	values[2] = CStringGetTextDatum(key);
+	dx_engine_enter(&saved);
+	(void) dx_execute(&by_key_statement, values, NULL, false, 1);
+	dx_engine_leave(&saved);
+	found = SPI_processed > 0;
+	if (found)
+	{
+		DxRow		row = dx_row(0);
+
+		(void) dx_get_uuid(&row, run_id);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return found;
 }

@@ -14,6 +14,11 @@ static void
 write_all(DxPass *pass)
 {
 	dx_activity_write(pass);
+	dx_event_write(pass);
+	dx_approval_write(pass);
+	dx_child_write(pass);
+	dx_emit_write(pass);
+	dx_schedule_write(pass);
 }
 
 /* From _PG_init. */
@@ -21,5 +26,9 @@ void
 dx_outside_init(void)
 {
 	dx_resource_register(DX_RESOURCE_ACTIVITY, &dx_activity_resource);
+	dx_resource_register(DX_RESOURCE_EVENT, &dx_event_resource);
+	dx_resource_register(DX_RESOURCE_WORKFLOW, &dx_child_resource);
+	dx_resource_register(DX_RESOURCE_EMIT, &dx_emit_resource);
+	dx_resource_register(DX_RESOURCE_APPROVAL, &dx_approval_resource);
 	dx_handout_register(write_all);
 }

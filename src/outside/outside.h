@@ -23,6 +23,83 @@ extern bool dx_send_signal(const pg_uuid_t *run_id, const char *name,
 						   Jsonb *payload, const char *key);
 extern bool dx_send_cancel(const pg_uuid_t *run_id, const char *reason);
 
+extern bool dx_send_compensate(const pg_uuid_t *run_id, const char *reason);
+extern bool dx_run_by_key(const char *workflow, const char *key, pg_uuid_t *run_id);
+
+/* ---------- schedule.c ---------- */
+
+extern void dx_schedule_put(Datum *values, const char *nulls);
+extern bool dx_schedule_drop(const char *name);
+extern bool dx_schedule_pause(const char *name, bool paused);
+extern const char *dx_schedule_fire(const char *name, TimestampTz at);
+extern void dx_schedule_backfill(const char *name, TimestampTz at, pg_uuid_t *run_id);
+extern void dx_schedule_write(DxPass *pass);
+
+/* ---------- timer.c ---------- */
+
+extern bool dx_timer_start(DxPass *pass, DxRun *run, DxBranch *branch,
+						   DxEnv *env, TimestampTz *until);
+extern void dx_timer_restart(DxPass *pass, DxRun *run, DxBranch *branch);
+extern DxColumns *dx_given_up(DxPass *pass, DxPhase phase,
+							  const DxStatement *statement);
+extern int	dx_count_branches(DxPass *pass);
+extern void dx_wake_returned(void);
+
+/* ---------- approval.c, decision.c, shape.c ---------- */
+
+/* An intent that is closed, or is about something else. */
+#define DX_SQLSTATE_CLOSED	MAKE_SQLSTATE('D', 'X', '0', '0', '4')
+
+/* Stored.  Only PENDING has successors. */
+typedef enum DxIntentStatus
+{
+	DX_INTENT_PENDING = 1,
+	DX_INTENT_APPROVED = 2,
+	DX_INTENT_REJECTED = 3,
+	DX_INTENT_EXPIRED = 4,
+	DX_INTENT_WITHDRAWN = 5
+} DxIntentStatus;
+
+/*
+ * An edit whose payload is an action {"name", "args"}: of a payload that is
+ * not of that kind the args are meant.
+ */
+#define DX_DECIDE_ACTION	"edit_action"
+
+extern const DxResource dx_approval_resource;
+extern void dx_approval_write(DxPass *pass);
+extern bytea *dx_intent_hash(int32 version, Jsonb *payload);
+extern const char *dx_intent_status_name(int status);
+extern DxIntentStatus dx_decide(const pg_uuid_t *id, const char *decision,
+								Jsonb *amended, const char *comment,
+								const char *hash);
+extern char *dx_shape_problem(const Jsonb *shape, Jsonb *json);
+
+/* ---------- event.c ---------- */
+
+extern const DxResource dx_event_resource;
+extern void dx_event_write(DxPass *pass);
+extern int64 dx_publish_event(const char *name, const char *correlation,
+							  Jsonb *payload);
+
+/* ---------- child.c ---------- */
+
+/* workflow:continue_as_new */
+#define DX_CONTINUE_TARGET	"continue_as_new"
+
+extern const DxResource dx_child_resource;
+extern void dx_child_write(DxPass *pass);
+
+/* ---------- emit.c, outbox.c ---------- */
+
+extern const DxResource dx_emit_resource;
+extern void dx_emit_hand_out(DxPass *pass, DxRun *run, DxBranch *branch,
+							 const char *topic, Jsonb *data);
+extern void dx_emit_write(DxPass *pass);
+extern uint64 dx_outbox_read(const char *consumer, int max);
+extern int64 dx_outbox_ack(const char *consumer, Datum ids);
+extern bool dx_outbox_drop(const char *consumer);
+
 /* ---------- activity.c, activity_store.c ---------- */
 
 /* What is handed out for an activity, or for a task token only. */

@@ -1,0 +1,51 @@
+-- For people who decide.
+
+CREATE FUNCTION dealix.approve(id uuid, comment text DEFAULT NULL, hash text DEFAULT NULL) RETURNS text
+LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_approve';
+COMMENT ON FUNCTION dealix.approve(uuid, text, text) IS
+'Agrees with what dealix.approvals shows under id, as the role that has logged in; returns APPROVED, or PENDING while more roles have to agree. hash: what you have seen; if the payload was amended since, nothing is decided. Errors: P0002 there is no such approval for you, 42501 it is your own request, DX004 it is decided, expired, withdrawn or about another payload.';
+
+CREATE FUNCTION dealix.edit(id uuid, amended jsonb, comment text DEFAULT NULL, hash text DEFAULT NULL) RETURNS text
+LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_edit';
+COMMENT ON FUNCTION dealix.edit(uuid, jsonb, text, text) IS
+'Agrees with an amended payload in place of the original, which is kept. Who has agreed before has to agree with the new one. Errors as dealix.approve; 22023 when it does not have the shape that the state asks for.';
+
+CREATE FUNCTION dealix.reject(id uuid, reason text, hash text DEFAULT NULL) RETURNS text
+LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_reject';
+COMMENT ON FUNCTION dealix.reject(uuid, text, text) IS
+'Refuses, with a reason, for all: the state fails with Approval.Rejected, without Retry. Errors as dealix.approve.';
+
+CREATE FUNCTION dealix.decide(id uuid, decision jsonb) RETURNS text
+LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_decide';
+COMMENT ON FUNCTION dealix.decide(uuid, jsonb) IS
+'approve, edit or reject in the form that agent frameworks send: {"type": "approve"}, {"type": "edit", "edited_action": {...}} or {"type": "reject", "message": "..."}; also with "hash".';
+
+CREATE FUNCTION dealix.intent_status(status smallint) RETURNS text
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dealix_intent_status';
+COMMENT ON FUNCTION dealix.intent_status(smallint) IS
+'The name of an approval''s status: PENDING, APPROVED, REJECTED, EXPIRED or WITHDRAWN.';
+
+CREATE FUNCTION dealix.may_decide(approvers text[]) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT has_function_privilege('dealix.approve(uuid, text, text)', 'EXECUTE')
+		AND (approvers IS NULL OR EXISTS (SELECT FROM unnest(approvers) a
+			WHERE to_regrole(quote_ident(a)) IS NOT NULL AND pg_has_role(to_regrole(quote_ident(a)), 'USAGE')))
+$$;
+COMMENT ON FUNCTION dealix.may_decide(text[]) IS
+'Whether the current user is one of these approvers (null: everybody with the access approver).';
+
+CREATE VIEW dealix.approvals WITH (security_barrier) AS
+SELECT i.intent_id AS id, i.name, dealix.intent_status(i.status) AS status, i.workflow, i.run_id, i.state,
+	i.requester, i.payload, i.amended, i.version, pg_catalog.encode(i.hash, 'hex') AS hash,
+	i.approvers, i.quorum,
+	(SELECT pg_catalog.count(*) FROM dealix.intent_decision d
+	 WHERE d.intent_id OPERATOR(pg_catalog.=) i.intent_id AND d.version OPERATOR(pg_catalog.=) i.version
+		AND d.decision OPERATOR(pg_catalog.<>) 'reject')::int AS agreed,
+	(SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('by', d.approver::text, 'decision', d.decision,
+		'comment', d.comment, 'at', d.at, 'version', d.version) ORDER BY d.at)
+	 FROM dealix.intent_decision d WHERE d.intent_id OPERATOR(pg_catalog.=) i.intent_id) AS decisions,
+	i.reason, i.correlation_id, i.created_at, i.expires_at, i.decided_at
+FROM dealix.intent i
+WHERE dealix.run_visible(i.owner) OR dealix.may_decide(i.approvers);
+COMMENT ON VIEW dealix.approvals IS
+'What waits or has waited for a decision, for those who may decide and those who may see the run. hash is of payload and version.';

@@ -1,0 +1,107 @@
+/*-------------------------------------------------------------------------
+ *
+ * schedule.c
+ *	  SQL functions under dealix.schedule() and its like.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "api/arguments.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "outside/outside.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(dealix_schedule_put);
+PG_FUNCTION_INFO_V1(dealix_schedule_drop);
+PG_FUNCTION_INFO_V1(dealix_schedule_pause);
+PG_FUNCTION_INFO_V1(dealix_fire_schedule);
+PG_FUNCTION_INFO_V1(dealix_backfill);
+
+/* schedule_put(name, cron, workflow, input, overlap, catch_up, jitter) */
+Datum
+dealix_schedule_put(PG_FUNCTION_ARGS)
+{
+	Datum		values[8];
+
+	(void) dx_name_arg(fcinfo, 0, "name");
+	for (int i = 0; i < 7; i++)
+		values[i + 1] = PG_GETARG_DATUM(i);
+	dx_connect_spi();
+	dx_schedule_put(values, NULL);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/* schedule_drop(name) */
+Datum
+dealix_schedule_drop(PG_FUNCTION_ARGS)
+{
+	bool		dropped;
+
+	dx_connect_spi();
+	dropped = dx_schedule_drop(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	SPI_finish();
+	PG_RETURN_BOOL(dropped);
+}
+
+/* schedule_pause(name, paused) */
+Datum
+dealix_schedule_pause(PG_FUNCTION_ARGS)
+{
+	bool		changed;
+
+	dx_connect_spi();
+	changed = dx_schedule_pause(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_BOOL(1));
+	SPI_finish();
+	PG_RETURN_BOOL(changed);
+}
+
+/* fire_schedule(name, at) */
+Datum
+dealix_fire_schedule(PG_FUNCTION_ARGS)
+{
+	const char *outcome;
+
+	dx_require(fcinfo, 0, "name");
+	dx_connect_spi();
+	outcome = dx_schedule_fire(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+							   PG_ARGISNULL(1) ? dx_now() : PG_GETARG_TIMESTAMPTZ(1));
+	SPI_finish();
+	PG_RETURN_TEXT_P(cstring_to_text(outcome));
+}
+
+/* backfill(name, times[]) */
+Datum
+dealix_backfill(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Datum	   *times;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TIMESTAMPTZOID, sizeof(TimestampTz),
+					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &times, &nulls, &n);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	dx_connect_spi();
+	for (int i = 0; i < n; i++)
+	{
+		pg_uuid_t	run_id;
+		Datum		value = UUIDPGetDatum(&run_id);
+		bool		isnull = false;
+
+		CHECK_FOR_INTERRUPTS();
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("times must not contain null")));
+		dx_schedule_backfill(name, DatumGetTimestampTz(times[i]), &run_id);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, &value, &isnull);
+	}
+	SPI_finish();
+	return (Datum) 0;
+}

@@ -1,0 +1,287 @@
+/*-------------------------------------------------------------------------
+ *
+ * approval.c
+ *	  approval: states: an intent is opened and the branch waits for what people
+ *	  decide.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "outside/outside.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+
+/* When an intent is being decided at the moment its time is over. */
+#define LOOK_AGAIN_MS	100
+
+static DxStatement insert_statement = {
+	"INSERT INTO dealix.intent (intent_id, run_id, branch, epoch, owner, requester, name, state,"
+	" workflow, correlation_id, created_at, expires_at, status, version, payload,"
+	" hash, shape, quorum, approvers)"
+	" SELECT u.intent_id, u.run_id, u.branch, u.epoch, u.owner, u.requester, u.name, u.state,"
+	" u.workflow, u.correlation_id, u.created_at, u.expires_at, 1, 1, u.payload,"
+	" u.hash, u.shape, u.quorum, u.approvers::text[]"
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
+	" $15, $16, $17) AS u(intent_id, run_id, branch, epoch, owner, requester, name,"
+	" state, workflow, correlation_id, created_at, expires_at, payload, hash,"
+	" shape, quorum, approvers)",
+	17, {UUIDARRAYOID, UUIDARRAYOID, INT4ARRAYOID, INT4ARRAYOID, OIDARRAYOID, OIDARRAYOID,
+	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID,
+	TIMESTAMPTZARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, JSONBARRAYOID,
+	INT4ARRAYOID, TEXTARRAYOID}
+};
+
+/* One that is being decided is left to the decision, which is late then. */
+static DxStatement withdraw_statement = {
+	"WITH l AS (SELECT intent_id FROM dealix.intent"
+	" WHERE intent_id = ANY ($1) AND status = 1 FOR UPDATE SKIP LOCKED)"
+	" UPDATE dealix.intent i SET status = 5, decided_at = pg_catalog.clock_timestamp()"
+	" FROM l WHERE i.intent_id = l.intent_id",
+	1, {UUIDARRAYOID}
+};
+
+static DxStatement expire_statement = {
+	"WITH l AS (SELECT intent_id FROM dealix.intent"
+	" WHERE intent_id = $1 AND status = 1 FOR UPDATE SKIP LOCKED)"
+	" UPDATE dealix.intent i SET status = 4, decided_at = $2"
+	" FROM l WHERE i.intent_id = l.intent_id",
+	2, {UUIDOID, TIMESTAMPTZOID}
+};
+
+typedef struct Intent
+{
+	Jsonb	   *payload;
+	Jsonb	   *shape;
+	int32		quorum;
+	char	   *approvers;		/* text of an array; NULL: anybody with access */
+	TimestampTz expires_at;
+} Intent;
+
+/* SHA-256 over the version of a payload and the payload: what is decided. */
+bytea *
+dx_intent_hash(int32 version, Jsonb *payload)
+{
+	StringInfoData buf;
+	DxHasher   *hasher = dx_hasher_open();
+	DxHash		hash;
+	bytea	   *bytes = palloc(VARHDRSZ + DX_HASH_LENGTH);
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "%d\n", version);
+	(void) JsonbToCString(&buf, &payload->root, VARSIZE(payload));
+	dx_sha256(hasher, buf.data, buf.len, &hash);
+	dx_hasher_close(hasher);
+	SET_VARSIZE(bytes, VARHDRSZ + DX_HASH_LENGTH);
+	memcpy(VARDATA(bytes), hash.bytes, DX_HASH_LENGTH);
+	return bytes;
+}
+
+/* The names of roles as the text of an array; false: not roles. */
+static bool
+read_approvers(Jsonb *approvers, Intent *intent, DxFault *fault)
+{
+	StringInfoData buf;
+
+	if (!JB_ROOT_IS_ARRAY(approvers) || JB_ROOT_IS_SCALAR(approvers))
+	{
+		fault->cause = pstrdup("Governance.Approvers must be an array of names of roles.");
+		return false;
+	}
+	initStringInfo(&buf);
+	for (int i = 0; i < JB_ROOT_COUNT(approvers); i++)
+	{
+		JsonbValue *value = getIthJsonbValueFromContainer(&approvers->root, i);
+		char	   *name;
+
+		if (value->type != jbvString)
+		{
+			fault->cause = pstrdup("Governance.Approvers must be an array of names of roles.");
+			return false;
+		}
+		name = pnstrdup(value->val.string.val, value->val.string.len);
+		if (!OidIsValid(get_role_oid(name, true)))
+		{
+			fault->cause = psprintf("There is no role \"%s\" to approve.", name);
+			return false;
+		}
+		appendStringInfoString(&buf, i == 0 ? "{\"" : ",\"");
+		for (const char *p = name; *p; p++)
+		{
+			if (*p == '"' || *p == '\\')
+				appendStringInfoChar(&buf, '\\');
+			appendStringInfoChar(&buf, *p);
+		}
+		appendStringInfoChar(&buf, '"');
+	}
+	appendStringInfoChar(&buf, '}');
+	intent->approvers = JB_ROOT_COUNT(approvers) > 0 ? buf.data : NULL;
+	return true;
+}
+
+static bool
+read_governance(const DxTask *task, Intent *intent, DxFault *fault)
+{
+	Jsonb	   *approvers;
+	JsonbValue	quorum;
+
+	fault->error = pstrdup(DX_ERROR_RUNTIME);
+	intent->quorum = 1;
+	if (task->governance == NULL)
+		return true;
+	intent->shape = dx_json_get_json(task->governance, "Shape");
+	if (dx_json_get(task->governance, "Quorum", &quorum))
+	{
+		double		n = quorum.type == jbvNumeric ?
+			DatumGetFloat8(DirectFunctionCall1(numeric_float8,
+											   NumericGetDatum(quorum.val.numeric))) : 0;
+
+		if (n < 1 || n > 1000 || n != (int) n)
+		{
+			fault->cause = pstrdup("Governance.Quorum must be a whole number from 1 to 1000.");
+			return false;
+		}
+		intent->quorum = (int32) n;
+	}
+	approvers = dx_json_get_json(task->governance, "Approvers");
+	return approvers == NULL || read_approvers(approvers, intent, fault);
+}
+
+static void
+approval_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
+{
+	Intent	   *intent = palloc0(sizeof(Intent));
+	DxFault		fault;
+
+	if (!dx_timer_start(pass, run, branch, env, &intent->expires_at))
+		return;
+	if (!read_governance(&branch->state->u.task, intent, &fault))
+	{
+		dx_branch_gave_up(pass, run, branch, &fault);
+		return;
+	}
+	dx_branch_new_ticket(branch);
+	intent->payload = branch->effective;
+	branch->wait_for = pstrdup(branch->state->u.task.target);
+	dx_branch_park(run, branch, DX_PHASE_APPROVAL, intent->expires_at);
+	(void) dx_handout(pass, run, branch, DX_RESOURCE_APPROVAL, DX_PHASE_APPROVAL, intent);
+	dx_event(pass, run, DX_EVENT_INTENT_OPENED, branch,
+			 dx_payload("approval", dx_json_string(branch->wait_for),
+						"id", dx_json_uuid(&branch->ticket),
+						"quorum", dx_json_int(intent->quorum),
+						"until", TIMESTAMP_NOT_FINITE(intent->expires_at) ? NULL :
+						dx_json_timestamp(intent->expires_at), NULL));
+}
+
+/* The time is over, unless somebody decides at this moment. */
+static void
+expire(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	DxIdentity	saved;
+	Datum		values[2];
+	bool		expired;
+	DxFault		fault;
+
+	dx_engine_enter(&saved);
+	values[0] = UUIDPGetDatum(&branch->ticket);
+	values[1] = TimestampTzGetDatum(dx_now());
+	(void) dx_execute(&expire_statement, values, NULL, false, 0);
+	expired = SPI_processed > 0;
+	dx_engine_leave(&saved);
+	if (!expired)
+	{
+		dx_branch_park(run, branch, DX_PHASE_APPROVAL,
+					   TimestampTzPlusMilliseconds(dx_now(), LOOK_AGAIN_MS));
+		return;
+	}
+	branch->answered = true;
+	fault.error = pstrdup(DX_ERROR_TIMEOUT);
+	fault.cause = psprintf("Approval \"%s\" was not decided in time.", branch->wait_for);
+	dx_branch_step_failed(pass, run, branch, &fault);
+}
+
+static void
+approval_wake(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	DxMessage  *message = dx_branch_answer(branch);
+	char	   *decision;
+	char	   *reason;
+	DxFault		fault;
+
+	if (message == NULL)
+	{
+		expire(pass, run, branch);
+		return;
+	}
+	branch->answered = true;
+	decision = dx_json_get_text(message->payload, "decision");
+	reason = dx_json_get_text(message->payload, "comment");
+	dx_event_by(pass, run, DX_EVENT_INTENT_DECIDED, message->sender,
+				dx_payload("id", dx_json_uuid(&branch->ticket),
+						   "decision", dx_json_text(decision),
+						   "comment", dx_json_text(reason),
+						   "hash", dx_json_get_json(message->payload, "hash"), NULL));
+	if (decision == NULL || strcmp(decision, "reject") != 0)
+	{
+		dx_branch_step_done(pass, run, branch, message->payload);
+		return;
+	}
+	fault.error = pstrdup("Approval.Rejected");
+	fault.cause = reason;
+	dx_branch_gave_up(pass, run, branch, &fault);
+}
+
+const DxResource dx_approval_resource = {
+	approval_enter, approval_wake, dx_timer_restart, NULL
+};
+
+static void
+put_intent(DxColumns *columns, const DxHandout *handout)
+{
+	const DxRun *run = handout->run;
+	const Intent *intent = handout->what;
+
+	dx_put_uuid(columns, &handout->ticket);
+	dx_put_uuid(columns, &run->id);
+	dx_put_int4(columns, handout->branch->branch);
+	dx_put_int4(columns, handout->epoch);
+	dx_put(columns, ObjectIdGetDatum(run->owner), false);
+	dx_put(columns, ObjectIdGetDatum(OidIsValid(run->requester) ?
+									 run->requester : run->owner), false);
+	dx_put_text(columns, handout->branch->wait_for);
+	dx_put_text(columns, handout->branch->state->name);
+	dx_put_text(columns, run->workflow);
+	dx_put_text(columns, run->correlation_id);
+	dx_put_time(columns, dx_now(), 0);
+	dx_put_time(columns, intent->expires_at, DT_NOEND);
+	dx_put_jsonb(columns, intent->payload);
+	dx_put(columns, PointerGetDatum(dx_intent_hash(1, intent->payload)), false);
+	dx_put_jsonb(columns, intent->shape);
+	dx_put_int4(columns, intent->quorum);
+	dx_put_text(columns, intent->approvers);
+}
+
+/* Opens intents, and withdraws those that nobody waits for any more. */
+void
+dx_approval_write(DxPass *pass)
+{
+	DxColumns  *withdrawn = dx_given_up(pass, DX_PHASE_APPROVAL, &withdraw_statement);
+	DxColumns  *opened = NULL;
+	ListCell   *lc;
+
+	if (withdrawn != NULL)
+		dx_columns_execute(&withdraw_statement, withdrawn);
+	foreach(lc, pass->handouts)
+	{
+		DxHandout  *handout = lfirst(lc);
+
+		if (handout->phase != DX_PHASE_APPROVAL || !dx_handout_valid(handout))
+			continue;
+		if (opened == NULL)
+			opened = dx_columns_make(&insert_statement, list_length(pass->handouts));
+		put_intent(opened, handout);
+	}
+	if (opened != NULL)
+		dx_columns_execute(&insert_statement, opened);
+}

@@ -1,0 +1,366 @@
+/*-------------------------------------------------------------------------
+ *
+ * child.c
+ *	  workflow: states: runs that a run starts, and continues as.
+ *
+ * A child is a run like any other, of the same owner.  When it ends it sends
+ * its outcome to the branch that waits for it; when the parent ends, or no
+ * longer waits, its ParentClosePolicy says what becomes of it.  Both are
+ * messages, so no pass ever locks two runs of a family one after the other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "outside/outside.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#define MESSAGE_COLUMNS \
+	"INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, name," \
+	" branch, ticket, payload)"
+
+static DxStatement exists_statement = {
+	"SELECT FROM dealix.workflow w WHERE w.name = $1 AND EXISTS"
+	" (SELECT FROM dealix.version v WHERE v.workflow_id = w.workflow_id)",
+	1, {TEXTOID}
+};
+
+static DxStatement ended_statement = {
+	MESSAGE_COLUMNS
+	" SELECT r.run_id, pg_catalog.clock_timestamp(), r.owner, 8, r.owner,"
+	" u.name, u.branch, u.ticket, u.payload"
+	" FROM unnest($1, $2, $3, $4, $5) AS u(parent, branch, ticket, name, payload)"
+	" JOIN dealix.run r ON r.run_id = u.parent WHERE r.status < 10"
+	" RETURNING run_id, owner::pg_catalog.oid",
+	5, {UUIDARRAYOID, INT4ARRAYOID, UUIDARRAYOID, TEXTARRAYOID, JSONBARRAYOID}
+};
+
+/* Default: as the parent was stopped; 1 terminate, 2 cancel, 3 abandon. */
+#define CLOSE_ONES(which) \
+	MESSAGE_COLUMNS \
+	" SELECT r.run_id, pg_catalog.clock_timestamp(), r.owner," \
+	" CASE WHEN r.close_policy = 1 OR (r.close_policy = 0 AND $2) THEN 9 ELSE 2 END," \
+	" r.owner, NULL, NULL, NULL, pg_catalog.jsonb_build_object('reason', $3)" \
+	" FROM dealix.run r WHERE r." which " = ANY ($1) AND r.status < 10" \
+	" AND r.close_policy <> 3" \
+	" RETURNING run_id, owner::pg_catalog.oid"
+
+static DxStatement close_children_statement = {
+	CLOSE_ONES("parent_run"), 3, {UUIDARRAYOID, BOOLOID, TEXTOID}
+};
+
+static DxStatement close_given_up_statement = {
+	CLOSE_ONES("run_id"), 3, {UUIDARRAYOID, BOOLOID, TEXTOID}
+};
+
+/* A run that goes on as another leaves it its messages, and its parent. */
+static DxStatement hand_over_statement = {
+	"WITH m AS (UPDATE dealix.inbox SET run_id = $2"
+	" WHERE run_id = $1 AND kind = 1 AND NOT inbox_id = ANY ($3))"
+	" UPDATE dealix.message_key SET run_id = $2 WHERE run_id = $1",
+	3, {UUIDOID, UUIDOID, INT8ARRAYOID}
+};
+
+/* What a child is started with. */
+typedef struct Child
+{
+	char	   *workflow;
+	Jsonb	   *input;
+	DxClosePolicy policy;
+	bool		continued;		/* takes the place of the run */
+} Child;
+
+static bool
+check_child(DxRun *run, const char *workflow, const Jsonb *input, DxFault *fault)
+{
+	DxIdentity	saved;
+	Datum		values[1];
+	bool		found;
+
+	fault->error = pstrdup(DX_ERROR_RUNTIME);
+	if (run->depth >= dx_max_child_depth)
+	{
+		fault->cause = psprintf("Runs start runs to a depth of %d, and dealix_exec.max_child_depth allows no more.",
+								run->depth);
+		return false;
+	}
+	if (VARSIZE(input) > (Size) dx_max_payload * 1024)
+	{
+		fault->error = pstrdup(DX_ERROR_DATA_LIMIT);
+		fault->cause = psprintf("The input of the child is larger than %d kB.", dx_max_payload);
+		return false;
+	}
+	dx_engine_enter(&saved);
+	values[0] = CStringGetTextDatum(workflow);
+	(void) dx_execute(&exists_statement, values, NULL, false, 1);
+	dx_engine_leave(&saved);
+	found = SPI_processed > 0;
+	if (!found)
+		fault->cause = psprintf("There is no workflow \"%s\".", workflow);
+	return found;
+}
+
+static Child *
+make_child(DxRun *run, DxBranch *branch, const char *workflow)
+{
+	Child	   *child = palloc0(sizeof(Child));
+	const DxTask *task = &branch->state->u.task;
+
+	child->workflow = pstrdup(workflow);
+	child->input = branch->effective;
+	child->policy = task->close_policy;
+	if (child->policy == DX_CLOSE_DEFAULT && task->no_wait)
+		child->policy = DX_CLOSE_ABANDON;
+	return child;
+}
+
+/* This run has done its part; another of the workflow goes on. */
+static void
+continue_as_new(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	Child	   *child = make_child(run, branch, run->workflow);
+
+	child->continued = true;
+	(void) dx_handout(pass, run, branch, DX_RESOURCE_WORKFLOW, 0, child);
+	dx_event(pass, run, DX_EVENT_RUN_CONTINUED, branch,
+			 dx_payload("run", dx_json_uuid(&branch->ticket), NULL));
+	run->continued = true;
+	dx_run_succeed(pass, run,
+				   dx_payload("continued_as", dx_json_uuid(&branch->ticket), NULL));
+}
+
+static void
+child_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
+{
+	const DxTask *task = &branch->state->u.task;
+	bool		continues = strcmp(task->target, DX_CONTINUE_TARGET) == 0;
+	TimestampTz until;
+	DxFault		fault;
+
+	if (!dx_timer_start(pass, run, branch, env, &until))
+		return;
+	if (!check_child(run, continues ? run->workflow : task->target,
+					 branch->effective, &fault))
+	{
+		dx_branch_step_failed(pass, run, branch, &fault);
+		return;
+	}
+	dx_branch_new_ticket(branch);
+	if (continues)
+	{
+		continue_as_new(pass, run, branch);
+		return;
+	}
+	run->children++;
+	run->changed = true;
+	branch->wait_for = pstrdup(task->target);
+	if (!task->no_wait)
+		dx_branch_park(run, branch, DX_PHASE_CHILD, until);
+	(void) dx_handout(pass, run, branch, DX_RESOURCE_WORKFLOW,
+					  task->no_wait ? 0 : DX_PHASE_CHILD,
+					  make_child(run, branch, task->target));
+	dx_event(pass, run, DX_EVENT_CHILD_STARTED, branch,
+			 dx_payload("workflow", dx_json_string(task->target),
+						"run", dx_json_uuid(&branch->ticket), NULL));
+	if (task->no_wait)
+		dx_branch_step_done(pass, run, branch,
+							dx_payload("run_id", dx_json_uuid(&branch->ticket), NULL));
+}
+
+static void
+child_wake(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	DxMessage  *message = dx_branch_answer(branch);
+	DxFault		fault;
+	char	   *status;
+
+	if (message == NULL)
+	{
+		fault.error = pstrdup(DX_ERROR_TIMEOUT);
+		fault.cause = psprintf("Child run %s did not end in time.",
+							   dx_uuid_text(&branch->ticket));
+		dx_branch_step_failed(pass, run, branch, &fault);
+		return;
+	}
+	branch->answered = true;
+	status = dx_json_get_text(message->payload, "status");
+	if (status != NULL && strcmp(status, "SUCCEEDED") == 0)
+	{
+		Jsonb	   *output = dx_json_get_json(message->payload, "output");
+
+		dx_branch_step_done(pass, run, branch, output ? output : dx_json_null());
+		return;
+	}
+	fault.error = dx_json_get_text(message->payload, "error");
+	fault.cause = dx_json_get_text(message->payload, "cause");
+	if (fault.error == NULL)
+		fault.error = pstrdup(DX_ERROR_TASK_FAILED);
+	dx_branch_step_failed(pass, run, branch, &fault);
+}
+
+const DxResource dx_child_resource = {
+	child_enter, child_wake, dx_timer_restart, NULL
+};
+
+/* ---------- with the pass ---------- */
+
+/* A run that goes on as another leaves it its messages that nobody took. */
+static void
+hand_over(const DxRun *run, const pg_uuid_t *successor)
+{
+	Datum		values[3];
+	Datum	   *taken = palloc(sizeof(Datum) * Max(list_length(run->messages), 1));
+	ListCell   *lc;
+	int			n = 0;
+
+	foreach(lc, run->messages)
+	{
+		DxMessage  *message = lfirst(lc);
+
+		if (message->consumed)
+			taken[n++] = Int64GetDatum(message->inbox_id);
+	}
+	values[0] = UUIDPGetDatum(&run->id);
+	values[1] = UUIDPGetDatum(successor);
+	values[2] = PointerGetDatum(construct_array(taken, n, INT8OID, sizeof(int64),
+												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	(void) dx_execute(&hand_over_statement, values, NULL, false, 0);
+}
+
+static void
+start_child(const DxHandout *handout)
+{
+	DxRun	   *run = handout->run;
+	Child	   *child = handout->what;
+	DxStart		start = {0};
+	pg_uuid_t	run_id;
+
+	start.workflow = child->workflow;
+	start.correlation_id = run->correlation_id;
+	start.traceparent = run->traceparent;
+	start.priority = run->priority;
+	start.durability = run->durability;
+	start.owner = run->owner;
+	start.requester = run->requester;
+	start.run_id = &handout->ticket;
+	start.is_child = true;
+	start.parent = &run->id;
+	start.parent_branch = handout->phase == DX_PHASE_CHILD ? handout->branch->branch : -1;
+	start.close_policy = child->policy;
+	start.depth = run->depth + 1;
+	if (child->continued)
+	{
+		start.parent = run->has_parent ? &run->parent_run : NULL;
+		start.parent_branch = run->parent_branch;
+		start.parent_ticket = run->has_parent ? &run->parent_ticket : NULL;
+		start.close_policy = run->close_policy;
+		start.depth = run->depth;
+	}
+	dx_start(&start, 1, &child->input, NULL, &run_id);
+	if (child->continued)
+		hand_over(run, &handout->ticket);
+}
+
+static Jsonb *
+outcome_of(const DxRun *run)
+{
+	return dx_payload("status", dx_json_string(dx_status_name(run->status)),
+					  "output", run->status == DX_RUN_SUCCEEDED ? run->output : NULL,
+					  "error", dx_json_text(run->error),
+					  "cause", dx_json_text(run->cause), NULL);
+}
+
+/* Children that have ended tell their parents. */
+static void
+tell_parents(DxPass *pass)
+{
+	DxColumns  *columns = NULL;
+	ListCell   *lc;
+
+	foreach(lc, pass->runs)
+	{
+		DxRun	   *run = lfirst(lc);
+
+		if (!run->ended_now || !run->has_parent || run->parent_branch < 0 ||
+			run->continued)
+			continue;
+		if (columns == NULL)
+			columns = dx_columns_make(&ended_statement, list_length(pass->runs));
+		dx_put_uuid(columns, &run->parent_run);
+		dx_put_int4(columns, run->parent_branch);
+		dx_put_uuid(columns, &run->parent_ticket);
+		dx_put_text(columns, run->workflow);
+		dx_put_jsonb(columns, outcome_of(run));
+	}
+	if (columns == NULL)
+		return;
+	dx_columns_execute(&ended_statement, columns);
+	dx_wake_returned();
+}
+
+static void
+close_ones(DxStatement *statement, Datum ids, bool terminated, const char *reason)
+{
+	Datum		values[3];
+
+	values[0] = ids;
+	values[1] = BoolGetDatum(terminated);
+	values[2] = CStringGetTextDatum(reason);
+	(void) dx_execute(statement, values, NULL, false, 0);
+	dx_wake_returned();
+}
+
+/* Parents that have ended close their children. */
+static void
+close_children(DxPass *pass, bool terminated)
+{
+	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * Max(list_length(pass->runs), 1));
+	ListCell   *lc;
+	int			n = 0;
+
+	foreach(lc, pass->runs)
+	{
+		DxRun	   *run = lfirst(lc);
+
+		if (run->ended_now && run->children > 0 &&
+			(run->status == DX_RUN_TERMINATED) == terminated)
+			ids[n++] = run->id;
+	}
+	if (n > 0)
+		close_ones(&close_children_statement, dx_uuid_array(ids, n), terminated,
+				   "The parent run has ended.");
+}
+
+/* Children that the parent does not wait for any more. */
+static void
+close_given_up(DxPass *pass)
+{
+	DxColumns  *columns = dx_given_up(pass, DX_PHASE_CHILD, &close_given_up_statement);
+	Datum		values[3];
+
+	if (columns == NULL)
+		return;
+	dx_columns_values(columns, values);
+	close_ones(&close_given_up_statement, values[0], false,
+			   "The parent run no longer waits for it.");
+}
+
+void
+dx_child_write(DxPass *pass)
+{
+	ListCell   *lc;
+
+	close_given_up(pass);
+	foreach(lc, pass->handouts)
+	{
+		DxHandout  *handout = lfirst(lc);
+
+		if (handout->kind == DX_RESOURCE_WORKFLOW && dx_handout_valid(handout))
+			start_child(handout);
+	}
+	tell_parents(pass);
+	close_children(pass, false);
+	close_children(pass, true);
+}

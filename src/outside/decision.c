@@ -1,0 +1,363 @@
+/*-------------------------------------------------------------------------
+ *
+ * decision.c
+ *	  What people decide about intents.
+ *
+ * The lock on the intent's row puts the decisions in order.  Each is bound to
+ * the hash of the payload and its version: an amended payload is another
+ * version, for which everybody has to decide anew.  The decider is the session
+ * user, so that no SET ROLE and no SECURITY DEFINER decides for somebody else.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "outside/outside.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+static DxStatement intent_statement = {
+	"SELECT run_id, branch, epoch, owner::pg_catalog.oid, requester::pg_catalog.oid,"
+	" expires_at, status, version, quorum, COALESCE(amended, payload), shape, approvers,"
+	" hash, amended IS NOT NULL"
+	" FROM dealix.intent WHERE intent_id = $1 FOR UPDATE",
+	1, {UUIDOID}
+};
+
+static DxStatement decision_statement = {
+	"INSERT INTO dealix.intent_decision (intent_id, version, approver, decision,"
+	" comment, at, hash) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+	7, {UUIDOID, INT4OID, OIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, BYTEAOID}
+};
+
+static DxStatement amend_statement = {
+	"UPDATE dealix.intent SET version = $2, amended = $3, hash = $4"
+	" WHERE intent_id = $1",
+	4, {UUIDOID, INT4OID, JSONBOID, BYTEAOID}
+};
+
+static DxStatement count_statement = {
+	"SELECT pg_catalog.count(*), pg_catalog.jsonb_agg(pg_catalog.pg_get_userbyid(approver) ORDER BY at)"
+	" FROM dealix.intent_decision WHERE intent_id = $1 AND version = $2",
+	2, {UUIDOID, INT4OID}
+};
+
+static DxStatement close_statement = {
+	"UPDATE dealix.intent SET status = $2, decided_at = $3, reason = $4"
+	" WHERE intent_id = $1 AND status = 1",
+	4, {UUIDOID, INT2OID, TIMESTAMPTZOID, TEXTOID}
+};
+
+static DxStatement message_statement = {
+	"INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, name, branch,"
+	" ticket, epoch, payload) SELECT run_id, $2, owner, 7, $3, name, branch,"
+	" intent_id, epoch, $4 FROM dealix.intent WHERE intent_id = $1",
+	4, {UUIDOID, TIMESTAMPTZOID, OIDOID, JSONBOID}
+};
+
+typedef struct Intent
+{
+	const pg_uuid_t *id;
+	pg_uuid_t	run_id;
+	Oid			owner;
+	Oid			requester;
+	TimestampTz expires_at;
+	int16		status;
+	int32		version;
+	int32		quorum;
+	Jsonb	   *payload;		/* the one that is decided */
+	Jsonb	   *shape;
+	List	   *approvers;		/* names of roles; NIL: everybody with access */
+	bytea	   *hash;
+	bool		amended;
+} Intent;
+
+static const char *const status_names[] = {
+	[DX_INTENT_PENDING] = "PENDING",
+	[DX_INTENT_APPROVED] = "APPROVED",
+	[DX_INTENT_REJECTED] = "REJECTED",
+	[DX_INTENT_EXPIRED] = "EXPIRED",
+	[DX_INTENT_WITHDRAWN] = "WITHDRAWN"
+};
+
+/* The name of an intent's status; "UNKNOWN" for a foreign number. */
+const char *
+dx_intent_status_name(int status)
+{
+	if (status < DX_INTENT_PENDING || status > DX_INTENT_WITHDRAWN)
+		return "UNKNOWN";
+	return status_names[status];
+}
+
+static List *
+read_names(DxRow *row)
+{
+	Datum		value = dx_get(row);
+	Datum	   *names;
+	int			n;
+	List	   *list = NIL;
+
+	if (row->isnull)
+		return NIL;
+	deconstruct_array(DatumGetArrayTypePCopy(value), TEXTOID, -1, false,
+					  TYPALIGN_INT, &names, NULL, &n);
+	for (int i = 0; i < n; i++)
+		list = lappend(list, TextDatumGetCString(names[i]));
+	return list;
+}
+
+static void
+no_intent(const pg_uuid_t *id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NO_DATA_FOUND),
+			 errmsg("there is no approval %s", dx_uuid_text(id)),
+			 errhint("See dealix.approvals for those that you may decide.")));
+}
+
+/* Locks the intent. */
+static void
+read_intent(const pg_uuid_t *id, Intent *intent)
+{
+	Datum		values[1];
+
+	values[0] = UUIDPGetDatum(id);
+	(void) dx_execute(&intent_statement, values, NULL, false, 1);
+	if (SPI_processed == 0)
+		no_intent(id);
+	{
+		DxRow		row = dx_row(0);
+
+		intent->id = id;
+		(void) dx_get_uuid(&row, &intent->run_id);
+		(void) dx_get(&row);
+		(void) dx_get(&row);
+		intent->owner = DatumGetObjectId(dx_get(&row));
+		intent->requester = DatumGetObjectId(dx_get(&row));
+		intent->expires_at = dx_get_time(&row, DT_NOEND);
+		intent->status = dx_get_int2(&row);
+		intent->version = dx_get_int4(&row);
+		intent->quorum = dx_get_int4(&row);
+		intent->payload = dx_get_jsonb(&row);
+		intent->shape = dx_get_jsonb(&row);
+		intent->approvers = read_names(&row);
+		intent->hash = DatumGetByteaPCopy(dx_get(&row));
+		intent->amended = DatumGetBool(dx_get(&row));
+	}
+}
+
+static bool
+is_approver(const Intent *intent, Oid user)
+{
+	ListCell   *lc;
+
+	if (intent->approvers == NIL)
+		return true;
+	foreach(lc, intent->approvers)
+	{
+		Oid			role = get_role_oid(lfirst(lc), true);
+
+		if (OidIsValid(role) && has_privs_of_role(user, role))
+			return true;
+	}
+	return false;
+}
+
+static void
+check_decider(const Intent *intent, Oid user)
+{
+	if (!is_approver(intent, user))
+		no_intent(intent->id);
+	if (user == intent->requester || user == intent->owner)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("role \"%s\" must not decide about its own request",
+						GetUserNameFromId(user, false)),
+				 errdetail("Whoever has logged in counts, not the present role."),
+				 errhint("Somebody else has to decide.")));
+}
+
+static void
+check_open(const Intent *intent, const char *hash, TimestampTz now)
+{
+	int			status = intent->status;
+	char		digits[2 * DX_HASH_LENGTH + 1];
+
+	if (status == DX_INTENT_PENDING && intent->expires_at <= now)
+		status = DX_INTENT_EXPIRED;
+	if (status != DX_INTENT_PENDING)
+		ereport(ERROR,
+				(errcode(DX_SQLSTATE_CLOSED),
+				 errmsg("approval %s is %s", dx_uuid_text(intent->id),
+						dx_intent_status_name(status)),
+				 errdetail("An approval is decided once.")));
+	digits[hex_encode(VARDATA_ANY(intent->hash), VARSIZE_ANY_EXHDR(intent->hash), digits)] = '\0';
+	if (hash != NULL && pg_strcasecmp(hash, digits) != 0)
+		ereport(ERROR,
+				(errcode(DX_SQLSTATE_CLOSED),
+				 errmsg("approval %s is about another payload by now", dx_uuid_text(intent->id)),
+				 errdetail("Its hash is %s.", digits),
+				 errhint("Look at it again before you decide.")));
+}
+
+static void
+record(const Intent *intent, Oid user, const char *decision, const char *comment,
+	   TimestampTz now)
+{
+	Datum		values[7];
+	char		nulls[] = "       ";
+
+	values[0] = UUIDPGetDatum(intent->id);
+	values[1] = Int32GetDatum(intent->version);
+	values[2] = ObjectIdGetDatum(user);
+	values[3] = CStringGetTextDatum(decision);
+	values[4] = comment ? CStringGetTextDatum(comment) : (Datum) 0;
+	nulls[4] = comment ? ' ' : 'n';
+	values[5] = TimestampTzGetDatum(now);
+	values[6] = PointerGetDatum(intent->hash);
+	(void) dx_execute(&decision_statement, values, nulls, false, 0);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(DX_SQLSTATE_CLOSED),
+				 errmsg("role \"%s\" has decided about approval %s already",
+						GetUserNameFromId(user, false), dx_uuid_text(intent->id)),
+				 errdetail("%d different roles have to agree.", intent->quorum)));
+}
+
+/* The amended payload is the next version; the original stays beside it. */
+static void
+amend(Intent *intent, Jsonb *amended)
+{
+	Datum		values[4];
+	char	   *problem = intent->shape ? dx_shape_problem(intent->shape, amended) : NULL;
+
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the amended payload does not have the shape that the approval asks for"),
+				 errdetail("%s.", problem)));
+	intent->version++;
+	intent->payload = amended;
+	intent->hash = dx_intent_hash(intent->version, amended);
+	intent->amended = true;
+	values[0] = UUIDPGetDatum(intent->id);
+	values[1] = Int32GetDatum(intent->version);
+	values[2] = JsonbPGetDatum(amended);
+	values[3] = PointerGetDatum(intent->hash);
+	(void) dx_execute(&amend_statement, values, NULL, false, 0);
+}
+
+static void
+close_intent(const Intent *intent, DxIntentStatus status, const char *comment,
+			 TimestampTz now)
+{
+	Datum		values[4];
+	char		nulls[] = "    ";
+
+	values[0] = UUIDPGetDatum(intent->id);
+	values[1] = Int16GetDatum(status);
+	values[2] = TimestampTzGetDatum(now);
+	values[3] = comment ? CStringGetTextDatum(comment) : (Datum) 0;
+	nulls[3] = comment ? ' ' : 'n';
+	(void) dx_execute(&close_statement, values, nulls, false, 0);
+}
+
+static void
+tell_run(const Intent *intent, Oid user, const char *decision, const char *comment,
+		 Jsonb *approvers, TimestampTz now)
+{
+	Datum		values[4];
+	char		digits[2 * DX_HASH_LENGTH + 1];
+	bool		rejected = strcmp(decision, "reject") == 0;
+
+	digits[hex_encode(VARDATA_ANY(intent->hash), VARSIZE_ANY_EXHDR(intent->hash), digits)] = '\0';
+	values[0] = UUIDPGetDatum(intent->id);
+	values[1] = TimestampTzGetDatum(now);
+	values[2] = ObjectIdGetDatum(user);
+	values[3] = JsonbPGetDatum(dx_payload("id", dx_json_uuid(intent->id),
+										  "decision", dx_json_string(decision),
+										  "comment", dx_json_text(comment),
+										  "approvers", approvers,
+										  "hash", dx_json_string(digits),
+										  "payload", rejected ? NULL : intent->payload,
+										  NULL));
+	(void) dx_execute(&message_statement, values, NULL, false, 0);
+	dx_wake_run(intent->owner, &intent->run_id);
+}
+
+static Jsonb *
+action_payload(const Intent *intent, Jsonb *action)
+{
+	Jsonb	   *args = dx_json_get_json(action, "args");
+
+	if (args == NULL || dx_json_get_json(intent->payload, "args") != NULL)
+		return action;
+	return args;
+}
+
+/* How many agree with this version, and who. */
+static int64
+count_agreed(const Intent *intent, Jsonb **approvers)
+{
+	Datum		values[2];
+	DxRow		row;
+	int64		agreed;
+
+	values[0] = UUIDPGetDatum(intent->id);
+	values[1] = Int32GetDatum(intent->version);
+	(void) dx_execute(&count_statement, values, NULL, false, 1);
+	row = (DxRow) dx_row(0);
+	agreed = DatumGetInt64(dx_get(&row));
+	*approvers = dx_get_jsonb(&row);
+	return agreed;
+}
+
+/*
+ * Decides about an intent, as the session user.  decision: "approve", "edit"
+ * (with amended) or "reject".  hash: NULL, or what the decider has seen.
+ * Returns the status then.  Needs SPI_connect.  Errors: P0002 no such intent
+ * for the caller, 42501 it is his own request, DX004 it is decided, expired,
+ * withdrawn or about another payload, 22023 wrong shape, 54000 too large.
+ */
+DxIntentStatus
+dx_decide(const pg_uuid_t *id, const char *decision, Jsonb *amended,
+		  const char *comment, const char *hash)
+{
+	DxIdentity	saved;
+	Intent		intent = {0};
+	Oid			user = GetSessionUserId();
+	TimestampTz now = dx_now();
+	DxIntentStatus status = DX_INTENT_PENDING;
+	Jsonb	   *approvers = NULL;
+
+	if (amended != NULL)
+		dx_check_payload(amended, "the amended payload");
+	dx_engine_enter(&saved);
+	read_intent(id, &intent);
+	check_decider(&intent, user);
+	check_open(&intent, hash, now);
+	if (strcmp(decision, DX_DECIDE_ACTION) == 0)
+	{
+		amended = action_payload(&intent, amended);
+		decision = "edit";
+	}
+	if (amended != NULL)
+		amend(&intent, amended);
+	record(&intent, user, decision, comment, now);
+	if (strcmp(decision, "reject") == 0)
+		status = DX_INTENT_REJECTED;
+	else if (count_agreed(&intent, &approvers) >= intent.quorum)
+		status = DX_INTENT_APPROVED;
+	if (status != DX_INTENT_PENDING)
+	{
+		close_intent(&intent, status, comment, now);
+		tell_run(&intent, user, status == DX_INTENT_REJECTED ? "reject" :
+				 intent.amended ? "edit" : "approve", comment, approvers, now);
+	}
+	dx_engine_leave(&saved);
+	dx_force_durable();
+	return status;
+}

@@ -1,0 +1,113 @@
+/*-------------------------------------------------------------------------
+ *
+ * emit.c
+ *	  emit: states: an event for the world outside, in a CloudEvents 1.0
+ *	  envelope, written into the outbox with the pass.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "commands/async.h"
+#include "outside/outside.h"
+#include "utils/builtins.h"
+
+static DxStatement insert_statement = {
+	"WITH o AS (INSERT INTO dealix.outbox (run_id, owner, at, topic, event)"
+	" SELECT * FROM unnest($1, $2, $3, $4, $5) RETURNING outbox_id, owner)"
+	" INSERT INTO dealix.outbox_delivery (consumer_id, outbox_id)"
+	" SELECT c.consumer_id, o.outbox_id FROM o, dealix.outbox_consumer c"
+	" WHERE pg_catalog.pg_has_role(c.role::pg_catalog.oid, o.owner::pg_catalog.oid, 'USAGE')",
+	5, {UUIDARRAYOID, OIDARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, JSONBARRAYOID}
+};
+
+typedef struct Emitted
+{
+	char	   *topic;
+	TimestampTz at;
+	Jsonb	   *event;
+} Emitted;
+
+/* CloudEvents 1.0 section 3; correlationid and traceparent are extensions. */
+static Jsonb *
+envelope(const DxRun *run, const DxBranch *branch, const char *topic,
+		 TimestampTz at, Jsonb *data)
+{
+	return dx_payload("specversion", dx_json_string("1.0"),
+					  "id", dx_json_uuid(&branch->ticket),
+					  "source", dx_json_string(psprintf("/dealix/%s", run->workflow)),
+					  "type", dx_json_string(topic),
+					  "subject", dx_json_uuid(&run->id),
+					  "time", dx_json_timestamp(at),
+					  "datacontenttype", dx_json_string("application/json"),
+					  "correlationid", dx_json_text(run->correlation_id),
+					  "traceparent", dx_json_text(run->traceparent),
+					  "data", data, NULL);
+}
+
+/* Emits data under the branch's ticket. */
+void
+dx_emit_hand_out(DxPass *pass, DxRun *run, DxBranch *branch, const char *topic,
+				 Jsonb *data)
+{
+	Emitted    *emitted = palloc(sizeof(Emitted));
+
+	emitted->topic = pstrdup(topic);
+	emitted->at = dx_now();
+	emitted->event = envelope(run, branch, topic, emitted->at, data);
+	(void) dx_handout(pass, run, branch, DX_RESOURCE_EMIT, 0, emitted);
+	dx_event(pass, run, DX_EVENT_EMITTED, branch,
+			 dx_payload("topic", dx_json_string(topic),
+						"id", dx_json_uuid(&branch->ticket), NULL));
+}
+
+static void
+emit_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
+{
+	const DxTask *task = &branch->state->u.task;
+
+	if (task->wait_for_token)
+	{
+		if (!dx_activity_hand_out(pass, run, branch, env, NULL,
+								  DX_RESOURCE_ACTIVITY, DX_PHASE_TOKEN, NULL))
+			return;
+	}
+	dx_emit_hand_out(pass, run, branch, task->target, branch->effective);
+	if (!task->wait_for_token)
+		dx_branch_step_done(pass, run, branch,
+							dx_payload("id", dx_json_uuid(&branch->ticket), NULL));
+}
+
+/* It never waits as itself: see DX_PHASE_TOKEN. */
+const DxResource dx_emit_resource = {
+	emit_enter
+};
+
+void
+dx_emit_write(DxPass *pass)
+{
+	DxColumns  *columns = NULL;
+	ListCell   *lc;
+
+	foreach(lc, pass->handouts)
+	{
+		DxHandout  *handout = lfirst(lc);
+		Emitted    *emitted = handout->what;
+
+		if (handout->kind != DX_RESOURCE_EMIT)
+			continue;
+		if (columns == NULL)
+			columns = dx_columns_make(&insert_statement, list_length(pass->handouts));
+		dx_put_uuid(columns, &handout->run->id);
+		dx_put(columns, ObjectIdGetDatum(handout->run->owner), false);
+		dx_put_time(columns, emitted->at, 0);
+		dx_put_text(columns, emitted->topic);
+		dx_put_jsonb(columns, emitted->event);
+	}
+	if (columns == NULL)
+		return;
+	dx_columns_execute(&insert_statement, columns);
+	if (dx_outbox_channel[0] != '\0')
+		Async_Notify(dx_outbox_channel, "");
+}

@@ -1,0 +1,208 @@
+/*-------------------------------------------------------------------------
+ *
+ * event.c
+ *	  event: states: a branch waits for an event with its correlation; and
+ *	  publishing one.
+ *
+ * Unlike signals, events are not kept: they reach the runs that wait for them
+ * when they are published.  Who waits stands in dealix.event_wait, one row for
+ * each name.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "outside/outside.h"
+#include "utils/builtins.h"
+
+static DxStatement insert_statement = {
+	"INSERT INTO dealix.event_wait (ticket, name, correlation, run_id, branch, owner)"
+	" SELECT * FROM unnest($1, $2, $3, $4, $5, $6)",
+	6, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, UUIDARRAYOID, INT4ARRAYOID,
+	OIDARRAYOID}
+};
+
+static DxStatement delete_statement = {
+	"DELETE FROM dealix.event_wait WHERE ticket = ANY ($1)",
+	1, {UUIDARRAYOID}
+};
+
+static DxStatement publish_statement = {
+	"INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, name,"
+	" branch, ticket, payload)"
+	" SELECT w.run_id, pg_catalog.clock_timestamp(), w.owner, 6, $4, w.name,"
+	" w.branch, w.ticket, $3 FROM dealix.event_wait w"
+	" WHERE w.name = $1 AND w.correlation = $2"
+	" AND ($5 OR pg_catalog.pg_has_role($4, w.owner::pg_catalog.oid, 'USAGE'))"
+	" RETURNING run_id, owner::pg_catalog.oid",
+	5, {TEXTOID, TEXTOID, JSONBOID, OIDOID, BOOLOID}
+};
+
+/* What the branch waits for besides the name: "" is no correlation. */
+static char *
+correlation_of(const DxRun *run, const DxBranch *branch)
+{
+	JsonbValue	value;
+
+	if (JB_ROOT_IS_OBJECT(branch->effective) &&
+		dx_json_get(branch->effective, "correlation", &value))
+	{
+		if (value.type == jbvString)
+			return pnstrdup(value.val.string.val, value.val.string.len);
+		if (value.type == jbvNull)
+			return pstrdup("");
+		return dx_json_compact(dx_json_from_value(&value));
+	}
+	return pstrdup(run->correlation_id ? run->correlation_id : "");
+}
+
+static void
+event_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
+{
+	TimestampTz until;
+	char	   *correlation = correlation_of(run, branch);
+
+	if (!dx_timer_start(pass, run, branch, env, &until))
+		return;
+	dx_branch_new_ticket(branch);
+	branch->wait_for = pstrdup(branch->state->u.task.target);
+	branch->items = NULL;
+	branch->data_changed = true;
+	dx_branch_park(run, branch, DX_PHASE_EVENT, until);
+	(void) dx_handout(pass, run, branch, DX_RESOURCE_EVENT, DX_PHASE_EVENT, correlation);
+	dx_event(pass, run, DX_EVENT_WAIT_STARTED, branch,
+			 dx_payload("event", dx_json_string(branch->wait_for),
+						"correlation", dx_json_string(correlation),
+						"until", TIMESTAMP_NOT_FINITE(until) ? NULL : dx_json_timestamp(until),
+						NULL));
+}
+
+/* Of several events all: true once the last one is here. */
+static bool
+collect(DxPass *pass, DxRun *run, DxBranch *branch, DxMessage *message, List *names)
+{
+	JsonbValue	had;
+	ListCell   *lc;
+
+	if (branch->items == NULL)
+		branch->items = dx_json_empty_object();
+	if (dx_json_get(branch->items, message->name, &had))
+	{
+		dx_message_late(pass, run, message);
+		return false;
+	}
+	branch->items = dx_json_set(branch->items, message->name, message->payload);
+	branch->data_changed = true;
+	foreach(lc, names)
+	{
+		if (!dx_json_get(branch->items, lfirst(lc), &had))
+			return false;
+	}
+	return true;
+}
+
+static void
+take_event(DxPass *pass, DxRun *run, DxBranch *branch, DxMessage *message)
+{
+	bool		all;
+	List	   *names = dx_names_split(branch->wait_for, &all);
+	Jsonb	   *result = message->payload;
+
+	dx_event_by(pass, run, DX_EVENT_EVENT_RECEIVED, message->sender,
+				dx_payload("name", dx_json_string(message->name),
+						   "sent_at", dx_json_timestamp(message->sent_at), NULL));
+	if (all)
+	{
+		if (!collect(pass, run, branch, message, names))
+			return;
+		result = branch->items;
+	}
+	else if (list_length(names) > 1)
+		result = dx_payload("name", dx_json_string(message->name),
+							"payload", message->payload, NULL);
+	dx_branch_step_done(pass, run, branch, result);
+}
+
+static void
+event_wake(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	DxMessage  *message = dx_branch_answer(branch);
+	DxFault		fault;
+
+	if (message != NULL)
+	{
+		take_event(pass, run, branch, message);
+		return;
+	}
+	fault.error = pstrdup(DX_ERROR_TIMEOUT);
+	fault.cause = psprintf("No event \"%s\" came in time.", branch->wait_for);
+	dx_branch_step_failed(pass, run, branch, &fault);
+}
+
+const DxResource dx_event_resource = {
+	event_enter, event_wake, dx_timer_restart, NULL
+};
+
+/* Writes who waits now, and forgets who does no more. */
+void
+dx_event_write(DxPass *pass)
+{
+	DxColumns  *deleted = dx_given_up(pass, DX_PHASE_EVENT, &delete_statement);
+	DxColumns  *inserted = NULL;
+	ListCell   *lc;
+	ListCell   *ln;
+
+	if (deleted != NULL)
+		dx_columns_execute(&delete_statement, deleted);
+	foreach(lc, pass->handouts)
+	{
+		DxHandout  *handout = lfirst(lc);
+		bool		all;
+
+		if (handout->phase != DX_PHASE_EVENT || !dx_handout_valid(handout))
+			continue;
+		if (inserted == NULL)
+			inserted = dx_columns_make(&insert_statement, 64 * list_length(pass->handouts));
+		foreach(ln, dx_names_split(handout->branch->wait_for, &all))
+		{
+			dx_put_uuid(inserted, &handout->ticket);
+			dx_put_text(inserted, lfirst(ln));
+			dx_put_text(inserted, handout->what);
+			dx_put_uuid(inserted, &handout->run->id);
+			dx_put_int4(inserted, handout->branch->branch);
+			dx_put(inserted, ObjectIdGetDatum(handout->run->owner), false);
+		}
+	}
+	if (inserted != NULL)
+		dx_columns_execute(&insert_statement, inserted);
+}
+
+/*
+ * Publishes an event to all runs that wait for it and that the caller may
+ * signal.  correlation: "" for none.  Returns how many branches it reaches.
+ * Needs SPI_connect.  Errors: 54000 payload too large.
+ */
+int64
+dx_publish_event(const char *name, const char *correlation, Jsonb *payload)
+{
+	DxIdentity	saved;
+	Datum		values[5];
+	int64		reached;
+
+	dx_check_payload(payload, "the payload of the event");
+	values[0] = CStringGetTextDatum(name);
+	values[1] = CStringGetTextDatum(correlation);
+	values[2] = JsonbPGetDatum(payload);
+	values[3] = ObjectIdGetDatum(GetUserId());
+	values[4] = BoolGetDatum(dx_may_operate(InvalidOid));
+	dx_engine_enter(&saved);
+	(void) dx_execute(&publish_statement, values, NULL, false, 0);
+	reached = (int64) SPI_processed;
+	dx_wake_returned();
+	dx_engine_leave(&saved);
+	if (reached > 0)
+		dx_force_durable();
+	return reached;
+}

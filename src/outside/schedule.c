@@ -1,0 +1,404 @@
+/*-------------------------------------------------------------------------
+ *
+ * schedule.c
+ *	  Schedules: what happens when pg_cron says that it is time.
+ *
+ * The clock and the parser are pg_cron's; here is what a fire means: whether a
+ * run is started, skipped or kept for later.  The lock on the schedule's row
+ * puts fires in order.  A run's key is made of the schedule's name and the
+ * time, so that one time never starts two.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "outside/outside.h"
+#include "utils/builtins.h"
+
+static DxStatement put_statement = {
+	"INSERT INTO dealix.schedule (owner, name, cron, workflow, input, overlap, catch_up, jitter, created_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, pg_catalog.now())"
+	" ON CONFLICT (owner, name) DO UPDATE SET cron = excluded.cron,"
+	" workflow = excluded.workflow, input = excluded.input, overlap = excluded.overlap,"
+	" catch_up = excluded.catch_up, jitter = excluded.jitter",
+	8, {OIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, INTERVALOID, INTERVALOID}
+};
+
+static DxStatement drop_statement = {
+	"WITH d AS (DELETE FROM dealix.schedule WHERE owner = $1 AND name = $2 RETURNING schedule_id),"
+	" f AS (DELETE FROM dealix.schedule_fire USING d WHERE schedule_fire.schedule_id = d.schedule_id)"
+	" SELECT FROM d",
+	2, {OIDOID, TEXTOID}
+};
+
+static DxStatement pause_statement = {
+	"UPDATE dealix.schedule SET paused = $3 WHERE owner = $1 AND name = $2 AND paused <> $3",
+	3, {OIDOID, TEXTOID, BOOLOID}
+};
+
+#define SCHEDULE_COLUMNS \
+	"s.schedule_id, s.name, s.workflow, s.input, s.overlap, s.paused," \
+	" EXTRACT(epoch FROM s.jitter)::float8, s.buffered_for, s.owner::pg_catalog.oid"
+
+static DxStatement find_statement = {
+	"SELECT " SCHEDULE_COLUMNS " FROM dealix.schedule s"
+	" WHERE s.owner = $1 AND s.name = $2 FOR UPDATE",
+	2, {OIDOID, TEXTOID}
+};
+
+static DxStatement open_statement = {
+	"SELECT f.run_id FROM dealix.schedule_fire f JOIN dealix.run r ON r.run_id = f.run_id"
+	" WHERE f.schedule_id = $1 AND r.status < 10 ORDER BY f.fired_for",
+	1, {INT4OID}
+};
+
+static DxStatement fire_statement = {
+	"INSERT INTO dealix.schedule_fire (schedule_id, fired_for, fired_at, outcome, run_id)"
+	" VALUES ($1, $2, pg_catalog.clock_timestamp(), $3, $4)"
+	" ON CONFLICT (schedule_id, fired_for) DO UPDATE SET outcome = excluded.outcome,"
+	" run_id = excluded.run_id, fired_at = excluded.fired_at"
+	" WHERE schedule_fire.run_id IS NULL",
+	4, {INT4OID, TIMESTAMPTZOID, TEXTOID, UUIDOID}
+};
+
+static DxStatement buffer_statement = {
+	"UPDATE dealix.schedule SET buffered_for = $2 WHERE schedule_id = $1",
+	2, {INT4OID, TIMESTAMPTZOID}
+};
+
+static DxStatement missed_statement = {
+	"SELECT f.fired_for FROM dealix.schedule_fire f JOIN dealix.schedule s USING (schedule_id)"
+	" WHERE s.owner = $1 AND s.name = $2 AND f.outcome = 'paused'"
+	" AND f.fired_for >= pg_catalog.now() - s.catch_up ORDER BY f.fired_for",
+	2, {OIDOID, TEXTOID}
+};
+
+static DxStatement waiting_statement = {
+	"SELECT " SCHEDULE_COLUMNS " FROM dealix.schedule s WHERE s.buffered_for IS NOT NULL"
+	" AND s.schedule_id IN (SELECT f.schedule_id FROM dealix.schedule_fire f"
+	" WHERE f.run_id = ANY ($1)) ORDER BY s.schedule_id FOR UPDATE",
+	1, {UUIDARRAYOID}
+};
+
+static DxStatement forget_statement = {
+	"DELETE FROM dealix.schedule_fire f WHERE f.schedule_id = $1 AND f.fired_for <"
+	" (SELECT fired_for FROM dealix.schedule_fire WHERE schedule_id = $1"
+	" ORDER BY fired_for DESC OFFSET 1000 LIMIT 1)",
+	1, {INT4OID}
+};
+
+typedef struct Schedule
+{
+	int32		id;
+	char	   *name;
+	char	   *workflow;
+	Jsonb	   *input;
+	char	   *overlap;
+	bool		paused;
+	double		jitter;			/* seconds */
+	TimestampTz buffered_for;	/* 0: none */
+	Oid			owner;
+} Schedule;
+
+static void
+read_schedule(Schedule *schedule, uint64 i)
+{
+	DxRow		row = dx_row(i);
+
+	schedule->id = dx_get_int4(&row);
+	schedule->name = dx_get_text(&row);
+	schedule->workflow = dx_get_text(&row);
+	schedule->input = dx_get_jsonb(&row);
+	schedule->overlap = dx_get_text(&row);
+	schedule->paused = DatumGetBool(dx_get(&row));
+	schedule->jitter = DatumGetFloat8(dx_get(&row));
+	schedule->buffered_for = dx_get_time(&row, 0);
+	schedule->owner = DatumGetObjectId(dx_get(&row));
+}
+
+static void
+find_schedule(Oid owner, const char *name, Schedule *schedule)
+{
+	Datum		values[2];
+
+	values[0] = ObjectIdGetDatum(owner);
+	values[1] = CStringGetTextDatum(name);
+	(void) dx_execute(&find_statement, values, NULL, false, 1);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role \"%s\" has no schedule \"%s\"",
+						GetUserNameFromId(owner, false), name),
+				 errhint("See dealix.schedules.")));
+	read_schedule(schedule, 0);
+}
+
+/* Makes or changes a schedule of the current user; see dealix.schedule(). */
+void
+dx_schedule_put(Datum *values, const char *nulls)
+{
+	DxIdentity	saved;
+
+	values[0] = ObjectIdGetDatum(GetUserId());
+	dx_engine_enter(&saved);
+	(void) dx_execute(&put_statement, values, nulls, false, 0);
+	dx_engine_leave(&saved);
+}
+
+/* false: there is none. */
+bool
+dx_schedule_drop(const char *name)
+{
+	DxIdentity	saved;
+	Datum		values[2];
+	bool		dropped;
+
+	values[0] = ObjectIdGetDatum(GetUserId());
+	values[1] = CStringGetTextDatum(name);
+	dx_engine_enter(&saved);
+	(void) dx_execute(&drop_statement, values, NULL, false, 0);
+	dropped = SPI_processed > 0;
+	dx_engine_leave(&saved);
+	return dropped;
+}
+
+static void
+note_fire(const Schedule *schedule, TimestampTz at, const char *outcome,
+		  const pg_uuid_t *run_id)
+{
+	Datum		values[4];
+	char		nulls[] = "    ";
+
+	values[0] = Int32GetDatum(schedule->id);
+	values[1] = TimestampTzGetDatum(at);
+	values[2] = CStringGetTextDatum(outcome);
+	values[3] = UUIDPGetDatum(run_id);
+	nulls[3] = run_id ? ' ' : 'n';
+	(void) dx_execute(&fire_statement, values, nulls, false, 0);
+}
+
+static char *
+iso_time(TimestampTz at)
+{
+	Jsonb	   *json = dx_json_timestamp(at);
+	JsonbValue	value;
+
+	dx_json_to_value(json, &value);
+	return pnstrdup(value.val.string.val, value.val.string.len);
+}
+
+static void
+start_one(const Schedule *schedule, TimestampTz at, const char *outcome,
+		  pg_uuid_t *run_id)
+{
+	DxStart		start = {0};
+	char	   *key = psprintf("schedule:%s:%s", schedule->name, iso_time(at));
+	Jsonb	   *input = schedule->input;
+
+	start.workflow = schedule->workflow;
+	start.owner = schedule->owner;
+	start.any_input = true;
+	if (schedule->jitter > 0)
+		start.due_at = dx_after_seconds(dx_now(), schedule->jitter *
+										pg_prng_double(&pg_global_prng_state));
+	dx_start(&start, 1, &input, &key, run_id);
+	note_fire(schedule, at, outcome, run_id);
+}
+
+/* Runs of the schedule that go on. */
+static int
+open_runs(const Schedule *schedule, pg_uuid_t **run_ids)
+{
+	Datum		values[1];
+	int			n;
+
+	values[0] = Int32GetDatum(schedule->id);
+	(void) dx_execute(&open_statement, values, NULL, false, 0);
+	n = (int) SPI_processed;
+	*run_ids = palloc(sizeof(pg_uuid_t) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		DxRow		row = dx_row(i);
+
+		(void) dx_get_uuid(&row, &(*run_ids)[i]);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return n;
+}
+
+static void
+set_buffer(const Schedule *schedule, TimestampTz at)
+{
+	Datum		values[2];
+
+	values[0] = Int32GetDatum(schedule->id);
+	values[1] = TimestampTzGetDatum(at);
+	(void) dx_execute(&buffer_statement, values, at ? NULL : " n", false, 0);
+}
+
+/* What a fire comes to. */
+static const char *
+fire(const Schedule *schedule, TimestampTz at)
+{
+	pg_uuid_t  *open;
+	pg_uuid_t	run_id;
+	int			nopen = open_runs(schedule, &open);
+
+	if (schedule->paused)
+	{
+		note_fire(schedule, at, "paused", NULL);
+		return "paused";
+	}
+	if (nopen > 0 && strcmp(schedule->overlap, "skip") == 0)
+	{
+		note_fire(schedule, at, "skipped", NULL);
+		return "skipped";
+	}
+	if (nopen > 0 && strcmp(schedule->overlap, "buffer_one") == 0)
+	{
+		bool		full = schedule->buffered_for != 0;
+
+		note_fire(schedule, at, full ? "skipped" : "buffered", NULL);
+		if (!full)
+			set_buffer(schedule, at);
+		return full ? "skipped" : "buffered";
+	}
+	if (strcmp(schedule->overlap, "cancel_other") == 0)
+	{
+		for (int i = 0; i < nopen; i++)
+			(void) dx_send_cancel(&open[i], "The next run of its schedule is due.");
+	}
+	start_one(schedule, at, "started", &run_id);
+	return "started";
+}
+
+/*
+ * It is time: what pg_cron's job of the schedule calls.  Returns the outcome.
+ * Needs SPI_connect.  Errors: 42704 no such schedule of the current user.
+ */
+const char *
+dx_schedule_fire(const char *name, TimestampTz at)
+{
+	DxIdentity	saved;
+	Schedule	schedule;
+	Datum		values[1];
+	Oid			owner = GetUserId();
+	const char *outcome;
+
+	if (dx_database_held())
+		return "held";
+	dx_engine_enter(&saved);
+	find_schedule(owner, name, &schedule);
+	outcome = fire(&schedule, at);
+	values[0] = Int32GetDatum(schedule.id);
+	(void) dx_execute(&forget_statement, values, NULL, false, 0);
+	dx_engine_leave(&saved);
+	return outcome;
+}
+
+/* A run for a time of the caller's choice; the same time gives the same run. */
+void
+dx_schedule_backfill(const char *name, TimestampTz at, pg_uuid_t *run_id)
+{
+	DxIdentity	saved;
+	Schedule	schedule;
+	Oid			owner = GetUserId();
+
+	dx_engine_enter(&saved);
+	find_schedule(owner, name, &schedule);
+	schedule.jitter = 0;
+	start_one(&schedule, at, "backfilled", run_id);
+	dx_engine_leave(&saved);
+}
+
+/* Fires that were missed while it was paused, as far back as catch_up says. */
+static void
+catch_up(Oid owner, const char *name)
+{
+	Schedule	schedule;
+	Datum		values[2];
+	TimestampTz *missed;
+	pg_uuid_t	run_id;
+	int			n;
+
+	values[0] = ObjectIdGetDatum(owner);
+	values[1] = CStringGetTextDatum(name);
+	(void) dx_execute(&missed_statement, values, NULL, false, 0);
+	n = (int) SPI_processed;
+	missed = palloc(sizeof(TimestampTz) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		DxRow		row = dx_row(i);
+
+		missed[i] = dx_get_time(&row, 0);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	find_schedule(owner, name, &schedule);
+	for (int i = 0; i < n; i++)
+		start_one(&schedule, missed[i], "caught_up", &run_id);
+}
+
+/* Returns false when it was so before.  Errors: 42704 no such schedule. */
+bool
+dx_schedule_pause(const char *name, bool paused)
+{
+	DxIdentity	saved;
+	Schedule	schedule;
+	Datum		values[3];
+	Oid			owner = GetUserId();
+	bool		changed;
+
+	dx_engine_enter(&saved);
+	find_schedule(owner, name, &schedule);
+	values[0] = ObjectIdGetDatum(owner);
+	values[1] = CStringGetTextDatum(name);
+	values[2] = BoolGetDatum(paused);
+	(void) dx_execute(&pause_statement, values, NULL, false, 0);
+	changed = SPI_processed > 0;
+	if (changed && !paused)
+		catch_up(owner, name);
+	dx_engine_leave(&saved);
+	return changed;
+}
+
+/* Runs of schedules have ended: what was kept for later begins. */
+void
+dx_schedule_write(DxPass *pass)
+{
+	pg_uuid_t  *ids = NULL;
+	ListCell   *lc;
+	int			n = 0;
+	Datum		values[1];
+	Schedule   *schedules;
+	int			nschedules;
+
+	foreach(lc, pass->runs)
+	{
+		DxRun	   *run = lfirst(lc);
+
+		if (!run->ended_now || run->key == NULL || strncmp(run->key, "schedule:", 9) != 0)
+			continue;
+		if (ids == NULL)
+			ids = palloc(sizeof(pg_uuid_t) * list_length(pass->runs));
+		ids[n++] = run->id;
+	}
+	if (n == 0)
+		return;
+	values[0] = dx_uuid_array(ids, n);
+	(void) dx_execute(&waiting_statement, values, NULL, false, 0);
+	nschedules = (int) SPI_processed;
+	schedules = palloc(sizeof(Schedule) * Max(nschedules, 1));
+	for (int i = 0; i < nschedules; i++)
+		read_schedule(&schedules[i], i);
+	SPI_freetuptable(SPI_tuptable);
+	for (int i = 0; i < nschedules; i++)
+	{
+		pg_uuid_t	run_id;
+
+		start_one(&schedules[i], schedules[i].buffered_for, "started", &run_id);
+		set_buffer(&schedules[i], 0);
+	}
+}

@@ -1,0 +1,106 @@
+/*-------------------------------------------------------------------------
+ *
+ * timer.c
+ *	  What the kinds of waiting have in common: the timer of a branch, what the
+ *	  pass has given up, and waking runs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "outside/outside.h"
+
+/*
+ * Until when the branch waits at most, by TimeoutSeconds; DT_NOEND: for ever.
+ * false: the state has failed instead.
+ */
+bool
+dx_timer_start(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env,
+			   TimestampTz *until)
+{
+	DxFault		fault;
+	bool		limited;
+	double		timeout;
+
+	if (!dx_amount_eval(&branch->state->u.task.timeout, env, &limited, &timeout, &fault))
+	{
+		dx_branch_step_failed(pass, run, branch, &fault);
+		return false;
+	}
+	*until = limited ? dx_after_seconds(dx_now(), timeout) : DT_NOEND;
+	return true;
+}
+
+/* After an incident: the same wait, with its time anew. */
+void
+dx_timer_restart(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	TimestampTz until;
+	DxEnv		env;
+
+	dx_env_init(&env, pass, run, branch);
+	if (dx_timer_start(pass, run, branch, &env, &until))
+		dx_branch_park(run, branch, branch->phase, until);
+}
+
+/*
+ * The tickets that branches in this phase have given up, as the first
+ * parameter of a statement; NULL: none.
+ */
+DxColumns *
+dx_given_up(DxPass *pass, DxPhase phase, const DxStatement *statement)
+{
+	DxColumns  *columns = NULL;
+	ListCell   *lc;
+	ListCell   *lb;
+
+	foreach(lc, pass->runs)
+	{
+		DxRun	   *run = lfirst(lc);
+
+		/* An ended run's children are closed together. */
+		if (phase == DX_PHASE_CHILD && run->ended_now)
+			continue;
+		foreach(lb, run->branches)
+		{
+			DxBranch   *branch = lfirst(lb);
+
+			if (branch->stored_phase != phase || !dx_branch_gives_up(branch))
+				continue;
+			if (columns == NULL)
+			{
+				columns = dx_columns_make(statement, dx_count_branches(pass));
+				columns->ncolumns = 1;
+			}
+			dx_put_uuid(columns, &branch->stored_ticket);
+		}
+	}
+	return columns;
+}
+
+/* All branches of the pass. */
+int
+dx_count_branches(DxPass *pass)
+{
+	ListCell   *lc;
+	int			n = 0;
+
+	foreach(lc, pass->runs)
+		n += list_length(((DxRun *) lfirst(lc))->branches);
+	return n;
+}
+
+/* Wakes the runs in SPI_tuptable (run_id, owner), and frees it. */
+void
+dx_wake_returned(void)
+{
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		DxRow		row = dx_row(i);
+		pg_uuid_t	run_id;
+
+		(void) dx_get_uuid(&row, &run_id);
+		dx_wake_run(DatumGetObjectId(dx_get(&row)), &run_id);
+	}
+	SPI_freetuptable(SPI_tuptable);
+}

@@ -1,0 +1,103 @@
+-- Runs that the data and the clock start: triggers, compensate, schedules.
+-- pg_cron itself is for test/t: here its part is played by fire_schedule.
+\ir setup.psql
+SELECT no_plan();
+
+CREATE TEMP TABLE r (run uuid);
+INSERT INTO r VALUES (NULL);
+
+-- ---------- triggers ----------
+
+CREATE TABLE t.orders (id int, ref text, state text);
+SELECT dealix.publish('order', '{"StartAt": "A", "States": {
+	"A": {"Type": "Task", "Resource": "sql:t.do", "Parameters": {"what.$": "$.ref"}, "Compensate": {"Resource": "sql:t.do", "Parameters": {"what": "undo"}}, "ResultPath": null, "Next": "B"},
+	"B": {"Type": "Task", "Resource": "signal:go", "End": true}}}') \g /dev/null
+CREATE TRIGGER start AFTER INSERT ON t.orders FOR EACH ROW EXECUTE FUNCTION dealix.start_run('order', 'id', 'ref');
+CREATE TRIGGER undo AFTER DELETE ON t.orders FOR EACH ROW EXECUTE FUNCTION dealix.compensate_run('order', 'id');
+CREATE TRIGGER undo_too AFTER UPDATE ON t.orders FOR EACH ROW WHEN (NEW.state = 'void') EXECUTE FUNCTION dealix.compensate_run('order', 'id', 'voided');
+INSERT INTO t.orders VALUES (1, 'o1', 'new'), (2, 'o2', 'new'), (NULL, NULL, NULL);
+SELECT is((SELECT count(*)::int FROM dealix.runs WHERE workflow = 'order'), 3, 'a row, a run');
+SELECT is((SELECT input::text || correlation_id FROM dealix.runs WHERE key = '1'), '{"id": 1, "ref": "o1", "state": "new"}o1', 'with the row as input, and columns for key and correlation');
+INSERT INTO t.orders VALUES (1, 'o1', 'again');
+SELECT is((SELECT count(*)::int FROM dealix.runs WHERE workflow = 'order'), 3, 'one run for one key');
+SAVEPOINT s;
+INSERT INTO t.orders VALUES (7, 'o7', 'new');
+ROLLBACK TO s;
+SELECT is((SELECT count(*)::int FROM dealix.runs WHERE key = '7'), 0, 'a row that is rolled back starts none');
+SELECT t.pump() \g /dev/null
+DELETE FROM t.orders WHERE id = 2;
+SELECT t.pump() \g /dev/null
+SELECT is((SELECT status FROM dealix.runs WHERE key = '2'), 'CANCELLED', 'a row that goes cancels its run');
+SELECT is((SELECT count(*)::int FROM t.effect WHERE what = 'undo'), 1, 'and undoes it');
+SELECT dealix.signal(run_id, 'go') FROM dealix.runs WHERE key = '1' \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is((SELECT status FROM dealix.runs WHERE key = '1'), 'SUCCEEDED', 'a run that has succeeded');
+UPDATE t.orders SET state = 'void' WHERE id = 1;
+SELECT t.pump() \g /dev/null
+SELECT is((SELECT status || error || cause FROM dealix.runs WHERE key = '1'), 'CANCELLEDCompensatedvoided', 'is undone too');
+SELECT is((SELECT count(*)::int FROM t.effect WHERE what = 'undo'), 2, 'once');
+SELECT is(dealix.compensate(run_id), false, 'and not again') FROM dealix.runs WHERE key = '1';
+CREATE TRIGGER wrong BEFORE INSERT ON t.orders FOR EACH ROW EXECUTE FUNCTION dealix.start_run('order');
+SELECT throws_ok('INSERT INTO t.orders VALUES (3)', '0A000', NULL, 'a trigger of another kind is refused');
+DROP TRIGGER wrong ON t.orders;
+CREATE TRIGGER wrong AFTER INSERT ON t.orders FOR EACH ROW EXECUTE FUNCTION dealix.start_run('order', 'nothing');
+SELECT throws_ok('INSERT INTO t.orders VALUES (3)', '42703', NULL, 'a column that does not exist');
+
+-- ---------- schedules ----------
+
+SELECT throws_ok($$SELECT dealix.schedule('s', '* * * * *', 'order')$$, '0A000', 'schedules need the extension pg_cron in this database', 'without pg_cron it says what is missing');
+SELECT dealix.publish('job', t.task('signal:go')) \g /dev/null
+CREATE FUNCTION t.put(overlap text, catch_up interval DEFAULT '0') RETURNS void LANGUAGE sql AS
+$$ SELECT dealix.schedule_put('s', '* * * * *', 'job', '{"a": 1}', overlap, catch_up, '0') $$;
+CREATE FUNCTION t.fire(at text) RETURNS text LANGUAGE sql AS $$ SELECT dealix.fire_schedule('s', at::timestamptz) $$;
+CREATE FUNCTION t.jobs() RETURNS text LANGUAGE sql AS $$ SELECT string_agg(status, ',' ORDER BY run_id) FROM dealix.runs WHERE workflow = 'job' $$;
+CREATE FUNCTION t.end_jobs() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM t.pump();
+	PERFORM dealix.signal(run_id, 'go') FROM dealix.runs WHERE workflow = 'job' AND status = 'RUNNING';
+	PERFORM t.pump();
+END $$;
+SELECT throws_ok($$SELECT dealix.fire_schedule('s')$$, '42704', NULL, 'no such schedule');
+SELECT t.put('skip') \g /dev/null
+SELECT is(t.fire('2026-01-01 00:00Z'), 'started', 'it is time');
+SELECT is((SELECT key || input::text FROM dealix.runs WHERE workflow = 'job'), 'schedule:s:2026-01-01T00:00:00.000Z{"a": 1}', 'a run with its input');
+SELECT is(t.fire('2026-01-01 00:01Z'), 'skipped', 'skip: not while one goes on');
+SELECT t.end_jobs() \g /dev/null
+SELECT is(t.fire('2026-01-01 00:02Z'), 'started', 'but then');
+SELECT is(t.jobs(), 'SUCCEEDED,RUNNING', 'two runs');
+SELECT t.put('buffer_one') \g /dev/null
+SELECT is(t.fire('2026-01-01 00:03Z') || t.fire('2026-01-01 00:04Z'), 'bufferedskipped', 'buffer_one: one is kept for later');
+SELECT t.end_jobs() \g /dev/null
+SELECT is(t.jobs(), 'SUCCEEDED,SUCCEEDED,RUNNING', 'and started when the one before has ended');
+SELECT is((SELECT max(key) FROM dealix.runs WHERE workflow = 'job'), 'schedule:s:2026-01-01T00:03:00.000Z', 'for its time');
+SELECT t.put('allow') \g /dev/null
+SELECT is(t.fire('2026-01-01 00:05Z'), 'started', 'allow: several at a time');
+SELECT t.put('cancel_other') \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is(t.fire('2026-01-01 00:06Z'), 'started', 'cancel_other');
+SELECT t.pump() \g /dev/null
+SELECT is(t.jobs(), 'SUCCEEDED,SUCCEEDED,CANCELLED,CANCELLED,RUNNING', 'cancels them');
+SELECT t.end_jobs() \g /dev/null
+SELECT is((SELECT count(*)::int FROM dealix.backfill('s', ARRAY['2025-01-01 00:00Z', '2025-01-02 00:00Z', '2026-01-01 00:00Z']::timestamptz[])), 3, 'backfill');
+SELECT is((SELECT count(*)::int FROM dealix.runs WHERE workflow = 'job'), 7, 'starts what was not started for its time');
+SELECT t.end_jobs() \g /dev/null
+SELECT t.put('skip', '1 hour') \g /dev/null
+SELECT is(dealix.pause_schedule('s'), true, 'pause');
+SELECT is(dealix.pause_schedule('s'), false, 'once');
+SELECT is(dealix.fire_schedule('s', now() - interval '2 hours') || dealix.fire_schedule('s', now() - interval '1 minute'), 'pausedpaused', 'nothing starts');
+SELECT is(dealix.resume_schedule('s'), true, 'resume');
+SELECT is((SELECT count(*)::int FROM dealix.runs WHERE workflow = 'job'), 8, 'makes up for what was missed, as far back as catch_up');
+SELECT is((SELECT last_outcome || (last_runs -> 0 ->> 'status') || jsonb_array_length(last_runs) FROM dealix.schedules), 'caught_upRUNNING10', 'dealix.schedules shows it');
+RESET SESSION AUTHORIZATION;
+SET SESSION AUTHORIZATION tap_other;
+SELECT is((SELECT count(*)::int FROM dealix.schedules), 0, 'not to others');
+SELECT throws_ok($$SELECT dealix.fire_schedule('s')$$, '42704', NULL, 'whom it does not obey');
+RESET SESSION AUTHORIZATION;
+SET SESSION AUTHORIZATION tap_app;
+SELECT is(dealix.unschedule('s'), true, 'unschedule');
+SELECT is(dealix.unschedule('s'), false, 'once');
+SELECT t.end_jobs() \g /dev/null
+
+SELECT is_empty('SELECT * FROM dealix.stuck()', 'nothing is stuck');
+SELECT * FROM finish();
+ROLLBACK;
