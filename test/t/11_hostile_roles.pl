@@ -139,6 +139,16 @@ like(dx_sql($node, 'app', q{SELECT run_id AS r FROM dealix.runs WHERE key = 'tol
 my $when = $node->safe_psql('postgres', q{SELECT at FROM shop.ledger WHERE key = 'told'});
 dx_crash($node);
 is($node->safe_psql('postgres', q{SELECT at FROM shop.ledger WHERE key = 'told'}), $when, 'and what it was told is not done again after a crash');
+
+# and for a tick in such a session
+set_workers(0);
+dx_sql($node, 'app', q{SELECT dealix.start('slow', '{"key": "ticked", "seconds": 0}', 'ticked')});
+dx_sql($node, 'app', q{SELECT dealix.tick()});
+$when = $node->safe_psql('postgres', q{SELECT at FROM shop.ledger WHERE key = 'ticked'});
+like($when, qr/^20/, 'a tick does the work');
+dx_crash($node);
+is($node->safe_psql('postgres', q{SELECT at FROM shop.ledger WHERE key = 'ticked'}), $when, 'and a crash does not undo it');
+set_workers(2);
 $node->safe_psql('postgres', 'ALTER ROLE app RESET synchronous_commit');
 
 # ---------- what a step may not do in a worker ----------
