@@ -175,6 +175,7 @@ typedef struct DxBranch
 typedef struct DxRun
 {
 	pg_uuid_t	id;
+	ItemPointerData tid;		/* where its locked row is */
 	int32		workflow_id;
 	int32		version_id;
 	const char *workflow;		/* name, from the program cache */
@@ -329,6 +330,9 @@ extern void dx_identity_record(void);
 extern bool dx_identity_adopt(void);
 
 /* ---------- store.c: every statement over the engine's tables ---------- */
+
+/* Columns of dealix.run, as bulk.c counts them. */
+#define DX_RUN_COLUMNS	29
 
 extern List *dx_store_claim(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait);
 extern void dx_store_load(DxPass *pass, List *runs);
