@@ -18,7 +18,6 @@
 #include "utils/syscache.h"
 
 /* Columns of the tables, as bulk inserts count them. */
-#define RUN_COLUMNS		30
 #define BRANCH_COLUMNS	19
 
 static DxStatement run_statement = {
@@ -228,8 +227,8 @@ static void
 add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 		Jsonb *input, const pg_uuid_t *run_id, TimestampTz now)
 {
-	Datum		values[RUN_COLUMNS] = {0};
-	bool		nulls[RUN_COLUMNS] = {false};
+	Datum		values[DX_RUN_COLUMNS] = {0};
+	bool		nulls[DX_RUN_COLUMNS] = {false};
 
 	values[0] = UUIDPGetDatum(run_id);
 	values[1] = TimestampTzGetDatum(now);
@@ -284,7 +283,7 @@ static void
 start_bulk(const DxStart *start, const DxVersion *version, Oid owner, int n,
 		   Jsonb **inputs, pg_uuid_t *run_ids, TimestampTz now)
 {
-	DxBulk	   *runs = dx_bulk_open("run", RUN_COLUMNS);
+	DxBulk	   *runs = dx_bulk_open("run", DX_RUN_COLUMNS);
 	DxBulk	   *branches = dx_bulk_open("branch", BRANCH_COLUMNS);
 	int			i;
 
