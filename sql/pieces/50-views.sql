@@ -51,12 +51,23 @@ SELECT b.run_id, w.name AS workflow, r.owner, b.branch, b.state, b.attempt,
 	CASE b.phase WHEN 1 THEN 'turn' WHEN 2 THEN 'retry' WHEN 3 THEN 'timer'
 		WHEN 4 THEN 'signal' WHEN 5 THEN 'branches' WHEN 7 THEN 'activity' WHEN 8 THEN 'event'
 		WHEN 9 THEN 'child' WHEN 10 THEN 'approval' WHEN 11 THEN 'token' WHEN 12 THEN 'concurrency' ELSE 'compensation' END AS waits_for,
-	CASE b.phase WHEN 12 THEN w.name ELSE b.wait_for END AS name, b.due_at AS until, b.entered_at AS since
+	CASE b.phase WHEN 12 THEN w.name ELSE b.wait_for END AS name, b.due_at AS until, b.entered_at AS since,
+	CASE WHEN b.phase NOT IN (6, 7, 8, 9, 10, 11) THEN true
+		WHEN EXISTS (SELECT FROM dealix.inbox i WHERE i.run_id OPERATOR(pg_catalog.=) b.run_id
+			AND i.ticket OPERATOR(pg_catalog.=) b.ticket) THEN true
+		WHEN b.phase OPERATOR(pg_catalog.=) 8 THEN EXISTS (SELECT FROM dealix.event_wait e
+			WHERE e.ticket OPERATOR(pg_catalog.=) b.ticket)
+		WHEN b.phase OPERATOR(pg_catalog.=) 10 THEN EXISTS (SELECT FROM dealix.intent n
+			WHERE n.intent_id OPERATOR(pg_catalog.=) b.ticket AND n.status OPERATOR(pg_catalog.=) 1)
+		ELSE EXISTS (SELECT FROM dealix.activity_task t WHERE t.task_id OPERATOR(pg_catalog.=) b.ticket)
+			OR EXISTS (SELECT FROM dealix.run c WHERE c.parent_ticket OPERATOR(pg_catalog.=) b.ticket
+				AND c.parent_run OPERATOR(pg_catalog.=) b.run_id AND c.status OPERATOR(pg_catalog.<) 10)
+	END AS awaited
 FROM dealix.branch b
 JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) b.run_id
 JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id
 WHERE dealix.run_visible(r.owner);
-COMMENT ON VIEW dealix.waiting IS 'What each live branch of a run waits for, and until when at most.';
+COMMENT ON VIEW dealix.waiting IS 'What each live branch of a run waits for, and until when at most; awaited: whether what can answer is there.';
 
 CREATE VIEW dealix.incidents WITH (security_barrier) AS
 SELECT r.run_id, w.name AS workflow, v.version, r.owner, i.at AS opened_at,
@@ -129,10 +140,11 @@ CREATE FUNCTION dealix.stuck() RETURNS TABLE (run_id uuid, workflow text, status
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT r.run_id, r.workflow, r.status,
 		CASE WHEN w.run_id IS NULL THEN 'it has no branch'
-			ELSE format('branch %s waits for its %s without a timer', w.branch, w.waits_for) END
+			WHEN w.awaited THEN format('branch %s waits for its %s without a timer', w.branch, w.waits_for)
+			ELSE format('branch %s waits for its %s, which nobody answers', w.branch, w.waits_for) END
 	FROM dealix.runs r LEFT JOIN dealix.waiting w ON w.run_id = r.run_id
 	WHERE r.status IN ('RUNNING', 'COMPENSATING')
-		AND (w.run_id IS NULL OR (w.until IS NULL AND w.waits_for IN ('turn', 'retry', 'timer', 'compensation')))
+		AND (w.run_id IS NULL OR (w.until IS NULL AND (w.waits_for IN ('turn', 'retry', 'timer') OR NOT w.awaited)))
 $$;
 COMMENT ON FUNCTION dealix.stuck() IS
 'Runs that go on but wait for nothing that could wake them. It is always empty; a row is an error of the engine.';

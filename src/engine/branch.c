@@ -489,8 +489,9 @@ dx_branch_due(const DxPass *pass, const DxRun *run, const DxBranch *branch)
 			return true;
 		case DX_PHASE_RETRY:
 		case DX_PHASE_TIMER:
-		case DX_PHASE_UNDO:
 			return branch->due_at <= pass->now;
+		case DX_PHASE_UNDO:
+			return branch->answers != NIL || branch->due_at <= pass->now;
 		case DX_PHASE_SIGNAL:
 			return branch->due_at <= pass->now ||
 				dx_signal_here(run, branch);

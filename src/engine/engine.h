@@ -471,6 +471,13 @@ typedef struct DxResource
 	/* After an incident: waits on, or begins anew by phase READY. */
 	void		(*resume) (DxPass *pass, DxRun *run, DxBranch *branch);
 
+	/* Hands out a compensation.  false: that is all, nobody answers. */
+	bool		(*undo) (DxPass *pass, DxRun *run, DxBranch *branch,
+						 const char *target, Jsonb *input, double timeout);
+
+	/* Does somebody still have to answer? */
+	bool		(*awaited) (const pg_uuid_t *ticket, int32 epoch);
+
 	/* Waits for the task token, after the pass has done the Task itself. */
 	void		(*await) (DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
 } DxResource;
@@ -544,6 +551,7 @@ typedef enum DxCallOutcome
 	DX_CALL_DONE,
 	DX_CALL_FAULT,
 	DX_CALL_TIMEOUT,
+	DX_CALL_WAITS,				/* somebody outside has it */
 	DX_CALL_CONFLICT			/* deadlock or serialization failure: again */
 } DxCallOutcome;
 

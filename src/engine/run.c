@@ -242,7 +242,7 @@ resume_incident(DxPass *pass, DxRun *run)
 		branch->retries = NULL;
 		branch->nretries = 0;
 		branch->conflicts = 0;
-		if (branch->phase == DX_PHASE_UNDO)
+		if (branch->phase == DX_PHASE_UNDO && !branch->ticketed)
 			branch->attempt = 0;
 		branch->changed = true;
 	}

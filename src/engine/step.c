@@ -114,6 +114,8 @@ dx_step_run(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 		case DX_CALL_TIMEOUT:
 			step_timed_out(pass, run, branch, &time, &fault);
 			break;
+		case DX_CALL_WAITS:
+			break;
 		case DX_CALL_CONFLICT:
 			conflicted(pass, run, branch, &fault);
 			break;

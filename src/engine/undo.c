@@ -120,6 +120,63 @@ try_retry(DxPass *pass, DxRun *run, DxBranch *branch, DxBranch *shown,
 	return true;
 }
 
+/* What an answer from outside says. */
+static DxCallOutcome
+read_answer(DxBranch *branch, const DxMessage *message, Jsonb **result, DxFault *fault)
+{
+	branch->answered = true;
+	branch->wait_for = NULL;
+	if (message->kind == DX_MESSAGE_CHILD)
+	{
+		char	   *status = dx_json_get_text(message->payload, "status");
+
+		*result = dx_json_get_json(message->payload, "output");
+		if (status != NULL && strcmp(status, "SUCCEEDED") == 0)
+			return DX_CALL_DONE;
+	}
+	else if (message->kind == DX_MESSAGE_COMPLETED)
+	{
+		*result = message->payload ? message->payload : dx_json_null();
+		return DX_CALL_DONE;
+	}
+	if (message->kind == DX_MESSAGE_EXPIRED)
+	{
+		fault->error = pstrdup(DX_ERROR_TIMEOUT);
+		fault->cause = pstrdup("The compensation was not done in time.");
+		return DX_CALL_FAULT;
+	}
+	fault->error = dx_json_get_text(message->payload, "error");
+	fault->cause = dx_json_get_text(message->payload, "cause");
+	if (fault->error == NULL)
+		fault->error = pstrdup(DX_ERROR_TASK_FAILED);
+	return DX_CALL_FAULT;
+}
+
+/*
+ * Does an outside resource have the compensation, or has it answered?
+ * *outcome is set when it has.
+ */
+static bool
+outside_has_it(DxRun *run, DxBranch *branch, const Completed *completed,
+			   DxCallOutcome *outcome, Jsonb **result, DxFault *fault)
+{
+	const DxResource *resource = dx_resource_of(completed->state->u.task.undo_kind);
+	DxMessage  *message = dx_branch_answer(branch);
+
+	if (message != NULL)
+	{
+		*outcome = read_answer(branch, message, result, fault);
+		return true;
+	}
+	if (resource == NULL || branch->wait_for == NULL ||
+		!resource->awaited(&branch->ticket, branch->attempt))
+		return false;
+	dx_branch_park(run, branch, DX_PHASE_UNDO, DT_NOEND);
+	*outcome = DX_CALL_WAITS;
+	return true;
+}
+
+/* Begins an attempt at the compensation. */
 static DxCallOutcome
 call_undo(DxPass *pass, DxRun *run, DxBranch *branch,
 		  const Completed *completed, Jsonb **result, DxFault *fault)
@@ -137,9 +194,18 @@ call_undo(DxPass *pass, DxRun *run, DxBranch *branch,
 	pass->result->steps++;
 
 	/* An index of its own: the undo is another function than the step. */
-	return dx_call_sql(pass, run, -1 - completed->state->index,
-					   task->undo_target, input, limited ? timeout : 0,
-					   result, fault);
+	if (task->undo_kind == DX_RESOURCE_SQL)
+		return dx_call_sql(pass, run, -1 - completed->state->index,
+						   task->undo_target, input, limited ? timeout : 0,
+						   result, fault);
+	dx_branch_ticket(branch);
+	*result = dx_json_null();
+	if (!dx_resource_of(task->undo_kind)->undo(pass, run, branch, task->undo_target,
+											   input, limited ? timeout : 0))
+		return DX_CALL_DONE;
+	branch->wait_for = pstrdup(task->undo_target);
+	dx_branch_park(run, branch, DX_PHASE_UNDO, DT_NOEND);
+	return DX_CALL_WAITS;
 }
 
 static void
@@ -149,10 +215,19 @@ undo_one(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *completed)
 	DxFault		fault = {NULL, NULL};
 	Jsonb	   *result = NULL;
 
+	DxCallOutcome outcome;
+
 	shown.state = completed->state;
-	shown.attempt = ++branch->attempt;
-	switch (call_undo(pass, run, branch, completed, &result, &fault))
+	if (!outside_has_it(run, branch, completed, &outcome, &result, &fault))
 	{
+		branch->attempt++;
+		outcome = call_undo(pass, run, branch, completed, &result, &fault);
+	}
+	shown.attempt = branch->attempt;
+	switch (outcome)
+	{
+		case DX_CALL_WAITS:
+			break;
 		case DX_CALL_DONE:
 			dx_event(pass, run, DX_EVENT_STEP_COMPENSATED, &shown,
 					 dx_payload("output", result, NULL));
@@ -161,6 +236,9 @@ undo_one(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *completed)
 			branch->conflicts = 0;
 			branch->retries = NULL;
 			branch->nretries = 0;
+			branch->ticketed = false;
+			branch->wait_for = NULL;
+			branch->due_at = pass->now;
 			break;
 		case DX_CALL_CONFLICT:
 			pass->over = true;

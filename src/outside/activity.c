@@ -193,6 +193,23 @@ activity_resume(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 }
 
+/* A compensation; timeout in seconds, 0 = none. */
+static bool
+activity_undo(DxPass *pass, DxRun *run, DxBranch *branch, const char *target,
+			  Jsonb *input, double timeout)
+{
+	DxActivity *what = palloc0(sizeof(DxActivity));
+
+	what->activity = pstrdup(target);
+	what->input = input;
+	what->start_to_close = timeout > 0 ? timeout : -1;
+	what->heartbeat = -1;
+	what->start_by = DT_NOEND;
+	what->close_at = DT_NOEND;
+	(void) dx_handout(pass, run, branch, DX_RESOURCE_ACTIVITY, DX_PHASE_UNDO, what);
+	return true;
+}
+
 static void
 await_token(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
@@ -201,5 +218,6 @@ await_token(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 }
 
 const DxResource dx_activity_resource = {
-	activity_enter, activity_wake, activity_resume, await_token
+	activity_enter, activity_wake, activity_resume, activity_undo,
+	dx_activity_exists, await_token
 };

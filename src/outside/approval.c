@@ -233,7 +233,7 @@ approval_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 }
 
 const DxResource dx_approval_resource = {
-	approval_enter, approval_wake, dx_timer_restart, NULL
+	approval_enter, approval_wake, dx_timer_restart, NULL, NULL, NULL
 };
 
 static void

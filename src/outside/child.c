@@ -37,6 +37,11 @@ static DxStatement ended_statement = {
 	5, {UUIDARRAYOID, INT4ARRAYOID, UUIDARRAYOID, TEXTARRAYOID, JSONBARRAYOID}
 };
 
+static DxStatement alive_statement = {
+	"SELECT FROM dealix.run WHERE run_id = $1 AND status < 10",
+	1, {UUIDOID}
+};
+
 /* Default: as the parent was stopped; 1 terminate, 2 cancel, 3 abandon. */
 #define CLOSE_ONES(which) \
 	MESSAGE_COLUMNS \
@@ -200,8 +205,37 @@ child_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 	dx_branch_step_failed(pass, run, branch, &fault);
 }
 
+/* A compensation; it takes what time it takes. */
+static bool
+child_undo(DxPass *pass, DxRun *run, DxBranch *branch, const char *target,
+		   Jsonb *input, double timeout)
+{
+	Child	   *child = palloc0(sizeof(Child));
+
+	dx_branch_new_ticket(branch);
+	child->workflow = pstrdup(target);
+	child->input = input;
+	run->children++;
+	run->changed = true;
+	(void) dx_handout(pass, run, branch, DX_RESOURCE_WORKFLOW, DX_PHASE_UNDO, child);
+	return true;
+}
+
+static bool
+child_awaited(const pg_uuid_t *ticket, int32 epoch)
+{
+	DxIdentity	saved;
+	Datum		values[1];
+
+	dx_engine_enter(&saved);
+	values[0] = UUIDPGetDatum(ticket);
+	(void) dx_execute(&alive_statement, values, NULL, false, 1);
+	dx_engine_leave(&saved);
+	return SPI_processed > 0;
+}
+
 const DxResource dx_child_resource = {
-	child_enter, child_wake, dx_timer_restart, NULL
+	child_enter, child_wake, dx_timer_restart, child_undo, child_awaited, NULL
 };
 
 /* ---------- with the pass ---------- */
@@ -247,7 +281,7 @@ start_child(const DxHandout *handout)
 	start.run_id = &handout->ticket;
 	start.is_child = true;
 	start.parent = &run->id;
-	start.parent_branch = handout->phase == DX_PHASE_CHILD ? handout->branch->branch : -1;
+	start.parent_branch = handout->phase != 0 ? handout->branch->branch : -1;
 	start.close_policy = child->policy;
 	start.depth = run->depth + 1;
 	if (child->continued)

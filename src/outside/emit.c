@@ -79,9 +79,17 @@ emit_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 							dx_payload("id", dx_json_uuid(&branch->ticket), NULL));
 }
 
+static bool
+emit_undo(DxPass *pass, DxRun *run, DxBranch *branch, const char *target,
+		  Jsonb *input, double timeout)
+{
+	dx_emit_hand_out(pass, run, branch, target, input);
+	return false;
+}
+
 /* It never waits as itself: see DX_PHASE_TOKEN. */
 const DxResource dx_emit_resource = {
-	emit_enter
+	emit_enter, NULL, NULL, emit_undo, NULL, NULL
 };
 
 void

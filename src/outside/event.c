@@ -142,7 +142,7 @@ event_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 }
 
 const DxResource dx_event_resource = {
-	event_enter, event_wake, dx_timer_restart, NULL
+	event_enter, event_wake, dx_timer_restart, NULL, NULL, NULL
 };
 
 /* Writes who waits now, and forgets who does no more. */

@@ -240,6 +240,9 @@ SET SESSION AUTHORIZATION tap_app;
 SELECT is(t.settle(run), 'SUCCEEDED', 'and the run ends') FROM r;
 
 SELECT is_empty('SELECT * FROM dealix.stuck()', 'nothing is stuck');
+RESET SESSION AUTHORIZATION;
+DELETE FROM dealix.activity_task;
+SELECT isnt_empty('SELECT * FROM dealix.stuck()', 'a task that is lost would be noticed');
 
 SELECT * FROM finish();
 ROLLBACK;
