@@ -11,6 +11,7 @@ import sys
 import large
 import measures
 import profile_worker
+import scaling
 from engine import Database
 from report import Report
 from server import Failed, Session
@@ -36,7 +37,8 @@ def everything(report, admin):
         large.finished(report, admin)
 
 
-SUITES = {"all": everything, "memory": large.memory, "restart": large.restart, "profile": profile_worker.profile}
+SUITES = {"all": everything, "memory": large.memory, "restart": large.restart, "scaling": scaling.scaling,
+          "profile": profile_worker.profile}
 
 
 def main():
