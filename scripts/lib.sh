@@ -203,6 +203,17 @@ cluster_create()
 asl_settings=("dealix_exec.max_payload = '256kB'" "dealix_exec.workers = 12"
 	"max_worker_processes = 32")
 
+# Fuzzing drives its runs by itself, in sessions that roll back.
+# shellcheck disable=SC2034
+fuzz_settings=("dealix_exec.max_payload = '256kB'" "dealix_exec.workers = 0")
+
+# What no server may say: prints such lines of the log files, and succeeds if
+# there are any.
+log_complaints()
+{
+	grep -nE 'WARNING: .*(leak|still referenced|still active|not closed)|PANIC: |TRAP: |terminated by signal (4|6|7|8|11)|invalid memory alloc|stack smashing' "$@"
+}
+
 cluster_use()
 {
 	export PGHOST=$dx_work/clusters/$1/socket

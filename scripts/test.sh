@@ -3,14 +3,14 @@
 # private throwaway clusters with a build of its own that checks assertions.
 # Ends with the line "N passed, N failed, N skipped".
 #
-#   scripts/test.sh [regress|isolation|pgtap|tap|asl]...    only these suites
+#   scripts/test.sh [regress|isolation|pgtap|tap|asl|fuzz]... only these suites
 #   KEEP=1                                                  keep the work folder
 #   TESTS='11_crash 14_*'                                   only these files (by stem)
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-suites=${*:-regress isolation pgtap tap asl}
+suites=${*:-regress isolation pgtap tap asl fuzz}
 passed=0
 failed=0
 skipped=0
@@ -211,6 +211,24 @@ run_asl()
 	suite_stop asl
 }
 
+# A short run; make fuzz goes on for longer.
+run_fuzz()
+{
+	local out=$dx_work/out/fuzz.log good=1 bad=0 begin=$SECONDS
+
+	cluster_create fuzz "shared_preload_libraries = 'dealix_exec'" "${fuzz_settings[@]}"
+	cluster_start fuzz
+	psql_quiet -c "CREATE EXTENSION dealix_exec"
+	if ! python3 "$dx_top/scripts/fuzz.py" 10 "$dx_top/test/asl" >"$out" 2>&1; then
+		good=0
+		bad=1
+		cut -c 1-2000 "$out" | tail -n 60
+	fi
+	tally fuzz "$good" "$bad" 0 $((SECONDS - begin))
+	say "$(tail -n 1 "$out") ($(head -n 1 "$out"))"
+	suite_stop fuzz
+}
+
 # What no server may have said in all this.
 check_logs()
 {
@@ -219,8 +237,7 @@ check_logs()
 	mapfile -t logs < <(find "$dx_work/clusters" "$dx_work/tap" \
 		\( -name log -o -name '*.log' \) -type f ! -name 'regress_log_*' 2>/dev/null)
 	if [ ${#logs[@]} = 0 ]; then return; fi
-	if grep -nE 'WARNING: .*(leak|still referenced|still active|not closed)|PANIC: |TRAP: |terminated by signal (4|6|7|8|11)|invalid memory alloc|stack smashing' \
-		"${logs[@]}" >"$bad"; then
+	if log_complaints "${logs[@]}" >"$bad"; then
 		say "--- server logs:"
 		head -n 40 "$bad"
 		tally "server logs" 0 1 0 0
@@ -252,7 +269,8 @@ for suite in $suites; do
 		pgtap) run_pgtap ;;
 		tap) run_tap ;;
 		asl) run_asl ;;
-		*) die "there is no suite $suite; the suites are regress, isolation, pgtap, tap and asl." ;;
+		fuzz) run_fuzz ;;
+		*) die "there is no suite $suite; the suites are regress, isolation, pgtap, tap, asl and fuzz." ;;
 	esac
 done
 check_logs

@@ -75,12 +75,12 @@ class Database:
     def no_branch_due(self):
         return self.sql.one("SELECT NOT EXISTS (SELECT FROM dealix.branch WHERE due_at <= clock_timestamp())") == "t"
 
-    def drain(self, runs, workers):
+    def drain(self, runs, workers, template="jsonb_build_object('n', i)"):
         """A backlog of three-step runs, worked off: a Drain."""
         first = self.used + 1
         mark = self.now()
         before = self.wal()
-        started = self.backlog("chain", runs)
+        started = self.backlog("chain", runs, template)
         self.work_off(workers, self.all_ended)
         seconds = self.span("chain", mark)
         wal = self.wal() - before

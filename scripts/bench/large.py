@@ -6,7 +6,7 @@ import subprocess
 
 from engine import Database
 from measures import QUICK, REPEAT, RUNS, drain, fresh
-from server import HERE, Failed, poll, private_kb
+from server import Failed, poll, private_kb
 
 MILLION = int(os.environ["MILLION"])
 
@@ -91,29 +91,3 @@ def restart(report, admin):
     report.put(restart_first_run_ms=database.sql.number(
         f"SELECT 1000 * extract(epoch FROM min(started_at) - '{up}') FROM dealix.run"),
         restart_steps_per_s=3 * MILLION / database.span("chain"))
-
-
-def profile(report, admin):
-    """Where a worker's time goes while it works off a backlog (needs perf)."""
-    runs = int(os.environ.get("PROFILE_RUNS", 40000))
-    data = os.path.join(os.environ["BENCH_WORK"], "perf.data")
-    database = Database(admin, "profiled")
-    database.workers(0)
-    database.backlog("chain", runs)
-    database.workers(1)
-    poll(database.worker_pids, "a worker runs", 30, 0.005)
-    perf = subprocess.Popen(["perf", "record", "-q", "-o", data, "-F", "499", "--call-graph", "dwarf,16384",
-                             "-p", str(database.worker_pids()[0])],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    poll(lambda: database.idle() and database.all_ended(), "the backlog is worked off")
-    perf.send_signal(2)
-    perf.wait()
-    database.workers(0)
-    database.check_chain(runs)
-    report.put(profiled_steps_per_s=3 * runs / database.span("chain"))
-    folded = subprocess.run(["perf", "report", "-i", data, "--children", "--sort", "symbol", "--stdio", "-g", "none",
-                             "--percent-limit", "0.3"], capture_output=True, text=True).stdout
-    with open(os.path.join(HERE, "phases.txt")) as phases:
-        for line in phases:
-            print(line.rstrip())
-    print(folded)

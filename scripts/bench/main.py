@@ -10,6 +10,8 @@ import sys
 
 import large
 import measures
+import profile_worker
+import scaling
 from engine import Database
 from report import Report
 from server import Failed, Session
@@ -35,7 +37,8 @@ def everything(report, admin):
         large.finished(report, admin)
 
 
-SUITES = {"all": everything, "memory": large.memory, "restart": large.restart, "profile": large.profile}
+SUITES = {"all": everything, "memory": large.memory, "restart": large.restart, "scaling": scaling.scaling,
+          "profile": profile_worker.profile}
 
 
 def main():

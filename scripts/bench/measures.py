@@ -42,7 +42,7 @@ def median_drain(admin, runs, workers):
 
 def baseline_step(home):
     """The transaction per step, hand-written: steps per second."""
-    return pgbench(home.name, "baseline_step.sql", 8, seconds(3, 8)).tps
+    return pgbench(home.name, "baseline_step.sql", 8, seconds(2, 8)).tps
 
 
 def drains(report, admin, home):
@@ -78,28 +78,26 @@ def held_snapshot(report, admin):
                 return database.drain(runs, 2).steps_per_s
         return fresh(admin, "held", measure)
 
-    def free():
-        return drain(admin, RUNS, 2).steps_per_s
-
-    ratio, long_ratio = [], []
-    for attempt in range(REPEAT):
-        before = free() if attempt > 0 else report.values["drain_2w_steps_per_s"]
-        ratio.append(held(RUNS))
-        between = free()
-        ratio[-1] /= (before + between) / 2
-        long_ratio.append(held(RUNS * 2 if QUICK else RUNS * 5) / between)
-    report.put(held_xmin_ratio=statistics.median(ratio), held_xmin_long_ratio=statistics.median(long_ratio))
+    free, under, long = [], [], []
+    for _ in range(2 if QUICK else 4):
+        free.append(drain(admin, RUNS, 2).steps_per_s)
+        under.append(held(RUNS))
+    for _ in range(REPEAT):
+        long.append(held(RUNS * 2 if QUICK else RUNS * 5))
+        free.append(drain(admin, RUNS, 2).steps_per_s)
+    report.put(held_xmin_ratio=statistics.mean(under) / statistics.mean(free),
+               held_xmin_long_ratio=statistics.mean(long) / statistics.mean(free))
 
 
 def latency(report, home):
     """start, then CALL wait, on one connection; three steps in between."""
     report.say("latency from start to the end of a run of three steps")
     home.workers(2)
-    took = seconds(3, 10)
+    took = seconds(2, 10)
     pgbench(home.name, "start_wait.sql", 8, 1)
 
     def base(clients):
-        return lambda: pgbench(home.name, "baseline_insert.sql", clients, seconds(2, 5), latencies=True).quantile(0.5)
+        return lambda: pgbench(home.name, "baseline_insert.sql", clients, seconds(1, 5), latencies=True).quantile(0.5)
 
     one, base_one = around(base(1), lambda: pgbench(home.name, "start_wait.sql", 1, took, latencies=True))
     eight, base_eight = around(base(8), lambda: pgbench(home.name, "start_wait.sql", 8, took, latencies=True))
@@ -194,7 +192,29 @@ def signals(report, admin):
 
 
 def activities(report, admin):
-    """Once there are any."""
+    """Eight clients claim and complete, one task a time and twenty; two workers go on with the runs."""
+    report.say("activities")
+
+    def measure(batch, runs):
+        def in_database(database):
+            database.backlog("outside", runs)
+            database.work_off(2, database.no_branch_due)
+            database.workers(2)
+            rounds = runs // 8 // batch
+            load = pgbench(database.name, "activity.sql", 8, transactions=rounds, variables=[f"batch={batch}"])
+            left = database.sql.number("SELECT count(*) FROM dealix.activity_task")
+            while not database.all_ended():
+                pgbench(database.name, "activity.sql", 1, transactions=10, variables=["batch=100"])
+            database.workers(0)
+            database.expect(f"SELECT count(*) = {runs} AND count(DISTINCT n) = {runs} FROM bench.effect",
+                            f"each of {runs} tasks was completed once")
+            database.check_quiet()
+            return load.tps * (runs - left) / (8 * rounds)
+
+        return fresh(admin, "outside", in_database)
+
+    report.put(activities_per_s=measure(1, 4000 if QUICK else 20000),
+               activities_batch_per_s=measure(20, 16000 if QUICK else 80000))
 
 
 def fairness(report, admin):
@@ -250,7 +270,7 @@ def worker_start(report, admin):
 
 def idle(report, admin):
     """A server that has nothing to do, with workers in waiting."""
-    took = seconds(6, 30)
+    took = seconds(5, 30)
     report.say(f"{took} seconds of nothing")
 
     def measure(database):

@@ -33,6 +33,11 @@ SELECT dealix.publish('signalled', '{"StartAt": "S", "States": {
 	"S": {"Type": "Task", "Resource": "signal:go", "ResultPath": null, "Next": "A"},
 	"A": {"Type": "Task", "Resource": "sql:bench.book", "Parameters": {"n.$": "$.n", "step": "a"}, "ResultPath": null, "End": true}}}');
 
+-- Done outside of the database.
+SELECT dealix.publish('outside', '{"StartAt": "T", "States": {
+	"T": {"Type": "Task", "Resource": "activity:bench", "ResultPath": null, "Next": "A"},
+	"A": {"Type": "Task", "Resource": "sql:bench.book", "Parameters": {"n.$": "$.n", "step": "a"}, "ResultPath": null, "End": true}}}');
+
 -- A hundred states and no step: Pass and Choice in turn.
 SELECT dealix.publish('states', '{"StartAt": "Count", "States": {
 	"Count": {"Type": "Pass", "Parameters": {"i.$": "States.MathAdd($.i, 1)"}, "Next": "More"},

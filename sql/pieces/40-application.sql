@@ -32,4 +32,4 @@ COMMENT ON FUNCTION dealix.tick(int, interval) IS
 CREATE FUNCTION dealix.raise(error text, cause text DEFAULT NULL) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_raise';
 COMMENT ON FUNCTION dealix.raise(text, text) IS
-'Fails a sql: step with an error name of your own, which Retry and Catch match in ErrorEquals. Called by the function of the step. Raises SQLSTATE DX001; a null name is a failure without a name (DX003), which only States.ALL and States.TaskFailed match.';
+'Fails a sql: step with an error name of your own, which Retry and Catch match in ErrorEquals. Called by the function of the step. Raises SQLSTATE DX001; a null name is a failure without a name (DX000), which only States.ALL and States.TaskFailed match.';

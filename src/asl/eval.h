@@ -19,7 +19,7 @@
 
 #include "asl/asl.h"
 
-/* A name or another piece of text that is not terminated. */
+/* A name or another piece of text; terminated only in the steps of a path. */
 typedef struct DxName
 {
 	const char *text;

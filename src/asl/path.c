@@ -587,21 +587,3 @@ dx_path_eval(const DxPath *path, DxEnv *env, Jsonb **value, bool *found,
 	*value = *found ? dx_json_from_value(&selected) : NULL;
 	return true;
 }
-
-/*
- * Is it "$"?
- */
-bool
-dx_path_is_whole(const DxPath *path)
-{
-	return path->root == DX_ROOT_INPUT && path->nsteps == 0;
-}
-
-/*
- * The path as written, without blanks around it.
- */
-const char *
-dx_path_text(const DxPath *path)
-{
-	return path->text;
-}

@@ -502,3 +502,21 @@ dx_path_compile(const char *text, DxPathUse use, char **error)
 		*error = p.error;
 	return path;
 }
+
+/*
+ * Is it "$"?
+ */
+bool
+dx_path_is_whole(const DxPath *path)
+{
+	return path->root == DX_ROOT_INPUT && path->nsteps == 0;
+}
+
+/*
+ * The path as written, without blanks around it.
+ */
+const char *
+dx_path_text(const DxPath *path)
+{
+	return path->text;
+}

@@ -95,6 +95,9 @@ typedef struct DxBulk DxBulk;
 
 extern DxBulk *dx_bulk_open(const char *table, int ncolumns);
 extern void dx_bulk_add(DxBulk *bulk, const Datum *values, const bool *nulls);
+extern void dx_bulk_update(DxBulk *bulk, ItemPointer tid, int nchanged,
+						   const AttrNumber *columns, const Datum *values,
+						   const bool *nulls);
 extern void dx_bulk_close(DxBulk *bulk);
 
 /* ---------- deferred.c ---------- */

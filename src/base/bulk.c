@@ -1,9 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * bulk.c
- *	  Many rows into one of the engine's tables, as COPY inserts them.
+ *	  Many rows of one of the engine's tables, without a plan for each: inserted
+ *	  as COPY does, or updated where the caller knows them to be.
  *
- * The pages are filled by the table's multi-insert, which writes one WAL
+ * New pages are filled by the table's multi-insert, which writes one WAL
  * record a page, and the executor's own routine inserts into the indexes.  No
  * trigger and no constraint but the unique indexes is looked at: for tables
  * that have no other, filled by code that gives every column.
@@ -20,6 +21,7 @@
 #include "executor/executor.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #define MAX_SLOTS	256
 
@@ -31,6 +33,7 @@ struct DxBulk
 	TupleTableSlot *slots[MAX_SLOTS];
 	int			nslots;			/* made */
 	int			nused;
+	TupleTableSlot *found;		/* of an update, or NULL */
 };
 
 /*
@@ -63,16 +66,21 @@ dx_bulk_open(const char *table, int ncolumns)
 	return bulk;
 }
 
+/*
+ * update: of a row whose keys have not changed, so that the index may look for
+ * older entries of it to remove.  summarizing: only such indexes.
+ */
 static void
-insert_into_indexes(DxBulk *bulk, TupleTableSlot *slot)
+insert_into_indexes(DxBulk *bulk, TupleTableSlot *slot, bool update,
+					bool summarizing)
 {
 	if (bulk->target->ri_NumIndices == 0)
 		return;
 #if PG_VERSION_NUM >= 160000
-	(void) ExecInsertIndexTuples(bulk->target, slot, bulk->estate, false, false,
-								 NULL, NIL, false);
+	(void) ExecInsertIndexTuples(bulk->target, slot, bulk->estate, update, false,
+								 NULL, NIL, summarizing);
 #else
-	(void) ExecInsertIndexTuples(bulk->target, slot, bulk->estate, false, false,
+	(void) ExecInsertIndexTuples(bulk->target, slot, bulk->estate, update, false,
 								 NULL, NIL);
 #endif
 	ResetPerTupleExprContext(bulk->estate);
@@ -89,10 +97,18 @@ flush(DxBulk *bulk)
 					   GetCurrentCommandId(true), 0, NULL);
 	for (i = 0; i < bulk->nused; i++)
 	{
-		insert_into_indexes(bulk, bulk->slots[i]);
+		insert_into_indexes(bulk, bulk->slots[i], false, false);
 		ExecClearTuple(bulk->slots[i]);
 	}
 	bulk->nused = 0;
+}
+
+static TupleTableSlot *
+next_slot(DxBulk *bulk)
+{
+	if (bulk->nused == bulk->nslots)
+		bulk->slots[bulk->nslots++] = table_slot_create(bulk->relation, NULL);
+	return ExecClearTuple(bulk->slots[bulk->nused]);
 }
 
 /*
@@ -108,13 +124,76 @@ dx_bulk_add(DxBulk *bulk, const Datum *values, const bool *nulls)
 
 	if (bulk->nused == MAX_SLOTS)
 		flush(bulk);
-	if (bulk->nused == bulk->nslots)
-		bulk->slots[bulk->nslots++] = table_slot_create(bulk->relation, NULL);
-	slot = bulk->slots[bulk->nused++];
-	ExecClearTuple(slot);
+	slot = next_slot(bulk);
+	bulk->nused++;
 	memcpy(slot->tts_values, values, sizeof(Datum) * natts);
 	memcpy(slot->tts_isnull, nulls, sizeof(bool) * natts);
 	ExecStoreVirtualTuple(slot);
+}
+
+/* The row as it is, with other values in some columns. */
+static TupleTableSlot *
+changed_row(DxBulk *bulk, ItemPointer tid, int nchanged, const AttrNumber *columns,
+			const Datum *values, const bool *nulls)
+{
+	TupleTableSlot *slot = next_slot(bulk);
+	int			natts = RelationGetDescr(bulk->relation)->natts;
+	int			i;
+
+	if (bulk->found == NULL)
+		bulk->found = table_slot_create(bulk->relation, NULL);
+	if (!table_tuple_fetch_row_version(bulk->relation, tid, SnapshotAny, bulk->found))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("a row of \"%s\" is not where it was",
+						RelationGetRelationName(bulk->relation))));
+	slot_getallattrs(bulk->found);
+	memcpy(slot->tts_values, bulk->found->tts_values, sizeof(Datum) * natts);
+	memcpy(slot->tts_isnull, bulk->found->tts_isnull, sizeof(bool) * natts);
+	for (i = 0; i < nchanged; i++)
+	{
+		slot->tts_values[columns[i] - 1] = values[i];
+		slot->tts_isnull[columns[i] - 1] = nulls[i];
+	}
+	return ExecStoreVirtualTuple(slot);
+}
+
+/*
+ * Changes columns of a row that this transaction has locked, none of them in
+ * the key of an index.  Errors: XX001 when there is no such row, 40001 when
+ * the row is not the one that was locked.
+ */
+void
+dx_bulk_update(DxBulk *bulk, ItemPointer tid, int nchanged,
+			   const AttrNumber *columns, const Datum *values, const bool *nulls)
+{
+	TupleTableSlot *slot = changed_row(bulk, tid, nchanged, columns, values, nulls);
+	TM_FailureData failure;
+	LockTupleMode mode;
+	TM_Result	result;
+#if PG_VERSION_NUM >= 160000
+	TU_UpdateIndexes indexes;
+#else
+	bool		indexes;
+#endif
+
+	result = table_tuple_update(bulk->relation, tid, slot,
+								GetCurrentCommandId(true), InvalidSnapshot,
+								InvalidSnapshot, true, &failure, &mode, &indexes);
+	if (result != TM_Ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("a row of \"%s\" has changed although it was locked",
+						RelationGetRelationName(bulk->relation))));
+#if PG_VERSION_NUM >= 160000
+	if (indexes != TU_None)
+		insert_into_indexes(bulk, slot, true, indexes == TU_Summarizing);
+#else
+	if (indexes)
+		insert_into_indexes(bulk, slot, true, false);
+#endif
+	ExecClearTuple(slot);
+	ExecClearTuple(bulk->found);
 }
 
 /* Writes what is left; the rows are visible to the statements that follow. */
@@ -126,6 +205,8 @@ dx_bulk_close(DxBulk *bulk)
 	flush(bulk);
 	for (i = 0; i < bulk->nslots; i++)
 		ExecDropSingleTupleTableSlot(bulk->slots[i]);
+	if (bulk->found != NULL)
+		ExecDropSingleTupleTableSlot(bulk->found);
 	ExecCloseIndices(bulk->target);
 	FreeExecutorState(bulk->estate);
 	table_close(bulk->relation, NoLock);

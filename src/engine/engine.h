@@ -176,6 +176,7 @@ typedef struct DxBranch
 typedef struct DxRun
 {
 	pg_uuid_t	id;
+	ItemPointerData tid;		/* where its locked row is */
 	int32		workflow_id;
 	int32		version_id;
 	const char *workflow;		/* name, from the program cache */
@@ -334,6 +335,9 @@ extern void dx_identity_record(void);
 extern bool dx_identity_adopt(void);
 
 /* ---------- store.c: every statement over the engine's tables ---------- */
+
+/* Columns of dealix.run, as bulk.c counts them. */
+#define DX_RUN_COLUMNS	30
 
 extern List *dx_store_claim(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait);
 extern void dx_store_load(DxPass *pass, List *runs);
@@ -675,6 +679,6 @@ extern bool dx_may_see(Oid owner);
 extern bool dx_may_operate(Oid owner);
 
 #define DX_SQLSTATE_RAISED	MAKE_SQLSTATE('D', 'X', '0', '0', '1')
-#define DX_SQLSTATE_RAISED_UNNAMED	MAKE_SQLSTATE('D', 'X', '0', '0', '3')
+#define DX_SQLSTATE_RAISED_UNNAMED	MAKE_SQLSTATE('D', 'X', '0', '0', '0')
 
 #endif							/* DX_ENGINE_H */

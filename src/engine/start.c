@@ -18,7 +18,6 @@
 #include "utils/syscache.h"
 
 /* Columns of the tables, as bulk inserts count them. */
-#define RUN_COLUMNS		30
 #define BRANCH_COLUMNS	19
 
 static DxStatement run_statement = {
@@ -195,6 +194,12 @@ choose_id(const DxStart *start, pg_uuid_t *run_id)
 		dx_uuid_v7(run_id);
 }
 
+static TimestampTz
+first_due(const DxStart *start, TimestampTz now)
+{
+	return start->due_at ? start->due_at : now;
+}
+
 /* Runs that may exist already, one by one. */
 static void
 start_keyed(const DxStart *start, const DxVersion *version, Oid owner,
@@ -203,7 +208,7 @@ start_keyed(const DxStart *start, const DxVersion *version, Oid owner,
 	choose_id(start, run_id);
 	if (insert_run(start, version, owner, input, key, run_id, now))
 	{
-		insert_branch(start, owner, run_id, start->due_at ? start->due_at : now);
+		insert_branch(start, owner, run_id, first_due(start, now));
 		wake(start, owner, run_id, now);
 	}
 	else
@@ -222,8 +227,8 @@ static void
 add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 		Jsonb *input, const pg_uuid_t *run_id, TimestampTz now)
 {
-	Datum		values[RUN_COLUMNS] = {0};
-	bool		nulls[RUN_COLUMNS] = {false};
+	Datum		values[DX_RUN_COLUMNS] = {0};
+	bool		nulls[DX_RUN_COLUMNS] = {false};
 
 	values[0] = UUIDPGetDatum(run_id);
 	values[1] = TimestampTzGetDatum(now);
@@ -249,20 +254,21 @@ add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 	values[26] = UUIDPGetDatum(start->parent_ticket ? start->parent_ticket : run_id);
 	values[27] = Int16GetDatum(start->close_policy);
 	values[28] = Int16GetDatum(start->depth);
+	/* 29: children is 0 */
 	dx_bulk_add(bulk, values, nulls);
 }
 
 /* The main branch: everything else is null or 0. */
 static void
 add_branch(DxBulk *bulk, const DxStart *start, Oid owner,
-		   const pg_uuid_t *run_id, TimestampTz now)
+		   const pg_uuid_t *run_id, TimestampTz due_at)
 {
 	Datum		values[BRANCH_COLUMNS] = {0};
 	bool		nulls[BRANCH_COLUMNS] = {false};
 	int			i;
 
 	values[0] = UUIDPGetDatum(run_id);
-	values[1] = TimestampTzGetDatum(now);
+	values[1] = TimestampTzGetDatum(due_at);
 	nulls[2] = true;			/* entered_at */
 	values[3] = ObjectIdGetDatum(owner);
 	values[5] = Int32GetDatum(-1);	/* parent */
@@ -277,7 +283,7 @@ static void
 start_bulk(const DxStart *start, const DxVersion *version, Oid owner, int n,
 		   Jsonb **inputs, pg_uuid_t *run_ids, TimestampTz now)
 {
-	DxBulk	   *runs = dx_bulk_open("run", RUN_COLUMNS);
+	DxBulk	   *runs = dx_bulk_open("run", DX_RUN_COLUMNS);
 	DxBulk	   *branches = dx_bulk_open("branch", BRANCH_COLUMNS);
 	int			i;
 
@@ -286,8 +292,7 @@ start_bulk(const DxStart *start, const DxVersion *version, Oid owner, int n,
 		CHECK_FOR_INTERRUPTS();
 		choose_id(start, &run_ids[i]);
 		add_run(runs, start, version, owner, inputs[i], &run_ids[i], now);
-		add_branch(branches, start, owner, &run_ids[i],
-				   start->due_at ? start->due_at : now);
+		add_branch(branches, start, owner, &run_ids[i], first_due(start, now));
 		wake(start, owner, &run_ids[i], now);
 	}
 	dx_bulk_close(runs);

@@ -25,7 +25,7 @@
 	" created_at, started_at, finished_at, deadline, key, correlation_id," \
 	" traceparent, error, cause, chain, input, output, priority," \
 	" requester::pg_catalog.oid, parent_run, parent_branch, depth, children," \
-	" parent_ticket, close_policy"
+	" parent_ticket, close_policy, ctid"
 
 static DxStatement claim_statement = {
 	"SELECT " RUN_COLUMNS " FROM dealix.run WHERE run_id = ANY ($1)"
@@ -51,22 +51,6 @@ static DxStatement inbox_statement = {
 	" branch, ticket, epoch"
 	" FROM dealix.inbox WHERE run_id = ANY ($1) ORDER BY run_id, inbox_id",
 	1, {UUIDARRAYOID}
-};
-
-static DxStatement run_statement = {
-	"UPDATE dealix.run r SET status = u.status, final_status = u.final_status,"
-	" history_seq = u.seq, last_branch = u.last_branch, undone_to = u.undone_to,"
-	" started_at = u.started_at, finished_at = u.finished_at,"
-	" deadline = u.deadline, error = u.error, cause = u.cause,"
-	" chain = u.chain, output = u.output, children = u.children"
-	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
-	" AS u(run_id, status, final_status, seq, last_branch, undone_to,"
-	" started_at, finished_at, deadline, error, cause, chain, output, children)"
-	" WHERE r.run_id = u.run_id",
-	14, {UUIDARRAYOID, INT2ARRAYOID, INT2ARRAYOID, INT4ARRAYOID, INT4ARRAYOID,
-	INT4ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
-	TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, BYTEAARRAYOID, JSONBARRAYOID,
-	INT4ARRAYOID}
 };
 
 #define BRANCH_ARRAYS \
@@ -194,6 +178,7 @@ read_run(HeapTuple tuple, TupleDesc desc)
 	run->children = dx_get_int4(&row);
 	(void) dx_get_uuid(&row, &run->parent_ticket);
 	run->close_policy = dx_get_int2(&row);
+	run->tid = *(ItemPointer) DatumGetPointer(dx_get(&row));
 	return run;
 }
 
@@ -395,10 +380,55 @@ dx_store_history(DxPass *pass)
 	pass->events = NIL;
 }
 
+/* Columns of dealix.run that a pass may change, in the order of update_run. */
+static const AttrNumber run_changed[] = {
+	3,							/* started_at */
+	4,							/* finished_at */
+	5,							/* deadline */
+	9,							/* history_seq */
+	10,							/* last_branch */
+	11,							/* undone_to */
+	12,							/* status */
+	13,							/* final_status */
+	19,							/* error */
+	20,							/* cause */
+	21,							/* chain */
+	23,							/* output */
+	30							/* children */
+};
+
+static void
+update_run(DxBulk *bulk, DxRun *run)
+{
+	Datum		values[lengthof(run_changed)];
+	bool		nulls[lengthof(run_changed)] = {false};
+
+	values[0] = TimestampTzGetDatum(run->started_at);
+	nulls[0] = run->started_at == 0;
+	values[1] = TimestampTzGetDatum(run->finished_at);
+	nulls[1] = run->finished_at == 0;
+	values[2] = TimestampTzGetDatum(run->deadline);
+	nulls[2] = run->deadline == DT_NOEND;
+	values[3] = Int32GetDatum(run->seq);
+	values[4] = Int32GetDatum(run->last_branch);
+	values[5] = Int32GetDatum(run->undone_to);
+	values[6] = Int16GetDatum(run->status);
+	values[7] = Int16GetDatum(run->final_status);
+	nulls[8] = run->error == NULL;
+	values[8] = nulls[8] ? (Datum) 0 : CStringGetTextDatum(run->error);
+	nulls[9] = run->cause == NULL;
+	values[9] = nulls[9] ? (Datum) 0 : CStringGetTextDatum(run->cause);
+	values[10] = PointerGetDatum(make_bytes(run->chain.head.bytes, DX_HASH_LENGTH));
+	nulls[11] = run->output == NULL;
+	values[11] = PointerGetDatum(run->output);
+	values[12] = Int32GetDatum(run->children);
+	dx_bulk_update(bulk, &run->tid, lengthof(run_changed), run_changed, values, nulls);
+}
+
 static void
 write_runs(List *runs)
 {
-	DxColumns  *columns = dx_columns_make(&run_statement, list_length(runs));
+	DxBulk	   *bulk = NULL;
 	ListCell   *lc;
 
 	foreach(lc, runs)
@@ -407,22 +437,12 @@ write_runs(List *runs)
 
 		if (!run->changed)
 			continue;
-		dx_put(columns, UUIDPGetDatum(&run->id), false);
-		dx_put(columns, Int16GetDatum(run->status), false);
-		dx_put(columns, Int16GetDatum(run->final_status), false);
-		dx_put(columns, Int32GetDatum(run->seq), false);
-		dx_put(columns, Int32GetDatum(run->last_branch), false);
-		dx_put(columns, Int32GetDatum(run->undone_to), false);
-		dx_put_time(columns, run->started_at, 0);
-		dx_put_time(columns, run->finished_at, 0);
-		dx_put_time(columns, run->deadline, DT_NOEND);
-		dx_put_text(columns, run->error);
-		dx_put_text(columns, run->cause);
-		dx_put_bytes(columns, run->chain.head.bytes, DX_HASH_LENGTH);
-		dx_put_jsonb(columns, run->output);
-		dx_put_int4(columns, run->children);
+		if (bulk == NULL)
+			bulk = dx_bulk_open("run", DX_RUN_COLUMNS);
+		update_run(bulk, run);
 	}
-	dx_columns_execute(&run_statement, columns);
+	if (bulk != NULL)
+		dx_bulk_close(bulk);
 }
 
 /* As the text of an array: unnest would take an array apart. */

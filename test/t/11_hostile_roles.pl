@@ -100,6 +100,18 @@ is($node->safe_psql('postgres', 'SELECT DISTINCT what, by FROM evil.hijacked'), 
 
 $node->safe_psql('postgres', 'ALTER ROLE app SET synchronous_commit = off');
 dx_sql($node, 'app', q{CREATE TABLE shop.control (x int)});
+
+# A worker's commit would flush what came before it.
+sub set_workers
+{
+	my ($workers) = @_;
+
+	$node->safe_psql('postgres', "ALTER SYSTEM SET dealix_exec.workers = $workers");
+	$node->reload;
+	dx_poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'dealix%worker%'}, 'no worker is left', '0') if $workers == 0;
+	return;
+}
+set_workers(0);
 $node->safe_psql('postgres', 'CHECKPOINT');
 my @keys = map { "sync$_" } 1 .. 30;
 for my $key (@keys)
@@ -113,8 +125,12 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.runs WHERE key LIK
 note('the control row, which nobody forced, is ' . ($node->safe_psql('postgres', 'SELECT count(*) FROM shop.control') ? 'there' : 'lost'));
 
 # the same for a signal, and for the end of a run that somebody was told of
+set_workers(2);
+dx_poll($node, q{SELECT count(*) FROM dealix.waiting WHERE waits_for = 'signal' AND name = 'go'}, 'the runs wait', scalar @keys);
+set_workers(0);
 dx_sql($node, 'app', q{SELECT dealix.signal(run_id, 'go') FROM dealix.runs WHERE key = 'sync1'});
 dx_crash($node);
+set_workers(2);
 dx_poll($node, q{SELECT status FROM dealix.runs WHERE key = 'sync1'}, 'an acknowledged signal survives, too', 'SUCCEEDED');
 is(dx_sql($node, 'app', q{SELECT count(*) FROM shop.ledger WHERE key = 'sync1'}), '1', 'with its effect once');
 dx_sql($node, 'app', q{SELECT dealix.start('slow', '{"key": "told", "seconds": 0}', 'told')});
@@ -123,6 +139,16 @@ like(dx_sql($node, 'app', q{SELECT run_id AS r FROM dealix.runs WHERE key = 'tol
 my $when = $node->safe_psql('postgres', q{SELECT at FROM shop.ledger WHERE key = 'told'});
 dx_crash($node);
 is($node->safe_psql('postgres', q{SELECT at FROM shop.ledger WHERE key = 'told'}), $when, 'and what it was told is not done again after a crash');
+
+# and for a tick in such a session
+set_workers(0);
+dx_sql($node, 'app', q{SELECT dealix.start('slow', '{"key": "ticked", "seconds": 0}', 'ticked')});
+dx_sql($node, 'app', q{SELECT dealix.tick()});
+$when = $node->safe_psql('postgres', q{SELECT at FROM shop.ledger WHERE key = 'ticked'});
+like($when, qr/^20/, 'a tick does the work');
+dx_crash($node);
+is($node->safe_psql('postgres', q{SELECT at FROM shop.ledger WHERE key = 'ticked'}), $when, 'and a crash does not undo it');
+set_workers(2);
 $node->safe_psql('postgres', 'ALTER ROLE app RESET synchronous_commit');
 
 # ---------- what a step may not do in a worker ----------
