@@ -59,25 +59,43 @@ for my $run ([ $bare, 'nothing preloaded' ], [ $preloaded, 'with background work
 	run_document($node, 'docs/security.md', $what);
 }
 
-# Every function that somebody is given, every view and every setting has its place.
-$bare->safe_psql('postgres', 'CREATE EXTENSION dealix_exec');
-my $reference = slurp_file("$top/docs/sql-reference.md");
-for my $name (split /\n/, $bare->safe_psql('postgres', q{
-	SELECT DISTINCT p.proname FROM unnest(ARRAY['application', 'author', 'operator', 'worker']) a,
-		LATERAL dealix.access_functions(a) f JOIN pg_proc p ON p.oid = f
-	WHERE p.proname NOT IN ('run_visible', 'status_name', 'event_name', 'worker_status', 'all_runs', 'all_activities')
-	UNION SELECT relname FROM pg_class WHERE relnamespace = 'dealix'::regnamespace AND relkind = 'v'
-	UNION SELECT unnest(ARRAY['grant_access', 'revoke_access', 'access_functions']) ORDER BY 1}))
+# The examples are whole files.
+my %expected = (
+	signature => qr/^1\|signed by Ann\n2\|taken back\n1\|SUCCEEDED\|\n2\|FAILED\|States.Timeout$/m,
+	retry => qr/^\{"why": \{"Cause": "for good", "Error": "Example.Closed"\}, "tries": 3\}$/m,);
+for my $file (glob "$top/examples/*.sql")
 {
-	like($reference, qr/`(CALL )?\Q$name\E[`(]/, "docs/sql-reference.md explains $name");
+	my ($name) = $file =~ m{(\w+)\.sql$};
+
+	for my $run ([ $bare, 'nothing preloaded' ], [ $preloaded, 'with background workers' ])
+	{
+		my ($node, $what) = @$run;
+		my ($out, $err) = ('', '');
+
+		$node->safe_psql('postgres', 'CREATE DATABASE example');
+		is($node->psql('example', slurp_file($file), stdout => \$out, stderr => \$err, on_error_stop => 1), 0, "examples/$name.sql works, $what")
+		  or diag($err);
+		like($out, $expected{$name}, "examples/$name.sql shows what it should, $what");
+		$node->safe_psql('postgres', 'DROP DATABASE example WITH (FORCE)');
+		$node->safe_psql('postgres', 'DROP ROLE example');
+	}
 }
+
+# The list of functions and views is what the database says of them.
+my $list = '';
+$bare->safe_psql('postgres', 'CREATE EXTENSION dealix_exec');
+$bare->psql('postgres', slurp_file("$top/scripts/reference.sql"), stdout => \$list, extra_params => ['-q'], on_error_stop => 1);
+my $wanted = slurp_file("$top/docs/functions.md");
+s{\s+\z}{} for $list, $wanted;
+ok($list eq $wanted, 'docs/functions.md is up to date (scripts/reference.sh makes it)');
+like($list, qr/^\*\*`start\(workflow text, .*\n.*exists if and only if the transaction commits/m, 'and has something to say');
 my $operations = slurp_file("$top/docs/operations.md");
 for my $line (split /\n/, $preloaded->safe_psql('postgres', q{
 	SELECT name, boot_val FROM pg_settings WHERE name LIKE 'dealix_exec.%'}))
 {
-	my ($name, $value) = split /\|/, $line;
+	my ($name, $value) = split /\|/, $line, -1;
 
-	like($operations, qr/^\| `\Q$name\E` \| `?\Q$value\E`?( ms| s| kB)? \|/m, "docs/operations.md has $name with its default $value");
+	ok($operations =~ qr/^\| `\Q$name\E` \| `?\Q$value\E`?( ms| s| kB)? ?\|/m, "docs/operations.md has $name with its default $value");
 }
 
 # Links, files and targets that are named exist.
@@ -87,7 +105,7 @@ for my $file ('README.md', glob("$top/docs/*.md"))
 	my $text = slurp_file("$top/$name");
 	my $dir = $name =~ m{^docs/} ? "$top/docs" : $top;
 
-	ok(-e "$dir/$1", "$name links to $1, which exists") while $text =~ /\]\(([^):]+)\)/g;
+	ok(-e "$dir/$1", "$name links to $1, which exists") while $text =~ /\]\(([^):#]+)(?:#[^)]*)?\)/g;
 	ok(-e "$top/$1", "$name names $1, which exists") while $text =~ /`((?:test|scripts|src)\/[\w.\/]+\.\w+)`/g;
 }
 my $makefile = slurp_file("$top/Makefile");
