@@ -167,7 +167,7 @@ CREATE TABLE dealix.activity_task (
 	owner regrole NOT NULL,
 	branch int NOT NULL,
 	epoch int NOT NULL,
-	priority smallint NOT NULL,
+	rank smallint NOT NULL,	-- minus the run's priority
 	token_only boolean NOT NULL,
 	cancelled boolean NOT NULL DEFAULT false,
 	limited boolean NOT NULL DEFAULT false,
@@ -182,7 +182,7 @@ CREATE TABLE dealix.activity_task (
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
 	autovacuum_vacuum_cost_delay = 0, fillfactor = 70);
 
-CREATE INDEX activity_task_queue ON dealix.activity_task (activity, owner, priority DESC, task_id)
+CREATE INDEX activity_task_queue ON dealix.activity_task (activity, owner, rank, task_id)
 	WHERE claimed_at IS NULL;
 CREATE INDEX activity_task_limited ON dealix.activity_task (activity) WHERE limited;
 CREATE INDEX activity_task_expires ON dealix.activity_task (expires_at)

@@ -54,7 +54,7 @@ SELECT t.task_id, t.run_id, t.activity, t.state, t.owner, t.epoch AS attempt, t.
 		WHEN t.claimed_at IS NULL THEN 'queued' ELSE 'claimed' END AS status,
 	t.created_at, t.claimed_at, t.heartbeat_at,
 	LEAST(COALESCE(t.heartbeat_at, t.claimed_at) OPERATOR(pg_catalog.+) t.lease, t.until_at) AS deadline,
-	t.priority, t.correlation_id, t.input, t.details
+	-t.rank AS priority, t.correlation_id, t.input, t.details
 FROM dealix.activity_task t
 WHERE dealix.run_visible(t.owner);
 COMMENT ON VIEW dealix.activities IS

@@ -16,18 +16,18 @@
 static DxStatement insert_statement = {
 	"INSERT INTO dealix.activity_task (task_id, run_id, created_at, claimed_at,"
 	" expires_at, until_at, close_at, heartbeat, start_to_close, lease, owner,"
-	" branch, epoch, priority, token_only, activity, state, correlation_id,"
+	" branch, epoch, rank, token_only, activity, state, correlation_id,"
 	" traceparent, input, details)"
 	" SELECT u.task_id, u.run_id, u.at, CASE WHEN u.activity IS NULL THEN u.at END,"
 	" CASE WHEN u.activity IS NULL THEN LEAST(u.until_at, u.at + u.heartbeat * '1 s'::interval)"
 	" ELSE u.until_at END, u.until_at, u.close_at, u.heartbeat * '1 s'::interval,"
 	" u.start_to_close * '1 s'::interval,"
 	" CASE WHEN u.activity IS NULL THEN u.heartbeat * '1 s'::interval END, u.owner,"
-	" u.branch, u.epoch, u.priority, u.token_only, u.activity, u.state,"
+	" u.branch, u.epoch, u.rank, u.token_only, u.activity, u.state,"
 	" u.correlation_id, u.traceparent, u.input, u.details"
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
 	" $15, $16, $17, $18) AS u(task_id, run_id, at, until_at, close_at, heartbeat,"
-	" start_to_close, owner, branch, epoch, priority, token_only, activity, state,"
+	" start_to_close, owner, branch, epoch, rank, token_only, activity, state,"
 	" correlation_id, traceparent, input, details)",
 	18, {UUIDARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
 	TIMESTAMPTZARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, OIDARRAYOID,
@@ -106,7 +106,7 @@ put_activity(DxColumns *columns, const DxHandout *handout, TimestampTz now)
 	dx_put(columns, ObjectIdGetDatum(run->owner), false);
 	dx_put_int4(columns, handout->branch->branch);
 	dx_put_int4(columns, handout->epoch);
-	dx_put(columns, Int16GetDatum(run->priority), false);
+	dx_put(columns, Int16GetDatum(-run->priority), false);
 	dx_put(columns, BoolGetDatum(what->token_only), false);
 	dx_put_text(columns, what->activity);
 	dx_put_text(columns, handout->branch->state ? handout->branch->state->name : NULL);

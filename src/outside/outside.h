@@ -124,7 +124,11 @@ extern void dx_activity_write(DxPass *pass);
 extern bool dx_activity_exists(const pg_uuid_t *ticket, int32 epoch);
 extern void dx_activity_channel(const char *activity, pg_uuid_t *channel);
 
-/* ---------- task.c: what workers do with tasks ---------- */
+/* ---------- claim.c, task.c: what workers do with tasks ---------- */
+
+/* Rows of owners whose privileges the user has; all: of everybody. */
+#define DX_MAY_SERVE(user, all) \
+	"(" all " OR pg_catalog.pg_has_role(" user ", t.owner::pg_catalog.oid, 'USAGE'))"
 
 extern bool dx_may_serve(void);
 extern uint64 dx_task_claim(const char *activity, const char *worker, int max,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * task.c
- *	  What programs outside do with activity tasks: claim, heartbeat, complete,
+ *	  What programs outside do with tasks that they have: heartbeat, complete,
  *	  fail.
  *
  * A token is (task, epoch), and both stand in the WHERE of the statement that
@@ -14,71 +14,13 @@
  */
 #include "postgres.h"
 
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "nodes/value.h"
 #include "outside/outside.h"
-#include "parser/parse_func.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-
-/* How long a claim lasts when neither the definition nor the worker says. */
-#define DEFAULT_LEASE	"5 minutes"
 
 #define LIVES_UNTIL \
 	"LEAST(COALESCE(t.heartbeat_at, t.claimed_at) + t.lease, t.until_at)"
-
-#define MAY_SERVE(user, all) \
-	"(" all " OR pg_catalog.pg_has_role(" user ", t.owner::pg_catalog.oid, 'USAGE'))"
-
-static DxStatement limit_statement = {
-	"SELECT l.max_in_flight, LEAST(GREATEST(l.rate, 1), l.tokens"
-	" + l.rate * EXTRACT(epoch FROM $2 - l.filled_at)), l.rate IS NOT NULL,"
-	" CASE WHEN l.max_in_flight IS NOT NULL THEN (SELECT pg_catalog.count(*) FROM dealix.activity_task t"
-	" WHERE t.activity = $1 AND t.limited) END"
-	" FROM dealix.activity_limit l WHERE l.activity = $1 FOR UPDATE",
-	2, {TEXTOID, TIMESTAMPTZOID}
-};
-
-static DxStatement fill_statement = {
-	"UPDATE dealix.activity_limit SET tokens = $2, filled_at = $3"
-	" WHERE activity = $1",
-	3, {TEXTOID, FLOAT8OID, TIMESTAMPTZOID}
-};
-
-static DxStatement owners_statement = {
-	"WITH RECURSIVE o(owner) AS ("
-	" (SELECT t.owner FROM dealix.activity_task t WHERE t.activity = $1"
-	" AND t.claimed_at IS NULL ORDER BY t.owner LIMIT 1)"
-	" UNION ALL SELECT (SELECT t.owner FROM dealix.activity_task t"
-	" WHERE t.activity = $1 AND t.claimed_at IS NULL AND t.owner > o.owner"
-	" ORDER BY t.owner LIMIT 1) FROM o WHERE o.owner IS NOT NULL)"
-	" SELECT t.owner::pg_catalog.oid FROM o t WHERE t.owner IS NOT NULL AND "
-	MAY_SERVE("$2", "$3"),
-	3, {TEXTOID, OIDOID, BOOLOID}
-};
-
-static DxStatement claim_statement = {
-	"WITH picked AS (SELECT task_id, epoch FROM dealix.activity_task"
-	" WHERE activity = $1 AND owner = $2 AND claimed_at IS NULL"
-	" ORDER BY activity, owner, priority DESC, task_id LIMIT $3 FOR UPDATE SKIP LOCKED),"
-	" c AS (UPDATE dealix.activity_task t SET claimed_at = $4, worker = $5,"
-	" limited = $7,"
-	" lease = CASE WHEN t.token_only THEN t.heartbeat"
-	" WHEN t.start_to_close IS NULL AND t.heartbeat IS NULL AND $6 IS NULL"
-	" THEN '" DEFAULT_LEASE "'::interval ELSE LEAST(t.heartbeat, $6) END,"
-	" until_at = LEAST($4 + t.start_to_close, t.close_at),"
-	" expires_at = LEAST($4 + CASE WHEN t.token_only THEN t.heartbeat"
-	" WHEN t.start_to_close IS NULL AND t.heartbeat IS NULL AND $6 IS NULL"
-	" THEN '" DEFAULT_LEASE "'::interval ELSE LEAST(t.heartbeat, $6) END,"
-	" $4 + t.start_to_close, t.close_at)"
-	" FROM picked p WHERE t.task_id = p.task_id AND t.epoch = p.epoch"
-	" RETURNING t.*)"
-	" SELECT task_id, epoch, input, run_id, state, expires_at, correlation_id,"
-	" traceparent, details FROM c ORDER BY priority DESC, task_id",
-	7, {TEXTOID, OIDOID, INT8OID, TIMESTAMPTZOID, TEXTOID, INTERVALOID, BOOLOID}
-};
 
 static DxStatement heartbeat_statement = {
 	"UPDATE dealix.activity_task t SET heartbeat_at = $3,"
@@ -86,7 +28,7 @@ static DxStatement heartbeat_statement = {
 	" WHERE t.task_id = $1 AND t.epoch = $2"
 	" AND (t.claimed_at IS NOT NULL OR t.token_only)"
 	" AND (t.cancelled OR (" LIVES_UNTIL " <= $3) IS NOT TRUE)"
-	" AND " MAY_SERVE("$5", "$6") " RETURNING t.cancelled",
+	" AND " DX_MAY_SERVE("$5", "$6") " RETURNING t.cancelled",
 	6, {UUIDOID, INT4OID, TIMESTAMPTZOID, JSONBOID, OIDOID, BOOLOID}
 };
 
@@ -96,7 +38,7 @@ static DxStatement finish_statement = {
 	" WHERE t.task_id = u.task_id AND t.epoch = u.epoch"
 	" AND (t.claimed_at IS NOT NULL OR t.token_only)"
 	" AND (CASE WHEN t.cancelled THEN $5 = 4 ELSE (" LIVES_UNTIL " <= $4) IS NOT TRUE END)"
-	" AND " MAY_SERVE("$6", "$7")
+	" AND " DX_MAY_SERVE("$6", "$7")
 	" RETURNING t.task_id, t.epoch, t.run_id, t.owner, t.branch, t.activity,"
 	" t.details, t.cancelled, t.limited, u.payload),"
 	" o AS (INSERT INTO dealix.activity_outcome (task_id, epoch, at, outcome, owner)"
@@ -116,185 +58,15 @@ static DxStatement finish_statement = {
 
 static DxStatement outcome_statement = {
 	"SELECT outcome FROM dealix.activity_outcome t"
-	" WHERE task_id = $1 AND epoch = $2 AND " MAY_SERVE("$3", "$4"),
+	" WHERE task_id = $1 AND epoch = $2 AND " DX_MAY_SERVE("$3", "$4"),
 	4, {UUIDOID, INT4OID, OIDOID, BOOLOID}
 };
 
 static DxStatement why_statement = {
 	"SELECT t.cancelled, t.claimed_at IS NULL FROM dealix.activity_task t"
-	" WHERE t.task_id = $1 AND t.epoch = $2 AND " MAY_SERVE("$3", "$4"),
+	" WHERE t.task_id = $1 AND t.epoch = $2 AND " DX_MAY_SERVE("$3", "$4"),
 	4, {UUIDOID, INT4OID, OIDOID, BOOLOID}
 };
-
-/* May the current user do the tasks of every owner? */
-bool
-dx_may_serve(void)
-{
-	List	   *names = list_make2(makeString(pstrdup(DX_SCHEMA)),
-								   makeString(pstrdup("all_activities")));
-	Oid			function = LookupFuncName(names, 0, NULL, true);
-
-	return OidIsValid(function) && dx_may_execute(function, GetUserId());
-}
-
-/*
- * How many tasks the activity's limits allow now, at most max.  Locks them, so
- * that claims of a limited activity go one after another.  *limited: it has
- * limits.
- */
-static int
-allowed_by_limits(const char *activity, int max, TimestampTz now, bool *limited,
-				  double *tokens)
-{
-	Datum		values[2];
-	int64		allowed = max;
-
-	values[0] = CStringGetTextDatum(activity);
-	values[1] = TimestampTzGetDatum(now);
-	(void) dx_execute(&limit_statement, values, NULL, false, 1);
-	*limited = SPI_processed > 0;
-	*tokens = -1;
-	if (*limited)
-	{
-		DxRow		row = dx_row(0);
-		int32		in_flight_max = dx_get_int4(&row);
-		bool		unlimited = row.isnull;
-		double		filled = DatumGetFloat8(dx_get(&row));
-		bool		has_rate = DatumGetBool(dx_get(&row));
-		int64		in_flight = DatumGetInt64(dx_get(&row));
-
-		if (has_rate)
-		{
-			*tokens = filled;
-			allowed = Min(allowed, (int64) (filled + 1e-6));
-		}
-		if (!unlimited)
-			allowed = Min(allowed, Max(in_flight_max - in_flight, 0));
-	}
-	SPI_freetuptable(SPI_tuptable);
-	return (int) allowed;
-}
-
-static void
-take_tokens(const char *activity, double left, TimestampTz now)
-{
-	Datum		values[3];
-
-	values[0] = CStringGetTextDatum(activity);
-	values[1] = Float8GetDatum(Max(left, 0));
-	values[2] = TimestampTzGetDatum(now);
-	(void) dx_execute(&fill_statement, values, NULL, false, 0);
-}
-
-/* Owners who have tasks of this activity that the caller may do. */
-static int
-find_owners(const char *activity, Oid user, bool all, Oid **owners)
-{
-	MemoryContext cxt = CurrentMemoryContext;
-	Datum		values[3];
-	int			n;
-
-	values[0] = CStringGetTextDatum(activity);
-	values[1] = ObjectIdGetDatum(user);
-	values[2] = BoolGetDatum(all);
-	(void) dx_execute(&owners_statement, values, NULL, false, 0);
-	n = (int) SPI_processed;
-	*owners = MemoryContextAlloc(cxt, sizeof(Oid) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		DxRow		row = dx_row(i);
-
-		(*owners)[i] = DatumGetObjectId(dx_get(&row));
-	}
-	SPI_freetuptable(SPI_tuptable);
-	return n;
-}
-
-static void
-refuse_held(void)
-{
-	if (!dx_database_held())
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("this database is held, because it is a copy"),
-			 errdetail("A copy must not repeat the external effects of its original."),
-			 errhint("If this is the database to work in, call dealix.resume_engine().")));
-}
-
-/*
- * Claims up to max tasks.  The rows are left in SPI_tuptable when they are of
- * one owner; see dealix_claim, which calls this until it returns 0.  lease:
- * NULL or how long the worker wants to have without a heartbeat.
- */
-uint64
-dx_task_claim(const char *activity, const char *worker, int max, Interval *lease)
-{
-	DxIdentity	saved;
-	Oid			user = GetUserId();
-	bool		all = dx_may_serve();
-	TimestampTz now = dx_now();
-	Oid		   *owners;
-	int			nowners;
-	uint64		claimed = 0;
-	bool		limited;
-	double		tokens;
-
-	refuse_held();
-	dx_engine_enter(&saved);
-	max = allowed_by_limits(activity, max, now, &limited, &tokens);
-	nowners = max > 0 ? find_owners(activity, user, all, &owners) : 0;
-	for (int i = 0; i < nowners && claimed == 0; i++)
-	{
-		Datum		values[7];
-		char		nulls[] = "       ";
-
-		CHECK_FOR_INTERRUPTS();
-		values[0] = CStringGetTextDatum(activity);
-		values[1] = ObjectIdGetDatum(owners[i]);
-		values[2] = Int64GetDatum(max);
-		values[3] = TimestampTzGetDatum(now);
-		values[4] = CStringGetTextDatum(worker);
-		values[5] = PointerGetDatum(lease);
-		nulls[5] = lease ? ' ' : 'n';
-		values[6] = BoolGetDatum(limited);
-		(void) dx_execute(&claim_statement, values, nulls, false, 0);
-		claimed = SPI_processed;
-		if (claimed == 0)
-			SPI_freetuptable(SPI_tuptable);
-	}
-	if (claimed > 0 && limited && tokens >= 0)
-	{
-		SPITupleTable *rows = SPI_tuptable;
-
-		take_tokens(activity, tokens - claimed, now);
-		SPI_tuptable = rows;
-	}
-	dx_engine_leave(&saved);
-	return claimed;
-}
-
-/*
- * Is there a task of this activity that the caller could claim now?  *limits:
- * if not, then perhaps a moment later, without anything happening.
- */
-bool
-dx_task_waits(const char *activity, bool *limits)
-{
-	DxIdentity	saved;
-	Oid			user = GetUserId();
-	bool		all = dx_may_serve();
-	double		tokens;
-	Oid		   *owners;
-	bool		waits;
-
-	refuse_held();
-	dx_engine_enter(&saved);
-	waits = allowed_by_limits(activity, 1, dx_now(), limits, &tokens) > 0 &&
-		find_owners(activity, user, all, &owners) > 0;
-	dx_engine_leave(&saved);
-	return waits;
-}
 
 static void
 parse_token(const char *token, pg_uuid_t *ticket, int32 *epoch)

@@ -228,6 +228,12 @@ SELECT is(count(*)::int, 1, 'a rate') FROM dealix.claim('mail', 'w2', 10);
 SELECT is_empty($$SELECT * FROM dealix.claim('mail', 'w2', 10)$$, 'is not exceeded');
 SELECT pg_sleep(1.05) \g /dev/null
 SELECT is(count(*)::int, 1, 'but used') FROM dealix.claim('mail', 'w2', 10);
+RESET SESSION AUTHORIZATION;
+SELECT dealix.limit_activity('mail', rate => 10) \g /dev/null
+SET SESSION AUTHORIZATION tap_app;
+SELECT t.begin(t.task('activity:mail')) FROM generate_series(1, 4) \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is(count(*)::int, 4, 'all that a rate allows are returned') FROM dealix.claim('mail', 'w2', 10);
 SELECT throws_ok($$SELECT dealix.limit_activity('mail')$$, '42501', NULL, 'limits are for operators');
 
 -- ---------- whose tasks ----------
