@@ -25,8 +25,10 @@ my $in_hand = 0;
 for my $round (1 .. 12)
 {
 	last if $node->safe_psql('postgres', 'SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL') == 0;
-	last unless dx_poll($node, q{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type LIKE 'dealix%worker%' AND wait_event = 'PgSleep'},
-		"round $round: a worker is in a step");
+	# The last runs may end between the two looks.
+	last unless dx_poll($node, q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type LIKE 'dealix%worker%' AND wait_event = 'PgSleep')
+		OR NOT EXISTS (SELECT FROM dealix.runs WHERE finished_at IS NULL)},
+		"round $round: a worker is in a step, or there is no more work");
 	for my $pid (dx_workers($node))
 	{
 		$in_hand++ if $node->safe_psql('postgres', "SELECT wait_event = 'PgSleep' AND pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $pid") eq 't';
