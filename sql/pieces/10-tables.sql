@@ -80,7 +80,10 @@ CREATE TABLE dealix.run (
 	parent_ticket uuid,
 	close_policy smallint NOT NULL DEFAULT 0,
 	depth smallint NOT NULL DEFAULT 0,
-	children int NOT NULL DEFAULT 0
+	children int NOT NULL DEFAULT 0,
+	redrives smallint NOT NULL DEFAULT 0,
+	item int,					-- of a distributed Map: which,
+	map_state text				-- and of which state
 );
 
 -- Idempotent start.  Not over status: an index column that changes would cost

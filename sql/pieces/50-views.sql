@@ -13,7 +13,7 @@ SELECT r.run_id, w.name AS workflow, v.version, r.owner,
 	r.priority, CASE r.durability WHEN 0 THEN 'sync' ELSE 'async' END AS durability,
 	r.input, r.output, r.error, r.cause,
 	r.created_at, r.started_at, r.finished_at, r.deadline,
-	r.parent_run, r.requester
+	r.parent_run, r.item, r.requester
 FROM dealix.run r
 JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id
 JOIN dealix.version v ON v.version_id OPERATOR(pg_catalog.=) r.version_id

@@ -438,18 +438,34 @@ do_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	}
 }
 
+/* Where a run begins: of an item of a Map, in what the Map does for it. */
+static const DxState *
+first_state(const DxRun *run)
+{
+	const DxProgram *program = run->program;
+	int			machine = 0;
+
+	if (run->map_state != NULL)
+	{
+		const DxState *map = dx_program_find_state(program, run->map_state);
+
+		if (map == NULL || map->type != DX_STATE_MAP)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("run %s is an item of state \"%s\", which is no Map of its definition",
+							dx_uuid_text(&run->id), run->map_state)));
+		machine = map->u.map.machine;
+	}
+	return &program->states[program->machines[machine].start];
+}
+
 static void
 enter(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	DxEnv		env;
 
 	if (branch->state == NULL)
-	{
-		const DxProgram *program = run->program;
-
-		dx_branch_goto(branch, &program->states[program->machines[0].start],
-					   run->input);
-	}
+		dx_branch_goto(branch, first_state(run), run->input);
 	if (branch->entered_at == 0)
 		branch->entered_at = dx_now();
 	dx_env_init(&env, pass, run, branch);

@@ -89,7 +89,7 @@ execution_context(DxRun *run, bool with_input)
 					  "Name", dx_json_string(run->key ? run->key : id),
 					  "RoleArn", dx_json_string(GetUserNameFromId(run->owner, false)),
 					  "StartTime", dx_json_timestamp(run->created_at),
-					  "RedriveCount", dx_json_int(0),
+					  "RedriveCount", dx_json_int(run->redrives),
 					  "CorrelationId", dx_json_text(run->correlation_id),
 					  "TraceParent", dx_json_text(run->traceparent),
 					  NULL);

@@ -197,6 +197,9 @@ typedef struct DxRun
 	bool		ended_now;		/* in this pass */
 	int16		depth;			/* of children of children */
 	int32		children;		/* runs started, ever */
+	int16		redrives;
+	int32		item;			/* of a distributed Map, or -1 */
+	char	   *map_state;		/* then: the state's name */
 	int32		seq;			/* last history event */
 	int32		last_branch;	/* highest branch number used */
 	int32		undone_to;		/* events up to here are compensated */
@@ -337,7 +340,7 @@ extern bool dx_identity_adopt(void);
 /* ---------- store.c: every statement over the engine's tables ---------- */
 
 /* Columns of dealix.run, as bulk.c counts them. */
-#define DX_RUN_COLUMNS	30
+#define DX_RUN_COLUMNS	33
 
 extern List *dx_store_claim(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait);
 extern void dx_store_load(DxPass *pass, List *runs);
@@ -525,8 +528,25 @@ extern void dx_join_child_failed(DxPass *pass, DxRun *run, DxBranch *child,
 extern void dx_join_failed(DxPass *pass, DxRun *run, DxBranch *parent,
 						   const DxFault *fault);
 
+/* ---------- distribute.c: a Map whose items are runs ---------- */
+
+/* What such a Map hands out: kind WORKFLOW, phase JOIN. */
+typedef struct DxItemRun
+{
+	int32		item;
+	Jsonb	   *input;
+} DxItemRun;
+
+extern bool dx_distributes(const DxBranch *branch);
+extern void dx_item_open(DxPass *pass, DxRun *run, DxBranch *branch, int item,
+						 Jsonb *input);
+extern bool dx_items_ended(DxPass *pass, DxRun *run, DxBranch *branch);
+
 /* ---------- result.c ---------- */
 
+
+extern void dx_result_keep(DxPass *pass, DxRun *run, int32 parent, int32 item,
+						   Jsonb *output);
 extern Jsonb *dx_results_collect(DxPass *pass, DxRun *run, DxBranch *parent);
 extern void dx_results_forget(DxRun *run, DxBranch *parent);
 extern bool dx_tolerance_check(DxBranch *branch, DxEnv *env, DxFault *fault);
@@ -634,6 +654,8 @@ typedef struct DxStart
 	int16		close_policy;	/* DxClosePolicy */
 	int16		depth;
 	Oid			requester;
+	const char *map_state;		/* items of a distributed Map: of which state, */
+	const int32 *items;			/* and their numbers, one for each input */
 } DxStart;
 
 extern void dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,

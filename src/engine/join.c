@@ -34,7 +34,7 @@ may_open(const DxBranch *branch)
 bool
 dx_join_due(const DxPass *pass, const DxRun *run, const DxBranch *branch)
 {
-	return may_open(branch) ||
+	return may_open(branch) || branch->answers != NIL ||
 		(branch->counts.opened == branch->counts.total && live_children(branch) == 0);
 }
 
@@ -83,6 +83,8 @@ dx_join_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	}
 	branch->stored_results = 0;
 	branch->data_changed = true;
+	if (dx_distributes(branch))
+		dx_branch_new_ticket(branch);
 	dx_branch_park(run, branch, DX_PHASE_JOIN, DT_NOEND);
 	dx_event(pass, run, DX_EVENT_BRANCHES_STARTED, branch,
 			 dx_payload("count", dx_json_int(branch->counts.total), NULL));
@@ -128,6 +130,11 @@ open_child(DxPass *pass, DxRun *run, DxBranch *parent)
 		dx_join_failed(pass, run, parent, &fault);
 		return;
 	}
+	if (dx_distributes(parent))
+	{
+		dx_item_open(pass, run, parent, index, input);
+		return;
+	}
 	machine = &run->program->machines[child_machine(parent, index)];
 	child = dx_branch_new(pass, run, parent->branch);
 	child->item = index;
@@ -141,19 +148,6 @@ open_child(DxPass *pass, DxRun *run, DxBranch *parent)
 		run->branches = list_delete_last(run->branches);
 }
 
-static void
-keep_result(DxPass *pass, DxRun *run, DxBranch *child, Jsonb *output)
-{
-	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
-	DxResult   *result = palloc(sizeof(DxResult));
-
-	result->parent = child->parent;
-	result->item = child->item;
-	result->output = output;
-	run->results = lappend(run->results, result);
-	MemoryContextSwitchTo(oldcxt);
-}
-
 /* A child branch has come to its end. */
 void
 dx_join_child_done(DxPass *pass, DxRun *run, DxBranch *child, Jsonb *output)
@@ -163,7 +157,7 @@ dx_join_child_done(DxPass *pass, DxRun *run, DxBranch *child, Jsonb *output)
 	child->gone = true;
 	if (parent == NULL)
 		return;
-	keep_result(pass, run, child, output);
+	dx_result_keep(pass, run, parent->branch, child->item, output);
 	parent->counts.done++;
 	parent->changed = true;
 }
@@ -231,6 +225,8 @@ dx_join_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 	const DxState *state = branch->state;
 
 	check_stack_depth();
+	if (dx_distributes(branch) && !dx_items_ended(pass, run, branch))
+		return;
 	while (!branch->gone && branch->phase == DX_PHASE_JOIN &&
 		   branch->state == state && may_open(branch))
 	{
@@ -254,6 +250,7 @@ dx_join_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 
 		branch->items = NULL;
 		branch->data_changed = true;
+		branch->answered = true;
 		branch->phase = DX_PHASE_READY;
 		dx_branch_step_done(pass, run, branch, results);
 	}

@@ -90,7 +90,8 @@ dx_branch_gives_up(const DxBranch *branch)
 {
 	if (!branch->stored_ticketed || branch->answered ||
 		!(DX_PHASE_IS_OUTSIDE(branch->stored_phase) ||
-		  branch->stored_phase == DX_PHASE_UNDO))
+		  branch->stored_phase == DX_PHASE_UNDO ||
+		  branch->stored_phase == DX_PHASE_JOIN))
 		return false;
 	return branch->gone || !branch->ticketed ||
 		branch->phase != branch->stored_phase ||
@@ -177,7 +178,8 @@ answered_branch(const DxRun *run, const DxMessage *message)
 		else if (branch->branch > message->branch)
 			high = middle - 1;
 		else if (!branch->gone && branch->ticketed &&
-				 (DX_PHASE_IS_OUTSIDE(branch->phase) || branch->phase == DX_PHASE_UNDO) &&
+				 (DX_PHASE_IS_OUTSIDE(branch->phase) || branch->phase == DX_PHASE_UNDO ||
+				  branch->phase == DX_PHASE_JOIN) &&
 				 (message->epoch == 0 || message->epoch == branch->attempt) &&
 				 memcmp(&branch->ticket, &message->ticket, UUID_LEN) == 0)
 			return branch;

@@ -22,6 +22,20 @@ static DxStatement collect_statement = {
 	2, {UUIDOID, INT4OID}
 };
 
+/* Keeps the output of a child until the join. */
+void
+dx_result_keep(DxPass *pass, DxRun *run, int32 parent, int32 item, Jsonb *output)
+{
+	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
+	DxResult   *result = palloc(sizeof(DxResult));
+
+	result->parent = parent;
+	result->item = item;
+	result->output = output;
+	run->results = lappend(run->results, result);
+	MemoryContextSwitchTo(oldcxt);
+}
+
 /* Takes what the run has in memory for this parent. */
 static void
 collect_memory(DxRun *run, DxBranch *parent, Jsonb **outputs)
@@ -124,7 +138,7 @@ dx_tolerance_check(DxBranch *branch, DxEnv *env, DxFault *fault)
 		!dx_amount_eval(&map->tolerated_percentage, env, &percentage_given,
 						&percentage, fault))
 		return false;
-	branch->counts.tolerated = -1;
+	branch->counts.tolerated = map->distributed ? 0 : -1;
 	if (count_given)
 		branch->counts.tolerated = (int) Min(count, PG_INT32_MAX);
 	if (percentage_given)
@@ -146,8 +160,7 @@ dx_tolerance_check(DxBranch *branch, DxEnv *env, DxFault *fault)
 bool
 dx_tolerates_failures(const DxBranch *branch)
 {
-	return branch->state->type == DX_STATE_MAP && branch->counts.tolerated >= 0 &&
-		branch->state->u.map.distributed;
+	return dx_distributes(branch);
 }
 
 /* Are there not yet too many failures? */

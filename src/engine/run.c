@@ -305,6 +305,13 @@ dx_run_redrive(DxPass *pass, DxRun *run)
 
 	if (before == DX_RUN_INCIDENT)
 		resume_incident(pass, run);
+	else if (dx_status_ended(before) && run->map_state != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("run %s is an item of a Map, which has counted its outcome",
+						dx_uuid_text(&run->id)),
+				 errhint("Redrive run %s, whose Map begins anew.",
+						 dx_uuid_text(&run->parent_run))));
 	else if ((before == DX_RUN_FAILED || before == DX_RUN_TIMED_OUT) &&
 			 run->undone_to == 0)
 		resume_failed(pass, run);
@@ -321,6 +328,7 @@ dx_run_redrive(DxPass *pass, DxRun *run)
 						dx_uuid_text(&run->id), dx_status_name(before)),
 				 errhint("Only runs that are FAILED, TIMED_OUT or INCIDENT can.")));
 
+	run->redrives = Min(run->redrives + 1, PG_INT16_MAX);
 	/* Who redrives it has repaired what it died of, or thinks so. */
 	dx_poison_forget(&run->id);
 	dx_event_by(pass, run, DX_EVENT_RUN_REDRIVEN, GetUserId(),
@@ -425,7 +433,8 @@ static void
 begin(DxPass *pass, DxRun *run)
 {
 	run->started_at = pass->now;
-	if (run->program->timeout >= 0)
+	/* The TimeoutSeconds of a workflow is not that of an item of its Map. */
+	if (run->program->timeout >= 0 && run->map_state == NULL)
 		run->deadline = dx_after_seconds(run->created_at, run->program->timeout);
 	run->changed = true;
 }

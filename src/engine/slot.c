@@ -108,7 +108,8 @@ dx_slots_mark(List *runs)
 		{
 			DxRun	   *run = lfirst(lc);
 
-			if (run->workflow_id == workflow_id)
+			/* Items of a Map are within the slot of its run. */
+			if (run->workflow_id == workflow_id && run->map_state == NULL)
 				run->limited = true;
 		}
 	}

@@ -222,10 +222,10 @@ put_text(Datum *values, bool *nulls, int column, const char *text)
 	values[column] = text ? CStringGetTextDatum(text) : (Datum) 0;
 }
 
-/* A row of dealix.run, in the order of its columns. */
+/* A row of dealix.run, the n-th of the start, in the order of its columns. */
 static void
 add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
-		Jsonb *input, const pg_uuid_t *run_id, TimestampTz now)
+		int n, Jsonb *input, const pg_uuid_t *run_id, TimestampTz now)
 {
 	Datum		values[DX_RUN_COLUMNS] = {0};
 	bool		nulls[DX_RUN_COLUMNS] = {false};
@@ -254,7 +254,10 @@ add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 	values[26] = UUIDPGetDatum(start->parent_ticket ? start->parent_ticket : run_id);
 	values[27] = Int16GetDatum(start->close_policy);
 	values[28] = Int16GetDatum(start->depth);
-	/* 29: children is 0 */
+	/* 29, 30: children, redrives are 0 */
+	nulls[31] = start->items == NULL;
+	values[31] = Int32GetDatum(start->items ? start->items[n] : 0);
+	put_text(values, nulls, 32, start->map_state);
 	dx_bulk_add(bulk, values, nulls);
 }
 
@@ -291,7 +294,7 @@ start_bulk(const DxStart *start, const DxVersion *version, Oid owner, int n,
 	{
 		CHECK_FOR_INTERRUPTS();
 		choose_id(start, &run_ids[i]);
-		add_run(runs, start, version, owner, inputs[i], &run_ids[i], now);
+		add_run(runs, start, version, owner, i, inputs[i], &run_ids[i], now);
 		add_branch(branches, start, owner, &run_ids[i], first_due(start, now));
 		wake(start, owner, &run_ids[i], now);
 	}

@@ -25,7 +25,7 @@
 	" created_at, started_at, finished_at, deadline, key, correlation_id," \
 	" traceparent, error, cause, chain, input, output, priority," \
 	" requester::pg_catalog.oid, parent_run, parent_branch, depth, children," \
-	" parent_ticket, close_policy, ctid"
+	" parent_ticket, close_policy, redrives, COALESCE(item, -1), map_state, ctid"
 
 static DxStatement claim_statement = {
 	"SELECT " RUN_COLUMNS " FROM dealix.run WHERE run_id = ANY ($1)"
@@ -178,6 +178,9 @@ read_run(HeapTuple tuple, TupleDesc desc)
 	run->children = dx_get_int4(&row);
 	(void) dx_get_uuid(&row, &run->parent_ticket);
 	run->close_policy = dx_get_int2(&row);
+	run->redrives = dx_get_int2(&row);
+	run->item = dx_get_int4(&row);
+	run->map_state = dx_get_text(&row);
 	run->tid = *(ItemPointer) DatumGetPointer(dx_get(&row));
 	return run;
 }
@@ -394,7 +397,8 @@ static const AttrNumber run_changed[] = {
 	20,							/* cause */
 	21,							/* chain */
 	23,							/* output */
-	30							/* children */
+	30,							/* children */
+	31							/* redrives */
 };
 
 static void
@@ -422,6 +426,7 @@ update_run(DxBulk *bulk, DxRun *run)
 	nulls[11] = run->output == NULL;
 	values[11] = PointerGetDatum(run->output);
 	values[12] = Int32GetDatum(run->children);
+	values[13] = Int16GetDatum(run->redrives);
 	dx_bulk_update(bulk, &run->tid, lengthof(run_changed), run_changed, values, nulls);
 }
 

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "outside/outside.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -58,6 +59,11 @@ static DxStatement close_children_statement = {
 
 static DxStatement close_given_up_statement = {
 	CLOSE_ONES("run_id"), 3, {UUIDARRAYOID, BOOLOID, TEXTOID}
+};
+
+static DxStatement close_items_statement = {
+	CLOSE_ONES("parent_ticket = ANY ($4) AND r.parent_run"),
+	4, {UUIDARRAYOID, BOOLOID, TEXTOID, UUIDARRAYOID}
 };
 
 /* A run that goes on as another leaves it its messages, and its parent. */
@@ -263,6 +269,21 @@ hand_over(const DxRun *run, const pg_uuid_t *successor)
 	(void) dx_execute(&hand_over_statement, values, NULL, false, 0);
 }
 
+/* What all children of a run get from it. */
+static void
+inherit(DxStart *start, DxRun *run)
+{
+	start->correlation_id = run->correlation_id;
+	start->traceparent = run->traceparent;
+	start->priority = run->priority;
+	start->durability = run->durability;
+	start->owner = run->owner;
+	start->requester = run->requester;
+	start->is_child = true;
+	start->parent = &run->id;
+	start->depth = run->depth + 1;
+}
+
 static void
 start_child(const DxHandout *handout)
 {
@@ -271,19 +292,11 @@ start_child(const DxHandout *handout)
 	DxStart		start = {0};
 	pg_uuid_t	run_id;
 
+	inherit(&start, run);
 	start.workflow = child->workflow;
-	start.correlation_id = run->correlation_id;
-	start.traceparent = run->traceparent;
-	start.priority = run->priority;
-	start.durability = run->durability;
-	start.owner = run->owner;
-	start.requester = run->requester;
 	start.run_id = &handout->ticket;
-	start.is_child = true;
-	start.parent = &run->id;
 	start.parent_branch = handout->phase != 0 ? handout->branch->branch : -1;
 	start.close_policy = child->policy;
-	start.depth = run->depth + 1;
 	if (child->continued)
 	{
 		start.parent = run->has_parent ? &run->parent_run : NULL;
@@ -297,13 +310,73 @@ start_child(const DxHandout *handout)
 		hand_over(run, &handout->ticket);
 }
 
+/*
+ * Starts the items of a Map that stand in a row in the list of handouts, from
+ * the one at *cell on, which is moved behind them.
+ */
+static void
+start_items(DxPass *pass, ListCell **cell)
+{
+	const DxHandout *first = lfirst(*cell);
+	int			max = list_length(pass->handouts);
+	Jsonb	  **inputs = palloc(sizeof(Jsonb *) * max);
+	int32	   *items = palloc(sizeof(int32) * max);
+	pg_uuid_t  *run_ids = palloc(sizeof(pg_uuid_t) * max);
+	DxStart		start = {0};
+	int			n = 0;
+
+	for (; *cell != NULL; *cell = lnext(pass->handouts, *cell))
+	{
+		const DxHandout *handout = lfirst(*cell);
+		const DxItemRun *item = handout->what;
+
+		CHECK_FOR_INTERRUPTS();
+		if (handout->phase != DX_PHASE_JOIN || handout->branch != first->branch ||
+			!dx_handout_valid(handout))
+			break;
+		inputs[n] = item->input;
+		items[n++] = item->item;
+	}
+	inherit(&start, first->run);
+	start.workflow = unconstify(char *, first->run->workflow);
+	start.version = first->run->version;
+	start.parent_branch = first->branch->branch;
+	start.parent_ticket = &first->ticket;
+	start.map_state = first->branch->state->name;
+	start.items = items;
+	dx_start(&start, n, inputs, NULL, run_ids);
+}
+
+static void
+start_children(DxPass *pass)
+{
+	ListCell   *lc = list_head(pass->handouts);
+
+	while (lc != NULL)
+	{
+		DxHandout  *handout = lfirst(lc);
+		bool		valid = handout->kind == DX_RESOURCE_WORKFLOW && dx_handout_valid(handout);
+
+		if (valid && handout->phase == DX_PHASE_JOIN)
+		{
+			start_items(pass, &lc);
+			continue;
+		}
+		if (valid)
+			start_child(handout);
+		lc = lnext(pass->handouts, lc);
+	}
+}
+
 static Jsonb *
 outcome_of(const DxRun *run)
 {
 	return dx_payload("status", dx_json_string(dx_status_name(run->status)),
 					  "output", run->status == DX_RUN_SUCCEEDED ? run->output : NULL,
 					  "error", dx_json_text(run->error),
-					  "cause", dx_json_text(run->cause), NULL);
+					  "cause", dx_json_text(run->cause),
+					  "item", run->item >= 0 ? dx_json_int(run->item) : NULL,
+					  NULL);
 }
 
 /* Children that have ended tell their parents. */
@@ -381,19 +454,49 @@ close_given_up(DxPass *pass)
 			   "The parent run no longer waits for it.");
 }
 
+/* Items of Maps that have failed, or are left otherwise. */
+static void
+close_items(DxPass *pass)
+{
+	int			max = Max(dx_count_branches(pass), 1);
+	pg_uuid_t  *run_ids = palloc(sizeof(pg_uuid_t) * max);
+	pg_uuid_t  *tickets = palloc(sizeof(pg_uuid_t) * max);
+	Datum		values[4];
+	ListCell   *lc;
+	ListCell   *lb;
+	int			n = 0;
+
+	foreach(lc, pass->runs)
+	{
+		DxRun	   *run = lfirst(lc);
+
+		foreach(lb, run->branches)
+		{
+			DxBranch   *branch = lfirst(lb);
+
+			if (branch->stored_phase != DX_PHASE_JOIN || run->ended_now ||
+				!dx_branch_gives_up(branch))
+				continue;
+			run_ids[n] = run->id;
+			tickets[n++] = branch->stored_ticket;
+		}
+	}
+	if (n == 0)
+		return;
+	values[0] = dx_uuid_array(run_ids, n);
+	values[1] = BoolGetDatum(false);
+	values[2] = CStringGetTextDatum("The Map no longer waits for it.");
+	values[3] = dx_uuid_array(tickets, n);
+	(void) dx_execute(&close_items_statement, values, NULL, false, 0);
+	dx_wake_returned();
+}
+
 void
 dx_child_write(DxPass *pass)
 {
-	ListCell   *lc;
-
 	close_given_up(pass);
-	foreach(lc, pass->handouts)
-	{
-		DxHandout  *handout = lfirst(lc);
-
-		if (handout->kind == DX_RESOURCE_WORKFLOW && dx_handout_valid(handout))
-			start_child(handout);
-	}
+	close_items(pass);
+	start_children(pass);
 	tell_parents(pass);
 	close_children(pass, false);
 	close_children(pass, true);

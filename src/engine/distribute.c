@@ -1,0 +1,115 @@
+/*-------------------------------------------------------------------------
+ *
+ * distribute.c
+ *	  A Map of mode DISTRIBUTED: each item is a run of its own.
+ *
+ * Such a run executes the ItemProcessor of the Map's version, with the item's
+ * input.  It advances by itself, beside the run of the Map and beside its
+ * siblings; when it ends, it sends its outcome to the branch of the Map, which
+ * counts and joins as for child branches.  The ticket of the branch stands for
+ * one visit to the Map: an item of an earlier visit is late.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "engine/engine.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+
+/* Are the items of this branch's Map runs? */
+bool
+dx_distributes(const DxBranch *branch)
+{
+	return branch->state->type == DX_STATE_MAP && branch->state->u.map.distributed;
+}
+
+/* Hands an item out; its run is started when the pass is written. */
+void
+dx_item_open(DxPass *pass, DxRun *run, DxBranch *branch, int item, Jsonb *input)
+{
+	DxItemRun  *handed = palloc(sizeof(DxItemRun));
+	DxFault		fault;
+
+	if (run->depth >= dx_max_child_depth)
+	{
+		fault.error = pstrdup(DX_ERROR_RUNTIME);
+		fault.cause = psprintf("Runs start runs to a depth of %d, and dealix_exec.max_child_depth allows no more.",
+							   run->depth);
+		dx_join_failed(pass, run, branch, &fault);
+		return;
+	}
+	if (!dx_within_limits(input, branch->state->name, &fault))
+	{
+		dx_join_failed(pass, run, branch, &fault);
+		return;
+	}
+	handed->item = item;
+	handed->input = input;
+	(void) dx_handout(pass, run, branch, DX_RESOURCE_WORKFLOW, DX_PHASE_JOIN, handed);
+	branch->counts.opened++;
+	run->children++;
+	run->changed = true;
+}
+
+static int32
+item_of(const DxMessage *message)
+{
+	JsonbValue	v;
+
+	if (!dx_json_get(message->payload, "item", &v) || v.type != jbvNumeric)
+		return -1;
+	return DatumGetInt32(DirectFunctionCall1(numeric_int4,
+											 NumericGetDatum(v.val.numeric)));
+}
+
+/* false: that was one failure too many. */
+static bool
+count_item(DxPass *pass, DxRun *run, DxBranch *branch, const DxMessage *message)
+{
+	char	   *status = dx_json_get_text(message->payload, "status");
+	int32		item = item_of(message);
+	Jsonb	   *output;
+	DxFault		fault;
+
+	if (item < 0 || item >= branch->counts.total)
+		return true;
+	if (status != NULL && strcmp(status, "SUCCEEDED") == 0)
+	{
+		output = dx_json_get_json(message->payload, "output");
+		dx_result_keep(pass, run, branch->branch, item,
+					   output ? output : dx_json_null());
+		branch->counts.done++;
+		return true;
+	}
+	branch->counts.failed++;
+	if (dx_tolerance_holds(branch, &fault))
+		return true;
+	dx_join_failed(pass, run, branch, &fault);
+	return false;
+}
+
+/*
+ * Takes the outcomes of items that have ended.  false: the Map has failed.
+ */
+bool
+dx_items_ended(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	List	   *answers = branch->answers;
+	bool		holds = true;
+	ListCell   *lc;
+
+	branch->answers = NIL;
+	foreach(lc, answers)
+	{
+		DxMessage  *message = lfirst(lc);
+
+		CHECK_FOR_INTERRUPTS();
+		message->consumed = true;
+		if (holds)
+			holds = count_item(pass, run, branch, message);
+	}
+	branch->changed = true;
+	return holds;
+}
