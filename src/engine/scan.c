@@ -30,14 +30,15 @@ static DxStatement rank_statement = {
 
 /*
  * A signal is work only while a branch waits for it; what came for a run that
- * has ended has to be put on record.
+ * has ended has to be put on record.  An incident takes in nothing but commands.
  */
 #define INBOX_IS_WORK \
-	"(i.kind <> 1" \
-	" OR EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = i.run_id" \
+	"(i.kind IN (2, 9, 10)" \
+	" OR NOT EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = i.run_id)" \
+	" OR ((i.kind <> 1 OR EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = i.run_id" \
 	" AND b.phase = 4 AND (b.wait_for = i.name OR i.name = ANY" \
-	" (pg_catalog.regexp_split_to_array(b.wait_for, '[|&]'))))" \
-	" OR NOT EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = i.run_id))"
+	" (pg_catalog.regexp_split_to_array(b.wait_for, '[|&]')))))" \
+	" AND NOT EXISTS (SELECT FROM dealix.run r WHERE r.run_id = i.run_id AND r.status = 3)))"
 
 static DxStatement inbox_statement = {
 	"SELECT i.run_id, i.inbox_id FROM dealix.inbox i"

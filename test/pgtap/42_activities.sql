@@ -157,6 +157,30 @@ SELECT is(t.status(run), 'RUNNING', 'and retried') FROM r;
 SELECT dealix.cancel(run) FROM r \g /dev/null
 SELECT is(t.settle(run), 'CANCELLED', 'or not') FROM r;
 
+-- what comes for an incident waits for the redrive, and stands in nobody's way
+UPDATE r SET run = t.begin('{"StartAt": "P", "States": {"P": {"Type": "Parallel", "End": true, "Branches": [
+	{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "activity:once", "Delivery": "at_most_once", "TimeoutSeconds": 1, "End": true}}},
+	{"StartAt": "B", "States": {"B": {"Type": "Task", "Resource": "activity:mail", "End": true}}}]}}}');
+SELECT t.pump() \g /dev/null
+SELECT t.claim('once') \g /dev/null
+SELECT t.claim('mail') \g /dev/null
+SELECT pg_sleep(1.1) \g /dev/null
+SELECT is(t.settle(run), 'INCIDENT', 'an incident in one branch') FROM r;
+SELECT is(dealix.complete(token, '"kept"'), 'completed', 'does not refuse what completes in another') FROM c;
+SELECT is(dealix.tick(), 0, 'it is left for later');
+CREATE TEMP TABLE other AS SELECT t.begin(t.task('signal:go')) AS run;
+SELECT t.pump() \g /dev/null
+SELECT dealix.signal(run, 'go') FROM other \g /dev/null
+SELECT is(dealix.tick(1), 1, 'and other runs go on');
+RESET SESSION AUTHORIZATION;
+SELECT dealix.redrive(run) FROM r \g /dev/null
+SET SESSION AUTHORIZATION tap_app;
+SELECT t.pump() \g /dev/null
+SELECT t.claim('once') \g /dev/null
+SELECT dealix.complete(token, '"again"') FROM c \g /dev/null
+SELECT is(t.settle(run), 'SUCCEEDED', 'redrive takes it in') FROM r;
+SELECT is(t.output(run), '["again", "kept"]', 'with its output') FROM r;
+
 -- ---------- cancel ----------
 
 UPDATE r SET run = t.begin(t.task('activity:mail'));

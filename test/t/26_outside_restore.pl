@@ -1,0 +1,59 @@
+# Runs that wait for the world outside survive dump and restore; the copy hands
+# out nothing until it is resumed, and goes on then.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../perl";
+use DxTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+dx_skip_root();
+
+my $node = dx_node('restore');
+dx_shop($node);
+$node->safe_psql('postgres', q{
+	CREATE ROLE ops LOGIN; CREATE ROLE boss LOGIN;
+	SELECT dealix.grant_access('ops', 'operator'), dealix.grant_access('boss', 'approver');
+});
+my @kinds = ('activity:queued', 'activity:claimed', 'event:paid', 'approval:ask', 'workflow:child', 'emit:told.waitForTaskToken', 'signal:a&b');
+for my $kind (@kinds)
+{
+	my ($name) = $kind =~ /:(\w+)/;
+
+	dx_sql($node, 'app', qq{
+		SELECT dealix.publish('child', '{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "signal:go", "End": true}}}');
+		SELECT dealix.publish('$name!', '{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "$kind", "TimeoutSeconds": 86400, "End": true}}}');
+		SELECT dealix.start('$name!', '{}', '$name', correlation_id => 'c')});
+}
+my $parked = q{SELECT string_agg(waits_for, ',' ORDER BY waits_for) FROM dealix.waiting WHERE waits_for <> 'turn'};
+dx_poll($node, $parked, 'runs wait for all kinds of things', 'activity,activity,approval,child,event,signal,signal,token');
+my $old = dx_sql($node, 'app', q{SELECT token FROM dealix.claim('claimed', 'w', 1, '2 s')});
+
+my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
+$node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('postgres') ], 'pg_dump');
+$node->safe_psql('postgres', 'CREATE DATABASE copy');
+$node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr('copy'), $dump ], 'pg_restore');
+is($node->safe_psql('copy', $parked), 'activity,activity,approval,child,event,signal,signal,token', 'the copy has them');
+my (undef, undef, $err) = dx_try($node, 'app', q{SELECT * FROM dealix.claim('queued', 'w')}, 'copy');
+like($err, qr/this database is held, because it is a copy/, 'it hands out nothing');
+is(dx_sql($node, 'ops', 'SELECT dealix.resume_engine()', 'copy'), 't', 'until it is resumed');
+
+# the lease of the worker that is the original's ends here, and the run has no Retry
+dx_poll($node, q{SELECT error FROM dealix.runs WHERE key = 'claimed'}, 'a lease from before ends', 'States.HeartbeatTimeout', 'copy');
+(undef, undef, $err) = dx_try($node, 'app', "SELECT dealix.complete('$old')", 'copy');
+like($err, qr/is refused/, 'with its token');
+is(dx_sql($node, 'app', q{SELECT dealix.complete(token, '1') FROM dealix.claim('queued', 'w')}, 'copy'), 'completed', 'a task is done');
+is(dx_sql($node, 'app', q{SELECT dealix.publish_event('paid', 'c')}, 'copy'), '1', 'an event comes');
+is(dx_sql($node, 'boss', q{SELECT dealix.approve(id) FROM dealix.approvals WHERE status = 'PENDING'}, 'copy'), 'APPROVED', 'somebody decides');
+dx_sql($node, 'app', q{SELECT dealix.signal(run_id, 'go') FROM dealix.runs WHERE workflow = 'child'}, 'copy');
+dx_sql($node, 'app', q{SELECT dealix.complete(task_id || '.1') FROM dealix.activities WHERE status = 'token'}, 'copy');
+dx_sql($node, 'app', q{SELECT dealix.signal(run_id, s) FROM dealix.runs, unnest(ARRAY['a', 'b']) s WHERE key = 'a'}, 'copy');
+is(dx_sql($node, 'app', q{SELECT count(*) FROM dealix.read_outbox('c')}, 'copy'), '1', 'the outbox has what it had');
+dx_poll($node, q{SELECT string_agg(DISTINCT status, ',' ORDER BY status) FROM dealix.runs WHERE key <> 'claimed' OR key IS NULL}, 'all the others succeed', 'SUCCEEDED', 'copy');
+is($node->safe_psql('copy', 'SELECT count(*) FROM dealix.stuck()'), '0', 'nothing is stuck');
+dx_poll($node, q{SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL}, 'in the original all but the one with the lease wait', '7');
+
+$node->stop;
+done_testing();
