@@ -91,12 +91,51 @@ as_number(const JsonbValue *value, double *number)
 }
 
 /*
+ * Is a number that was not known when the definition was compiled one that
+ * the field takes?
+ */
+static bool
+in_range(const DxAmount *amount, double value, DxFault *fault)
+{
+	const char *error = amount->expr ? DX_ERROR_QUERY : DX_ERROR_RUNTIME;
+
+	if (amount->integer && value != floor(value))
+		return dx_fault(fault, error, "The %s%s field refers to value \"%g\" which is not a valid integer",
+						amount->field, amount->path ? "Path" : "", value);
+	if (value < amount->min || value > amount->max)
+		return dx_fault(fault, error, "%s must be between %g and %.0f.",
+						amount->field, amount->min, amount->max);
+	return true;
+}
+
+/* The number at a path, which is applied to the input after InputPath. */
+static bool
+eval_path_amount(const DxAmount *amount, DxEnv *env, double *value,
+				 DxFault *fault)
+{
+	JsonbValue	selected;
+	Jsonb	   *raw = env->input;
+	bool		found;
+
+	if (env->state != NULL && !dx_io_input(env->state, env, &env->input, fault))
+		return false;
+	found = dx_path_require(amount->path, env, &selected, fault);
+	env->input = raw;
+	if (!found)
+		return false;
+	return as_number(&selected, value) ||
+		dx_fault(fault, DX_ERROR_RUNTIME,
+				 "The %sPath field refers to value \"%s\" which is not a valid number: %s",
+				 amount->field, dx_value_text(&selected), amount->path->text);
+}
+
+/*
  * TimeoutSeconds and the like.  *given = false when it is absent.  A path is
- * applied to env->input: the raw input of the state after InputPath.
+ * applied to env->input after the InputPath of env->state.
  *
  * Faults: States.Runtime when the path selects nothing, or no number;
- * States.QueryEvaluationError when an expression yields no number.  Whether
- * the number is in the range of the field the caller has to see.
+ * States.QueryEvaluationError when an expression yields no number; one of
+ * them when the number is not in the range of the field.
  */
 bool
 dx_amount_eval(const DxAmount *amount, DxEnv *env,
@@ -109,14 +148,8 @@ dx_amount_eval(const DxAmount *amount, DxEnv *env,
 	if (!amount->given)
 		return true;
 	if (amount->path != NULL)
-	{
-		if (!dx_path_require(amount->path, env, &selected, fault))
-			return false;
-		return as_number(&selected, value) ||
-			dx_fault(fault, DX_ERROR_RUNTIME,
-					 "The path refers to value \"%s\" which is not a valid number: %s",
-					 dx_value_text(&selected), amount->path->text);
-	}
+		return eval_path_amount(amount, env, value, fault) &&
+			in_range(amount, *value, fault);
 	if (amount->expr != NULL)
 	{
 		if (!dx_expr_eval(amount->expr, env, &selected, fault))
@@ -124,6 +157,7 @@ dx_amount_eval(const DxAmount *amount, DxEnv *env,
 		if (selected.type != jbvNumeric)
 			return wrong_result(amount->expr, "number", &selected, fault);
 		*value = dx_value_double(&selected);
+		return in_range(amount, *value, fault);
 	}
 	return true;
 }

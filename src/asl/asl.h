@@ -126,12 +126,19 @@ typedef struct DxEnv
 	void	   *evaluate_arg;
 
 	Jsonb	   *context_map;	/* stands for "Map" in the context, or NULL */
+
+	/* Its InputPath comes before the path of an amount; NULL: none does. */
+	const struct DxState *state;
 } DxEnv;
 
 /* A number that may be written as a constant, a path or an expression. */
 typedef struct DxAmount
 {
 	bool		given;
+	const char *field;			/* its name */
+	bool		integer;		/* what it may be */
+	double		min;
+	double		max;
 	double		value;			/* when neither path nor expr */
 	DxPath	   *path;
 	DxExpr	   *expr;
@@ -251,7 +258,10 @@ typedef struct DxMap
 	DxAmount	tolerated_count;
 	DxAmount	tolerated_percentage;
 	const char *label;
-	Jsonb	   *item_batcher;	/* as written, or NULL */
+	bool		batched;		/* ItemBatcher: */
+	DxAmount	batch_items;
+	DxAmount	batch_bytes;
+	DxTemplate *batch_input;	/* or NULL */
 } DxMap;
 
 typedef struct DxState
@@ -498,9 +508,13 @@ extern bool dx_io_items(const DxState *state, DxEnv *env,
 extern bool dx_io_item_input(const DxState *state, DxEnv *env, int index,
 							 Jsonb *item, Jsonb **input, DxFault *fault);
 
+/* Map with an ItemBatcher: the input of each batch, as an array. */
+extern bool dx_io_batches(const DxState *state, DxEnv *env, Jsonb *items,
+						  Jsonb **batches, DxFault *fault);
+
 /*
  * TimeoutSeconds and the like. *given = false when absent.  A path is applied
- * to env->input as it is.
+ * to env->input after the InputPath of env->state.
  */
 extern bool dx_amount_eval(const DxAmount *amount, DxEnv *env,
 						   bool *given, double *value, DxFault *fault);

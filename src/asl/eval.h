@@ -71,6 +71,13 @@ extern const char *dx_json_clip(const Jsonb *json);
 extern void dx_value_string(char *text, int len, JsonbValue *value);
 extern void dx_value_integer(int64 number, JsonbValue *value);
 
+/* ---------- io.c ---------- */
+
+extern bool dx_io_input(const DxState *state, DxEnv *env, Jsonb **value,
+						DxFault *fault);
+extern bool dx_eval_with(const DxTemplate *tmpl, DxEnv *env, Jsonb *input,
+						 Jsonb **value, DxFault *fault);
+
 /* ---------- json_text.c ---------- */
 
 extern bool dx_json_parse(const char *text, int len, JsonbValue *value);

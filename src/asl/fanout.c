@@ -150,10 +150,7 @@ compile_selector(DxCompiler *c, DxStateSource *source, DxMap *map)
 	}
 }
 
-/*
- * ItemBatcher is kept as written; here it is made sure that the engine can
- * rely on it.
- */
+/* How many items, or bytes of them, are one batch. */
 static void
 compile_batcher(DxCompiler *c, DxStateSource *source, DxMap *map)
 {
@@ -162,28 +159,26 @@ compile_batcher(DxCompiler *c, DxStateSource *source, DxMap *map)
 		"MaxInputBytesPerBatchPath", "BatchInput", "Comment"
 	};
 	DxNode		batcher;
-	DxAmount	items;
-	DxAmount	bytes;
 
 	if (!dx_read_object(c, &source->node, "ItemBatcher", false, &batcher))
 		return;
 	dx_check_members(c, &batcher, "an item batcher", members, lengthof(members));
 	dx_read_amount(c, source, &batcher, "MaxItemsPerBatch", true,
-				   1, DX_MAX_SECONDS, &items);
+				   1, DX_MAX_SECONDS, &map->batch_items);
 	dx_read_amount(c, source, &batcher, "MaxInputBytesPerBatch", true,
-				   1, MAX_BATCH_BYTES, &bytes);
+				   1, MAX_BATCH_BYTES, &map->batch_bytes);
 	if (!dx_has(&batcher, "MaxItemsPerBatch") &&
 		!dx_has(&batcher, "MaxItemsPerBatchPath") &&
 		!dx_has(&batcher, "MaxInputBytesPerBatch") &&
 		!dx_has(&batcher, "MaxInputBytesPerBatchPath"))
 		dx_problem(c->problems, batcher.pointer, DX_P_MISSING_FIELD, NULL,
 				   "field \"MaxItemsPerBatch\" or \"MaxInputBytesPerBatch\" is missing");
-	(void) dx_read_template(c, source, &batcher, "BatchInput");
+	map->batch_input = dx_read_template(c, source, &batcher, "BatchInput");
 	if (!map->distributed && !c->options->strict)
 		dx_problem(c->problems, batcher.pointer, DX_P_NO_EFFECT,
 				   "Set \"Mode\" in \"ProcessorConfig\" to \"DISTRIBUTED\".",
 				   "only a distributed Map makes batches");
-	map->item_batcher = dx_node_json(&batcher);
+	map->batched = true;
 }
 
 /*

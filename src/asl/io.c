@@ -20,9 +20,9 @@
 /*
  * Evaluates a template with another document as "$".
  */
-static bool
-eval_with(const DxTemplate *tmpl, DxEnv *env, Jsonb *input, Jsonb **value,
-		  DxFault *fault)
+bool
+dx_eval_with(const DxTemplate *tmpl, DxEnv *env, Jsonb *input, Jsonb **value,
+			 DxFault *fault)
 {
 	Jsonb	   *saved = env->input;
 	bool		ok;
@@ -60,9 +60,8 @@ apply_path(const DxPath *path, bool is_null, DxEnv *env, Jsonb *input,
 	return ok;
 }
 
-static bool
-apply_input_path(const DxState *state, DxEnv *env, Jsonb **value,
-				 DxFault *fault)
+bool
+dx_io_input(const DxState *state, DxEnv *env, Jsonb **value, DxFault *fault)
 {
 	return apply_path(state->input_path, state->input_null, env, env->input,
 					  value, fault);
@@ -86,7 +85,7 @@ apply_assign(const DxTemplate *assign, DxEnv *env, Jsonb *input,
 	*variables = env->variables;
 	if (assign == NULL)
 		return true;
-	if (!eval_with(assign, env, input, &assigned, fault))
+	if (!dx_eval_with(assign, env, input, &assigned, fault))
 		return false;
 	dx_json_to_value(assigned, &new);
 	if (!dx_value_is_object(&new))
@@ -147,11 +146,11 @@ dx_io_enter(const DxState *state, DxEnv *env,
 
 	if (env->state_input == NULL)
 		env->state_input = env->input;
-	if (!apply_input_path(state, env, &input, fault))
+	if (!dx_io_input(state, env, &input, fault))
 		return false;
 	*effective = input;
 	return state->parameters == NULL ||
-		eval_with(state->parameters, env, input, effective, fault);
+		dx_eval_with(state->parameters, env, input, effective, fault);
 }
 
 static bool
@@ -196,7 +195,7 @@ dx_io_exit(const DxState *state, DxEnv *env, Jsonb *result,
 	if (!apply_assign(state->assign, env, result, variables, fault))
 		return false;
 	if (state->result_selector != NULL &&
-		!eval_with(state->result_selector, env, result, &result, fault))
+		!dx_eval_with(state->result_selector, env, result, &result, fault))
 		return false;
 	return apply_result_path(state->result_path, state->discard_result, env,
 							 result, output, fault) &&
@@ -377,7 +376,7 @@ dx_io_items(const DxState *state, DxEnv *env,
 		if (!dx_template_eval(map->items, env, items, fault))
 			return false;
 	}
-	else if (!apply_input_path(state, env, items, fault) ||
+	else if (!dx_io_input(state, env, items, fault) ||
 			 !apply_path(map->items_path, false, env, *items, items, fault))
 		return false;
 
@@ -428,11 +427,11 @@ dx_io_item_input(const DxState *state, DxEnv *env, int index,
 	*input = item;
 	if (selector == NULL)
 		return true;
-	if (!apply_input_path(state, env, &effective, fault))
+	if (!dx_io_input(state, env, &effective, fault))
 		return false;
 	if (state->language == DX_QL_SQL || dx_template_uses_context(selector))
 		env->context_map = item_context(index, item);
-	ok = eval_with(selector, env, effective, input, fault);
+	ok = dx_eval_with(selector, env, effective, input, fault);
 	env->context_map = saved;
 	return ok;
 }

@@ -252,6 +252,10 @@ dx_read_amount(DxCompiler *c, const DxStateSource *state,
 	DxNode		member;
 
 	memset(amount, 0, sizeof(DxAmount));
+	amount->field = name;
+	amount->integer = integer;
+	amount->min = min;
+	amount->max = max;
 	if (state->foreign)
 		return;
 

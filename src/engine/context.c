@@ -165,6 +165,7 @@ dx_env_init(DxEnv *env, DxPass *pass, DxRun *run, DxBranch *branch)
 	env->input = branch->data;
 	env->state_input = branch->data;
 	env->variables = branch->variables;
+	env->state = branch->state;
 	env->build_context = build_context;
 	env->context_member = context_member;
 	env->context_arg = arg;

@@ -60,6 +60,9 @@ enter_map(DxRun *run, DxBranch *branch, DxEnv *env, DxFault *fault)
 	if (!dx_io_items(branch->state, env, &branch->items, fault) ||
 		!dx_amount_eval(&map->max_concurrency, env, &given, &limit, fault))
 		return false;
+	if (map->batched && dx_distributes(branch) &&
+		!dx_io_batches(branch->state, env, branch->items, &branch->items, fault))
+		return false;
 	branch->counts.total = JsonContainerSize(&branch->items->root);
 	branch->counts.limit = given ? (int) Min(limit, PG_INT32_MAX) : 0;
 	return dx_tolerance_check(branch, env, fault);
@@ -104,6 +107,11 @@ child_input(DxPass *pass, DxRun *run, DxBranch *parent, int index, Jsonb **input
 		return true;
 	}
 	item = getIthJsonbValueFromContainer(&parent->items->root, index);
+	if (parent->state->u.map.batched && dx_distributes(parent))
+	{
+		*input = dx_json_from_value(item);
+		return true;
+	}
 	dx_env_init(&env, pass, run, parent);
 	return dx_io_item_input(parent->state, &env, index, dx_json_from_value(item),
 							input, fault);

@@ -143,12 +143,6 @@ dx_tolerance_check(DxBranch *branch, DxEnv *env, DxFault *fault)
 		branch->counts.tolerated = (int) Min(count, PG_INT32_MAX);
 	if (percentage_given)
 	{
-		if (percentage < 0 || percentage > 100)
-		{
-			fault->error = pstrdup(DX_ERROR_RUNTIME);
-			fault->cause = pstrdup("ToleratedFailurePercentage must be between 0 and 100.");
-			return false;
-		}
 		percentage = percentage * branch->counts.total / 100.0;
 		if (!count_given || percentage < count)
 			branch->counts.tolerated = (int) percentage;

@@ -188,6 +188,7 @@ call_undo(DxPass *pass, DxRun *run, DxBranch *branch,
 	double		timeout = 0;
 
 	dx_env_init(&env, pass, run, branch);
+	env.state = NULL;
 	if (!undo_input(pass, run, branch, completed, &input, fault) ||
 		!dx_amount_eval(&task->undo_timeout, &env, &limited, &timeout, fault))
 		return DX_CALL_FAULT;

@@ -106,6 +106,20 @@ INSERT INTO w SELECT dealix.start('one at a time', '{"items": [1, 2, 3]}');
 SELECT t.settle(run) FROM w \g /dev/null
 SELECT is(t.output(run), '[10, 20, 30]', 'items are within the slot of their Map') FROM w;
 
+-- ---------- batches ----------
+
+CREATE FUNCTION t.batch(input jsonb) RETURNS jsonb LANGUAGE sql AS $$ SELECT input $$;
+CREATE FUNCTION t.batched(batcher jsonb) RETURNS jsonb LANGUAGE sql AS
+$$ SELECT t.distributed(jsonb_build_object('ItemBatcher', batcher), '{"T": {"Type": "Task", "Resource": "sql:t.batch", "End": true}}') $$;
+SELECT is(t.output(t.run(t.batched('{"MaxItemsPerBatch": 2}'), '{"items": [1, 2, 3]}')),
+	'[{"Items": [{"n": 1}, {"n": 2}]}, {"Items": [{"n": 3}]}]', 'items of ItemSelector, two to a run');
+SELECT is(t.output(t.run(t.batched('{"MaxItemsPerBatchPath": "$.size", "BatchInput": {"fixed": 1, "all.$": "$.size"}}'), '{"size": 5, "items": [1, 2, 3]}')),
+	'[{"Items": [{"n": 1}, {"n": 2}, {"n": 3}], "BatchInput": {"all": 5, "fixed": 1}}]', 'with an input of their own');
+SELECT is(t.output(t.run(t.batched('{"MaxInputBytesPerBatch": 20}'), '{"items": [1, 2, 33333333333333333, 4]}')),
+	'[{"Items": [{"n": 1}, {"n": 2}]}, {"Items": [{"n": 33333333333333333}]}, {"Items": [{"n": 4}]}]', 'or by their size');
+SELECT is(t.output(t.run(t.batched('{"MaxItemsPerBatchPath": "$.size"}'), '{"size": 0, "items": [1]}')), NULL, 'a size of 0');
+SELECT is((SELECT string_agg(DISTINCT error, ',') FROM dealix.runs WHERE input = '{"size": 0, "items": [1]}'), 'States.Runtime', 'is an error');
+
 -- ---------- repair ----------
 
 TRUNCATE w;
