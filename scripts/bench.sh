@@ -30,6 +30,7 @@ END
 "$dx_top/scripts/setup.sh"
 command -v python3 >/dev/null || die "python3 is missing."
 work_create bench
+# shellcheck disable=SC2119
 postgres_prepare
 cluster_create main "shared_preload_libraries = 'dealix_exec'" "shared_buffers = $(shared_buffers)" \
 	"synchronous_commit = on" "max_wal_size = 8GB" "checkpoint_timeout = 30min" "max_worker_processes = 32"

@@ -43,6 +43,9 @@ SUITES = {"all": everything, "memory": large.memory, "restart": large.restart, "
 
 def main():
     suite = sys.argv[1] if len(sys.argv) > 1 else "all"
+    if suite not in SUITES:
+        print(f"bench: there is no {suite}; there are {', '.join(SUITES)}.", file=sys.stderr)
+        return 2
     admin = Session("postgres")
     admin("CREATE ROLE bench LOGIN; CREATE ROLE other LOGIN")
     report = Report(suite, QUICK, admin)
