@@ -51,11 +51,12 @@ dealix_validate(PG_FUNCTION_ARGS)
 	char	   *machine_type = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	DxCompileOptions options;
+	DxPublishing publishing;
 	DxProblems	problems = {NIL};
 	DxProgram  *program;
 	ListCell   *lc;
 
-	dx_publish_options(&options, NULL);
+	dx_publish_options(&options, &publishing, definition);
 	options.strict = PG_GETARG_BOOL(1);
 	options.express = strcmp(machine_type, "EXPRESS") == 0;
 	if (!options.express && strcmp(machine_type, "STANDARD") != 0)

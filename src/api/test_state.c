@@ -320,7 +320,7 @@ prepare(Trial *trial, const Jsonb *definition, const char *name)
 	DxProblems	problems = {NIL};
 
 	/* The mock stands for whatever a resource is. */
-	dx_publish_options(&options, NULL);
+	dx_publish_options(&options, NULL, NULL);
 	options.check_resource = NULL;
 	trial->program = dx_program_compile(definition, &options,
 										CurrentMemoryContext, &problems);

@@ -674,17 +674,20 @@ extern bool dx_variables_within_limits(const Jsonb *before, const Jsonb *after,
 extern int	dx_publish(const char *name, Jsonb *definition, DxProblems *problems);
 
 /*
- * arg of the options: NULL, or gathers the bindings that a definition uses, as
- * an object of targets by URI; NULL in it: none.
+ * What the checks of a definition need and find out: arg of the options.  NULL
+ * there: bindings are not gathered, and any variable may be one.
  */
-typedef struct DxBindings
+typedef struct DxPublishing
 {
-	Jsonb	   *used;
-	MemoryContext cxt;			/* where it is made */
-} DxBindings;
+	MemoryContext cxt;			/* of what is gathered */
+	Jsonb	   *bindings;		/* used ones: targets by URI; NULL: none */
+	List	   *variables;		/* of char *: what some Assign sets */
+} DxPublishing;
 
 extern void dx_limit_workflow(const char *name, int max_concurrency);
-extern void dx_publish_options(DxCompileOptions *options, DxBindings *bindings);
+extern void dx_publish_options(DxCompileOptions *options,
+							   DxPublishing *publishing,
+							   const Jsonb *definition);
 
 /* ---------- binding.c ---------- */
 

@@ -395,17 +395,48 @@ dx_expression_env(DxEnv *env, DxPass *pass, DxRun *run)
 typedef struct Check
 {
 	const char *text;
+	const DxPublishing *publishing; /* or NULL */
+	MemoryContext cxt;
+	char	   *unknown;		/* a name that is no variable */
 } Check;
+
+static bool
+is_known(const Check *check, const char *name)
+{
+	static const char *const always[] = {"input", "result", "error", "context"};
+	ListCell   *lc;
+	int			i;
+
+	for (i = 0; i < lengthof(always); i++)
+	{
+		if (strcmp(name, always[i]) == 0)
+			return true;
+	}
+	foreach(lc, check->publishing->variables)
+	{
+		if (strcmp(name, lfirst(lc)) == 0)
+			return true;
+	}
+	return false;
+}
 
 static void
 check_body(void *arg)
 {
 	Check	   *check = arg;
 	PlanEntry	entry;
+	ListCell   *lc;
 
 	memset(&entry, 0, sizeof(entry));
 	entry.cxt = CurrentMemoryContext;
 	prepare(&entry, check->text);
+	if (check->publishing == NULL)
+		return;
+	foreach(lc, entry.names)
+	{
+		if (!is_known(check, lfirst(lc)))
+			check->unknown = MemoryContextStrdup(check->cxt, lfirst(lc));
+	}
 }
 
 /*
@@ -415,11 +446,16 @@ check_body(void *arg)
 void
 dx_expression_check(void *arg, const DxExpr *expr, DxProblems *problems)
 {
-	Check		check = {expr->text};
+	Check		check = {expr->text, arg, CurrentMemoryContext, NULL};
 	DxFault		fault = {NULL, NULL};
 
 	if (dx_guard(NULL, GetUserId(), 0, check_body, &check, &fault) != DX_CALL_DONE)
 		dx_problem(problems, expr->pointer, "INVALID_EXPRESSION",
 				   "Between {% and %} stands one SQL expression over input, result, error, context and assigned variables, all jsonb.",
-				   "%s", fault.cause ? fault.cause : fault.error);
+				   "%s", fault.cause ? fault.cause :
+				   fault.error ? fault.error : "it fails");
+	else if (check.unknown != NULL)
+		dx_problem(problems, expr->pointer, "UNKNOWN_VARIABLE",
+				   "There are input, result, error, context and what an Assign sets.",
+				   "there is no variable \"%s\"", check.unknown);
 }

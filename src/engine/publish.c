@@ -151,7 +151,7 @@ check_names(const char *target, const char *pointer, DxProblems *problems)
 
 /* Puts what a foreign URI is bound to in its place. */
 static void
-resolve_binding(DxBindings *bindings, DxResourceKind *kind,
+resolve_binding(DxPublishing *publishing, DxResourceKind *kind,
 				const char **target, bool *wait_for_token, bool *no_wait,
 				const char *uri, const char *pointer, DxProblems *problems)
 {
@@ -167,12 +167,12 @@ resolve_binding(DxBindings *bindings, DxResourceKind *kind,
 		return;
 	}
 	dx_binding_apply(bound, kind, target, wait_for_token, no_wait);
-	if (bindings == NULL)
+	if (publishing == NULL)
 		return;
-	oldcxt = MemoryContextSwitchTo(bindings->cxt);
-	if (bindings->used == NULL)
-		bindings->used = dx_json_empty_object();
-	bindings->used = dx_json_set(bindings->used, uri, dx_json_string(bound));
+	oldcxt = MemoryContextSwitchTo(publishing->cxt);
+	if (publishing->bindings == NULL)
+		publishing->bindings = dx_json_empty_object();
+	publishing->bindings = dx_json_set(publishing->bindings, uri, dx_json_string(bound));
 	MemoryContextSwitchTo(oldcxt);
 }
 
@@ -211,15 +211,70 @@ check_resource(void *arg, DxResourceKind *kind, const char **target,
 	}
 }
 
-/* What a definition is checked against when it is published or validated. */
+/* The names that an Assign sets, of which "x.$" sets x. */
+static void
+add_variables(DxPublishing *publishing, JsonbContainer *assign)
+{
+	JsonbIterator *it = JsonbIteratorInit(assign);
+	JsonbValue	v;
+	JsonbIteratorToken token;
+
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		int			len = v.val.string.len;
+
+		if (token != WJB_KEY)
+			continue;
+		if (len > 2 && strncmp(v.val.string.val + len - 2, ".$", 2) == 0)
+			len -= 2;
+		publishing->variables = lappend(publishing->variables,
+										pnstrdup(v.val.string.val, len));
+	}
+}
+
+/* Looks for Assign anywhere in the definition. */
+static void
+find_variables(DxPublishing *publishing, JsonbContainer *container)
+{
+	JsonbIterator *it = JsonbIteratorInit(container);
+	JsonbValue	v;
+	JsonbIteratorToken token;
+	bool		assign = false;
+
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			assign = v.val.string.len == 6 &&
+				strncmp(v.val.string.val, "Assign", 6) == 0;
+		else if ((token == WJB_VALUE || token == WJB_ELEM) && v.type == jbvBinary)
+		{
+			if (token == WJB_VALUE && assign && JsonContainerIsObject(v.val.binary.data))
+				add_variables(publishing, v.val.binary.data);
+			find_variables(publishing, v.val.binary.data);
+		}
+	}
+}
+
+/*
+ * What a definition is checked against when it is published or validated.
+ * publishing may be NULL.
+ */
 void
-dx_publish_options(DxCompileOptions *options, DxBindings *bindings)
+dx_publish_options(DxCompileOptions *options, DxPublishing *publishing,
+				   const Jsonb *definition)
 {
 	memset(options, 0, sizeof(DxCompileOptions));
 	options->check_resource = check_resource;
 	options->check_expr = dx_expression_check;
-	options->arg = bindings;
 	options->max_depth = dx_max_depth;
+	options->arg = publishing;
+	if (publishing == NULL)
+		return;
+	memset(publishing, 0, sizeof(DxPublishing));
+	publishing->cxt = CurrentMemoryContext;
+	find_variables(publishing, &unconstify(Jsonb *, definition)->root);
 }
 
 /* ---------- storing ---------- */
@@ -349,16 +404,16 @@ int
 dx_publish(const char *name, Jsonb *definition, DxProblems *problems)
 {
 	DxCompileOptions options;
-	DxBindings	bindings = {NULL, CurrentMemoryContext};
+	DxPublishing publishing;
 	DxProgram  *program;
 
-	dx_publish_options(&options, &bindings);
+	dx_publish_options(&options, &publishing, definition);
 	program = dx_program_compile(definition, &options, CurrentMemoryContext,
 								 problems);
 	if (problems->list != NIL)
 		return 0;
 	dx_program_free(program);
-	return store_version(lock_workflow(name), definition, bindings.used);
+	return store_version(lock_workflow(name), definition, publishing.bindings);
 }
 
 /*
