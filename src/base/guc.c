@@ -22,7 +22,7 @@ int			dx_pass_max_time = 200;
 char	   *dx_databases = NULL;
 int			dx_sweep_interval = 30;
 int			dx_max_depth = 256;
-int			dx_max_payload = 1024;
+int			dx_max_payload = 4096;
 int			dx_outcome_retention = 86400;
 int			dx_max_child_depth = 16;
 char	   *dx_outbox_channel = NULL;
@@ -94,8 +94,8 @@ define_limits(void)
 			   NULL,
 			   &dx_max_depth, 8, 4096, PGC_SUSET, 0);
 	define_int("dealix_exec.max_payload",
-			   "Maximum size of a definition, an input, a signal or a result.",
-			   NULL,
+			   "Maximum size of an input, a signal, a result or an output.",
+			   "It is measured as JSON text without blanks.",
 			   &dx_max_payload, 1, 256 * 1024, PGC_SUSET, GUC_UNIT_KB);
 	define_int("dealix_exec.max_child_depth",
 			   "Maximum depth of runs that start runs that start runs.",

@@ -405,7 +405,8 @@ do_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	branch->attempt++;
 	if (resource != NULL || task->wait_for_token || task->shows_token)
 		dx_branch_ticket(branch);
-	if (!dx_io_enter(branch->state, env, &branch->effective, &fault))
+	if (!dx_io_enter(branch->state, env, &branch->effective, &fault) ||
+		!dx_within_limits(branch->effective, branch->state->name, &fault))
 	{
 		dx_branch_step_failed(pass, run, branch, &fault);
 		return;

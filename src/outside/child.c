@@ -84,7 +84,7 @@ typedef struct Child
 } Child;
 
 static bool
-check_child(DxRun *run, const char *workflow, const Jsonb *input, DxFault *fault)
+check_child(DxRun *run, const char *workflow, DxFault *fault)
 {
 	DxIdentity	saved;
 	Datum		values[1];
@@ -95,12 +95,6 @@ check_child(DxRun *run, const char *workflow, const Jsonb *input, DxFault *fault
 	{
 		fault->cause = psprintf("Runs start runs to a depth of %d, and dealix_exec.max_child_depth allows no more.",
 								run->depth);
-		return false;
-	}
-	if (VARSIZE(input) > (Size) dx_max_payload * 1024)
-	{
-		fault->error = pstrdup(DX_ERROR_DATA_LIMIT);
-		fault->cause = psprintf("The input of the child is larger than %d kB.", dx_max_payload);
 		return false;
 	}
 	dx_engine_enter(&saved);
@@ -152,8 +146,7 @@ child_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 
 	if (!dx_timer_start(pass, run, branch, env, &until))
 		return;
-	if (!check_child(run, continues ? run->workflow : task->target,
-					 branch->effective, &fault))
+	if (!check_child(run, continues ? run->workflow : task->target, &fault))
 	{
 		dx_branch_step_failed(pass, run, branch, &fault);
 		return;

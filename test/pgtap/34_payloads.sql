@@ -54,6 +54,8 @@ SELECT is(t.output(t.run('{"StartAt": "A", "States": {"A": {"Type": "Task", "Res
 	"Catch": [{"ErrorEquals": ["States.DataLimitExceeded"], "Next": "B"}]}, "B": {"Type": "Pass", "OutputPath": "$.Error", "End": true}}}', '{"bytes": 262145}')),
 	'"States.DataLimitExceeded"', 'can be caught by name');
 
+SELECT is(t.error(t.run(t.task('sql:t.echo', '{"Parameters": {"a.$": "$", "b.$": "$"}}'), to_jsonb(repeat('x', 140000)))), 'States.DataLimitExceeded', 'a larger effective input of a Task');
+
 -- A loop that doubles what it has ends before the server does.
 SELECT is(t.error(t.run('{"StartAt": "A", "States": {"A": {"Type": "Pass", "Assign": {"v.$": "$"}, "Next": "B"},
 	"B": {"Type": "Pass", "Assign": {"v.$": "States.Array($v, $v)"}, "Next": "C"},
