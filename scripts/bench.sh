@@ -38,7 +38,10 @@ cluster_start main
 write_restart
 export BENCH_WORK=$dx_work BENCH_RESTART=$dx_work/restart BENCH_RESULTS=$dx_top/bench/results
 export QUICK=${QUICK:-0} MILLION=${MILLION:-1000000} PYTHONDONTWRITEBYTECODE=1
-python3 "$dx_top/scripts/bench/main.py" "$@"
+# Not in the foreground, so that a signal ends it and the server at once.
+python3 "$dx_top/scripts/bench/main.py" "$@" &
+dx_pids+=($!)
+wait $!
 if grep -nE 'WARNING: .*(leak|still referenced)|PANIC: |TRAP: |terminated by signal' "$dx_work/clusters/main/log"; then
 	die "the server's log has what it should not have."
 fi

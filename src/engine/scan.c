@@ -24,9 +24,12 @@ static DxStatement due_statement = {
 /* Ranks are few: each is found by one look into the index. */
 static DxStatement rank_statement = {
 	"SELECT rank FROM dealix.branch WHERE owner = $1 AND due_at IS NOT NULL"
-	" AND rank > $2 ORDER BY rank LIMIT 1",
-	2, {OIDOID, INT4OID}
+	" AND rank > $2 AND rank < $3 ORDER BY rank LIMIT 1",
+	3, {OIDOID, INT4OID, INT4OID}
 };
+
+#define BEFORE_ALL_RANKS	(PG_INT16_MIN - 1)
+#define AFTER_ALL_RANKS		(PG_INT16_MAX + 1)
 
 /*
  * A signal is work only while a branch waits for it; what came for a run that
@@ -70,16 +73,17 @@ static DxStatement owners_statement = {
 	1, {TIMESTAMPTZOID}
 };
 
-/* The rank after this one that the owner has timers in; false: no more. */
+/* The first rank between these two that the owner has timers in; false: none. */
 static bool
-next_rank(Oid owner, int after, int *rank)
+next_rank(Oid owner, int after, int before, int *rank)
 {
-	Datum		values[2];
+	Datum		values[3];
 	bool		isnull;
 	bool		found;
 
 	values[0] = ObjectIdGetDatum(owner);
 	values[1] = Int32GetDatum(after);
+	values[2] = Int32GetDatum(before);
 	(void) dx_execute(&rank_statement, values, NULL, false, 1);
 	found = SPI_processed > 0;
 	if (found)
@@ -119,35 +123,52 @@ scan_rank(Oid owner, int rank, TimestampTz *due_at, pg_uuid_t *run_id,
 	return n;
 }
 
-/*
- * By rank, and by time within a rank.  Ranks before the cursor's are looked at
- * from their beginning each time: what is urgent does not wait for the end of
- * a long round, and an id too many costs a look.
- */
+/* Due runs of the ranks before this one, each from its beginning. */
 static int
-scan_branches(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids)
+scan_more_urgent(Oid owner, int than, int max, pg_uuid_t *ids)
 {
-	int			rank = PG_INT16_MIN - 1;
+	int			rank = BEFORE_ALL_RANKS;
 	int			n = 0;
 
-	while (n < max && next_rank(owner, rank, &rank))
+	while (n < max && next_rank(owner, rank, than, &rank))
 	{
 		TimestampTz due_at = 0;
 		pg_uuid_t	run_id = {{0}};
 
 		CHECK_FOR_INTERRUPTS();
-		if (cursor->placed && rank < cursor->rank)
-		{
-			n += scan_rank(owner, rank, &due_at, &run_id, max - n, ids + n);
-			continue;
-		}
-		if (!cursor->placed || rank > cursor->rank)
-		{
-			cursor->placed = true;
-			cursor->rank = rank;
-			cursor->due_at = 0;
-			cursor->run_id = run_id;
-		}
+		n += scan_rank(owner, rank, &due_at, &run_id, max - n, ids + n);
+	}
+	return n;
+}
+
+/*
+ * By rank, and by time within a rank.  Ranks before the cursor's are looked at
+ * from their beginning each time: what is urgent does not wait for the end of
+ * a long round, and an id too many costs a look.  The cursor's own rank is not
+ * looked for: while a snapshot is held, the index is full of what the round
+ * has passed by.
+ */
+static int
+scan_branches(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids)
+{
+	int			rank = BEFORE_ALL_RANKS;
+	int			n = 0;
+
+	if (cursor->placed)
+	{
+		rank = cursor->rank;
+		n = scan_more_urgent(owner, rank, max, ids);
+		if (n < max)
+			n += scan_rank(owner, rank, &cursor->due_at, &cursor->run_id,
+						   max - n, ids + n);
+	}
+	while (n < max && next_rank(owner, rank, AFTER_ALL_RANKS, &rank))
+	{
+		CHECK_FOR_INTERRUPTS();
+		cursor->placed = true;
+		cursor->rank = rank;
+		cursor->due_at = 0;
+		memset(&cursor->run_id, 0, sizeof(pg_uuid_t));
 		n += scan_rank(owner, rank, &cursor->due_at, &cursor->run_id, max - n,
 					   ids + n);
 	}
