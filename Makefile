@@ -6,7 +6,7 @@
 # read only when none of them is asked for, and a mixed command line is taken
 # apart into one make per goal.
 
-own_targets = help setup test check demo bench bench-memory bench-restart bench-scaling bench-profile conformance fuzz
+own_targets = help setup test check demo bench bench-million bench-memory bench-restart bench-scaling bench-profile conformance fuzz
 
 ifneq ($(filter $(own_targets),$(MAKECMDGOALS)),)
 
@@ -33,6 +33,7 @@ help:
 	@echo '  make fuzz           feed mutated definitions to the parser for a while'
 	@echo '  make bench          measure, as a ratio to pgbench on the same machine'
 	@echo '  make bench QUICK=1  the same in two minutes, without a million runs'
+	@echo '  make bench-million  the drain beside 1,000,000 parked and 1,000,000 finished runs'
 	@echo '  make bench-memory   a worker after 10,000 and after 1,000,000 runs'
 	@echo '  make bench-restart  a restart with 1,000,000 due runs'
 	@echo '  make bench-scaling  the drain by workers, size of a pass, payload, backlog'
@@ -53,7 +54,7 @@ demo:
 bench:
 	@scripts/bench.sh
 
-bench-memory bench-restart bench-scaling bench-profile:
+bench-million bench-memory bench-restart bench-scaling bench-profile:
 	@scripts/bench.sh $(@:bench-%=%)
 
 conformance fuzz:

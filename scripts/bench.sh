@@ -3,7 +3,7 @@
 # commit flushed; each figure beside its pgbench baseline of the same run.  Ends
 # with name=value lines, which are written to bench/results/ too.
 #
-#   scripts/bench.sh [all|memory|restart|scaling|profile]
+#   scripts/bench.sh [all|million|memory|restart|scaling|profile]
 #   QUICK=1      the same figures, but those with a million runs, in two minutes
 #   MILLION=N    how many runs stand for a million
 set -euo pipefail

@@ -69,8 +69,10 @@ class Database:
         poll(lambda: self.idle() and done(), "the backlog is worked off", seconds)
         self.workers(0)
 
-    def all_ended(self):
-        return self.sql.one("SELECT NOT EXISTS (SELECT FROM dealix.run WHERE finished_at IS NULL)") == "t"
+    def all_ended(self, since="-infinity"):
+        """Whether all runs that were started since then have ended."""
+        return self.sql.one("SELECT NOT EXISTS (SELECT FROM dealix.run WHERE finished_at IS NULL"
+                            f" AND created_at >= '{since}')") == "t"
 
     def no_branch_due(self):
         return self.sql.one("SELECT NOT EXISTS (SELECT FROM dealix.branch WHERE due_at <= clock_timestamp())") == "t"
@@ -81,7 +83,7 @@ class Database:
         mark = self.now()
         before = self.wal()
         started = self.backlog("chain", runs, template)
-        self.work_off(workers, self.all_ended)
+        self.work_off(workers, lambda: self.all_ended(mark))
         seconds = self.span("chain", mark)
         wal = self.wal() - before
         self.check_chain(runs, first, mark)
