@@ -331,7 +331,8 @@ dealix_tick(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("extension \"%s\" is being dropped", DX_EXTENSION)));
-	dx_pass_guarded(GetUserId(), &limits, &result);
+	limits.sets_apart = limits.takes_apart = false;
+	dx_pass_guarded(GetUserId(), &limits, NULL, &result);
 	SPI_finish();
 	PG_RETURN_INT32(result.advanced);
 }

@@ -403,12 +403,16 @@ begin_drain_pass(void)
 							 GUC_ACTION_LOCAL, true, 0, false);
 }
 
-/* One pass; false when there is nothing left to do. */
+/*
+ * One pass; false when there is nothing left to do.  result: what came of the
+ * pass before; if that has set a run apart, this pass is for it.
+ */
 static bool
-drain_pass(TimestampTz until)
+drain_pass(TimestampTz until, DxPassResult *result)
 {
-	DxPassLimits limits = {dx_pass_max_runs, dx_pass_max_time};
-	DxPassResult result = {0};
+	DxPassLimits limits = {dx_pass_max_runs, dx_pass_max_time, true, true};
+	pg_uuid_t	apart = result->apart;
+	bool		has_apart = result->has_apart;
 	bool		here;
 
 	limits.max_time = Min(limits.max_time,
@@ -422,9 +426,9 @@ drain_pass(TimestampTz until)
 				 errmsg("this database is held: it is a copy, and no run in it is advanced"),
 				 errhint("If this is the database to work in, call dealix.resume_engine().")));
 	if (here)
-		dx_pass_guarded(GetSessionUserId(), &limits, &result);
+		dx_pass_guarded(GetSessionUserId(), &limits, has_apart ? &apart : NULL, result);
 	PopActiveSnapshot();
-	return here && (result.advanced > 0 || result.more);
+	return here && (has_apart || result->has_apart || result->advanced > 0 || result->more);
 }
 
 /*
@@ -438,6 +442,7 @@ Datum
 dx_drain(PG_FUNCTION_ARGS)
 {
 	TimestampTz until = time_limit(fcinfo, 0);
+	DxPassResult result = {0};
 
 	if (!may_commit(fcinfo))
 		ereport(ERROR,
@@ -455,7 +460,7 @@ dx_drain(PG_FUNCTION_ARGS)
 	PreventCommandDuringRecovery("dealix.drain()");
 
 	connect_spi(true);
-	while (drain_pass(until))
+	while (drain_pass(until, &result))
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (dx_now() >= until)

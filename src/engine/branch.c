@@ -503,6 +503,8 @@ enter(DxPass *pass, DxRun *run, DxBranch *branch)
 bool
 dx_branch_due(const DxPass *pass, const DxRun *run, const DxBranch *branch)
 {
+	if (branch->apart)
+		return false;
 	switch (branch->phase)
 	{
 		case DX_PHASE_READY:
@@ -530,6 +532,16 @@ dx_branch_due(const DxPass *pass, const DxRun *run, const DxBranch *branch)
 	return false;
 }
 
+static bool
+step_waits(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	const DxState *state = branch->state ? branch->state : first_state(run);
+
+	return (branch->phase == DX_PHASE_READY || branch->phase == DX_PHASE_RETRY) &&
+		state->type == DX_STATE_TASK && state->u.task.kind == DX_RESOURCE_SQL &&
+		dx_step_waits(pass, run, branch, state->index);
+}
+
 /*
  * Takes a branch as far as it goes: until it is parked or done, or the budget
  * of the pass is spent.
@@ -540,6 +552,8 @@ dx_branch_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (step_waits(pass, run, branch))
+			return;
 		run->changed = true;
 		branch->changed = true;
 		switch (branch->phase)

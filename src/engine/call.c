@@ -34,6 +34,7 @@ typedef struct CallEntry
 	SPIPlanPtr	plan;
 	DxArgument *arguments;
 	MemoryContext cxt;
+	double		expected;		/* ms that it takes, as far as is known */
 } CallEntry;
 
 static HTAB *calls = NULL;
@@ -207,6 +208,43 @@ look_up(Oid owner, int32 version_id, int state_index, const char *target,
 	return fill(entry, target, input, fault_cxt, fault) ? entry : NULL;
 }
 
+/* How much of what was expected gives way to what is found. */
+#define LEARNING_RATE	0.125
+
+static CallEntry *
+find_call(const DxRun *run, int state_index)
+{
+	CallKey		key = {run->owner, run->version_id, state_index};
+
+	return calls == NULL ? NULL : hash_search(calls, &key, HASH_FIND, NULL);
+}
+
+/*
+ * How long a call of this state's function (see dx_call_sql) will take, from
+ * what it took in this session; in ms, 0: not known.
+ */
+double
+dx_call_expected(const DxRun *run, int state_index)
+{
+	CallEntry  *entry = find_call(run, state_index);
+
+	return entry == NULL ? 0 : entry->expected;
+}
+
+static void
+learn_time(const DxRun *run, int state_index, TimestampTz begun)
+{
+	CallEntry  *entry = find_call(run, state_index);
+	double		took = (dx_now() - begun) / 1000.0;
+
+	if (entry == NULL)
+		return;
+	if (entry->expected == 0)
+		entry->expected = took;
+	else
+		entry->expected += (took - entry->expected) * LEARNING_RATE;
+}
+
 /* ---------- the call ---------- */
 
 static void
@@ -321,10 +359,12 @@ dx_call_sql(DxPass *pass, DxRun *run, int state_index, const char *target,
 	int			index = state_index >= 0 ? state_index : -1 - state_index;
 	SqlCall		call = {run, state_index, run->program->states[index].name,
 	target, input, CurrentMemoryContext, NULL, fault};
+	TimestampTz begun = dx_now();
 	DxCallOutcome outcome;
 
 	dx_poison_state(call.state);
 	outcome = dx_guard(pass, run->owner, timeout, call_body, &call, fault);
+	learn_time(run, state_index, begun);
 	if (outcome == DX_CALL_DONE && call.result == NULL)
 		outcome = DX_CALL_FAULT;
 	*result = call.result;

@@ -169,6 +169,7 @@ typedef struct DxBranch
 	bool		stored_ticketed;
 	pg_uuid_t	stored_ticket;
 	bool		stored;			/* has a row */
+	bool		apart;			/* its step takes a pass of its own */
 	bool		changed;
 	bool		gone;			/* to be deleted */
 } DxBranch;
@@ -228,6 +229,8 @@ typedef struct DxPassLimits
 {
 	int			max_runs;
 	int			max_time;		/* ms */
+	bool		sets_apart;		/* slow steps wait for a pass of their own */
+	bool		takes_apart;	/* and the caller heeds result->apart */
 } DxPassLimits;
 
 typedef struct DxPassResult
@@ -239,6 +242,8 @@ typedef struct DxPassResult
 	int			nbusy;			/* hinted runs that another process has locked */
 	pg_uuid_t  *busy;			/* they: to be hinted again a moment later */
 	bool		more;			/* the budget ended before the work did */
+	bool		has_apart;
+	pg_uuid_t	apart;			/* a run that wants the next pass for itself */
 } DxPassResult;
 
 /* States that a pass takes at most: bounds its memory, whatever a run does. */
@@ -256,6 +261,8 @@ typedef struct DxPass
 	bool		cancel_is_error;	/* a cancel belongs to the step, not to us */
 	Size		loaded;			/* size of cxt when the runs were loaded */
 	bool		over;			/* the budget is spent, or the pass has to end */
+	bool		sets_apart;		/* as in DxPassLimits */
+	bool		takes_apart;
 	List	   *runs;			/* of DxRun * */
 	List	   *events;			/* of DxEvent *, not written yet */
 	List	   *handouts;		/* of DxHandout *, written with the pass */
@@ -297,10 +304,11 @@ extern void dx_pass_quarantine(const pg_uuid_t *run_id, const char *message);
 
 /*
  * dx_pass for callers inside of a transaction that they do not own, with the
- * retry one run at a time and the quarantine done in subtransactions.
+ * retry one run at a time and the quarantine done in subtransactions.  hint: a
+ * run to look at, or NULL.
  */
 extern void dx_pass_guarded(Oid owner, const DxPassLimits *limits,
-							DxPassResult *result);
+							const pg_uuid_t *hint, DxPassResult *result);
 
 /* For calls about one run: a pass that holds just this run, locked. */
 extern DxPass *dx_pass_open(Oid owner, bool cancel_is_error, int max_time,
@@ -440,6 +448,8 @@ extern Jsonb *dx_json_timestamp(TimestampTz at);
 /* ---------- step.c ---------- */
 
 extern void dx_step_run(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
+extern bool dx_step_waits(DxPass *pass, const DxRun *run, DxBranch *branch,
+						  int state_index);
 
 /* ---------- signal.c ---------- */
 
@@ -587,7 +597,7 @@ extern DxCallOutcome dx_call_sql(DxPass *pass, DxRun *run, int state_index,
 								 const char *target, Jsonb *input,
 								 double timeout, Jsonb **result,
 								 DxFault *fault);
-
+extern double dx_call_expected(const DxRun *run, int state_index);
 
 typedef struct DxCallee
 {

@@ -144,6 +144,33 @@ advance(DxPass *pass)
 	}
 }
 
+/*
+ * Has a branch of the run come to a step that takes a pass of its own?  The
+ * caller may give one to the most urgent of such runs; the others queue up
+ * again, perhaps for another worker.
+ */
+static void
+announce_apart(DxPass *pass, const DxRun *run)
+{
+	ListCell   *lc;
+
+	foreach(lc, run->branches)
+	{
+		const DxBranch *branch = lfirst(lc);
+
+		if (branch->gone || !branch->apart)
+			continue;
+		if (!pass->takes_apart || pass->result->has_apart || list_length(pass->runs) == 1)
+			dx_wake_run(run->owner, &run->id);
+		else
+		{
+			pass->result->has_apart = true;
+			pass->result->apart = run->id;
+		}
+		return;
+	}
+}
+
 /* Tells who has to know, once this has committed. */
 static void
 announce(DxPass *pass)
@@ -163,13 +190,17 @@ announce(DxPass *pass)
 			pass->result->more = true;
 			dx_wake_run(run->owner, &run->id);
 		}
-		if (!run->changed || dx_status_ended(run->status))
+		if (dx_status_ended(run->status))
+			continue;
+		announce_apart(pass, run);
+		if (!run->changed)
 			continue;
 		foreach(lb, run->branches)
 		{
 			DxBranch   *branch = lfirst(lb);
 
-			if (!branch->gone && !TIMESTAMP_NOT_FINITE(branch->due_at))
+			if (!branch->gone && !branch->apart &&
+				!TIMESTAMP_NOT_FINITE(branch->due_at))
 				dx_wake_at(branch->due_at);
 		}
 	}
@@ -276,6 +307,8 @@ dx_pass(Oid owner, const DxPassLimits *limits, const pg_uuid_t *hints,
 	if (!dx_database_at_home())
 		return;
 	pass = dx_pass_open(owner, cancel_is_error, limits->max_time, result);
+	pass->sets_apart = limits->sets_apart;
+	pass->takes_apart = limits->takes_apart;
 	if (nhints > 0)
 	{
 		take(pass, hints, nhints, false);
@@ -366,6 +399,7 @@ static void
 one_at_a_time(Oid owner, const DxPassLimits *limits, DxPassResult *total)
 {
 	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * limits->max_runs);
+	DxPassLimits alone = {1, limits->max_time, false, false};
 	DxDueCursor cursor;
 	int			n;
 	int			i;
@@ -375,7 +409,7 @@ one_at_a_time(Oid owner, const DxPassLimits *limits, DxPassResult *total)
 	for (i = 0; i < n; i++)
 	{
 		DxPassResult result;
-		GuardedCall call = {owner, limits, &ids[i], NULL, &result};
+		GuardedCall call = {owner, &alone, &ids[i], NULL, &result};
 		ErrorData  *edata = in_subtransaction(&call);
 
 		if (edata != NULL)
@@ -396,9 +430,10 @@ one_at_a_time(Oid owner, const DxPassLimits *limits, DxPassResult *total)
 }
 
 void
-dx_pass_guarded(Oid owner, const DxPassLimits *limits, DxPassResult *result)
+dx_pass_guarded(Oid owner, const DxPassLimits *limits, const pg_uuid_t *hint,
+				DxPassResult *result)
 {
-	GuardedCall call = {owner, limits, NULL, NULL, result};
+	GuardedCall call = {owner, limits, hint, NULL, result};
 	ErrorData  *edata = in_subtransaction(&call);
 
 	if (edata == NULL)

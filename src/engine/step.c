@@ -84,6 +84,32 @@ step_timed_out(DxPass *pass, DxRun *run, DxBranch *branch, const StepTime *time,
 	dx_run_time_out(pass, run);
 }
 
+/*
+ * Does the step that the branch has come to have to wait for the next pass?  A
+ * pass lets go of its locks after pass_max_time: what is known to take longer
+ * than what is left waits, and what takes longer than a whole pass has one for
+ * itself.  state_index: see dx_call_sql.
+ */
+bool
+dx_step_waits(DxPass *pass, const DxRun *run, DxBranch *branch, int state_index)
+{
+	bool		alone = list_length(pass->runs) == 1 && pass->result->steps == 0;
+	double		expected;
+
+	if (!pass->sets_apart || alone)
+		return false;
+	expected = dx_call_expected(run, state_index) * 1000;
+	if (expected <= 0 || dx_now() + (TimestampTz) expected <= pass->deadline)
+		return false;
+	if (expected >= pass->deadline - pass->now)
+		branch->apart = true;
+	else if (pass->result->steps > 0)
+		pass->over = true;
+	else
+		return false;
+	return true;
+}
+
 /* A branch has come to a sql: Task; its effective input is evaluated. */
 void
 dx_step_run(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)

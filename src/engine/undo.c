@@ -286,6 +286,9 @@ dx_undo_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 		undo_finished(pass, run, branch);
 		return;
 	}
+	if (completed.state->u.task.undo_kind == DX_RESOURCE_SQL &&
+		dx_step_waits(pass, run, branch, -1 - completed.state->index))
+		return;
 	if (branch->item == 0 && branch->attempt == 0 && branch->conflicts == 0)
 		dx_event(pass, run, DX_EVENT_COMPENSATION_STARTED, NULL,
 				 dx_payload("error", dx_json_text(run->error),

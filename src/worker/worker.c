@@ -64,6 +64,13 @@ static int	nbusy = 0;
 /* How many runs the next pass takes; shrinks when steps are slow. */
 static int	batch;
 
+/*
+ * After a slow step, quick ones have as much time before the next slow one: a
+ * few runs with slow steps do not make all the others as slow.  0: no quick
+ * one was there.
+ */
+static TimestampTz quick_until = 0;
+
 static void
 worker_exit(int code, Datum arg)
 {
@@ -185,7 +192,7 @@ recheck(void)
 static void
 pass(const pg_uuid_t *run_ids, int n, DxPassResult *result)
 {
-	DxPassLimits limits = {n, dx_pass_max_time};
+	DxPassLimits limits = {n, dx_pass_max_time, true, dx_now() >= quick_until};
 
 	memset(result, 0, sizeof(DxPassResult));
 	dx_frame_begin("dealix_exec: pass");
@@ -389,6 +396,26 @@ run_suspect(int i)
 		dx_poison_forget(&ids[i]);
 }
 
+/* A run in hand that takes a pass of its own, because its step is slow. */
+static void
+run_apart(const pg_uuid_t *run_id)
+{
+	for (int i = 0; i < nids; i++)
+	{
+		TimestampTz begun = dx_now();
+		DxPassResult result;
+		int			sqlstate;
+
+		if (memcmp(&ids[i], run_id, sizeof(pg_uuid_t)) != 0)
+			continue;
+		sqlstate = try_pass(&ids[i], 1, &result);
+		if (sqlstate != 0)
+			run_failed(i, sqlstate);
+		quick_until = dx_now() + (dx_now() - begun);
+		return;
+	}
+}
+
 /* A pass over the first n runs in hand. */
 static void
 run_batch(int n)
@@ -405,6 +432,10 @@ run_batch(int n)
 		batch = Max(Min(result.advanced, batch), 1);
 	else
 		batch = Min(batch * 2, Min(dx_pass_max_runs, MAX_IDS));
+	if (sqlstate == 0 && result.has_apart)
+		run_apart(&result.apart);
+	else if (sqlstate == 0 && result.advanced == 0)
+		quick_until = 0;
 }
 
 /*
