@@ -50,6 +50,8 @@ CREATE TABLE dealix.binding (
 	PRIMARY KEY (uri, author)
 );
 
+-- A null takes no room, and most runs have no last_branch, undone_to,
+-- final_status, children, redrives: null is 0.
 CREATE TABLE dealix.run (
 	run_id uuid PRIMARY KEY,
 	created_at timestamptz NOT NULL,
@@ -60,10 +62,10 @@ CREATE TABLE dealix.run (
 	version_id int NOT NULL,
 	owner regrole NOT NULL,
 	history_seq int NOT NULL DEFAULT 0,
-	last_branch int NOT NULL DEFAULT 0,
-	undone_to int NOT NULL DEFAULT 0,
+	last_branch int,
+	undone_to int,
 	status smallint NOT NULL,
-	final_status smallint NOT NULL DEFAULT 0,
+	final_status smallint,
 	priority smallint NOT NULL DEFAULT 0,
 	durability smallint NOT NULL DEFAULT 0,
 	key text,
@@ -80,8 +82,8 @@ CREATE TABLE dealix.run (
 	parent_ticket uuid,
 	close_policy smallint NOT NULL DEFAULT 0,
 	depth smallint NOT NULL DEFAULT 0,
-	children int NOT NULL DEFAULT 0,
-	redrives smallint NOT NULL DEFAULT 0,
+	children int,
+	redrives smallint,
 	item int,					-- of a distributed Map: which,
 	map_state text				-- and of which state
 );
@@ -94,17 +96,18 @@ CREATE UNIQUE INDEX run_key ON dealix.run (workflow_id, owner, key)
 CREATE INDEX run_parent ON dealix.run (parent_run)
 	WHERE parent_run IS NOT NULL;
 
--- Lines of control that live.
+-- Lines of control that live.  Of a main branch at its beginning parent, item,
+-- attempt and conflicts are null, which is -1, 0, 0, 0.
 CREATE TABLE dealix.branch (
 	run_id uuid NOT NULL,
 	due_at timestamptz,
 	entered_at timestamptz,
 	owner regrole NOT NULL,
 	branch int NOT NULL,
-	parent int NOT NULL DEFAULT -1,
-	item int NOT NULL DEFAULT 0,
-	attempt int NOT NULL DEFAULT 0,
-	conflicts int NOT NULL DEFAULT 0,
+	parent int,
+	item int,
+	attempt int,
+	conflicts int,
 	phase smallint NOT NULL,
 	rank smallint NOT NULL DEFAULT 0,	-- minus the run's priority
 	state text,
@@ -336,8 +339,8 @@ CREATE TABLE dealix.message_key (
 	PRIMARY KEY (run_id, name, key)
 );
 
--- The audit.  actor is text, not a role: it says who it was at that time; null
--- is the run's owner, whom run_started names.  The payload of run_started is
+-- The audit.  actor is text, not a role: it says who it was at that time; ''
+-- is the run's owner, whom run_started names, and a row without nulls is smaller.  The payload of run_started is
 -- the run's input, which is not written twice; the hash covers it.
 CREATE TABLE dealix.history_event (
 	run_id uuid NOT NULL,
@@ -346,7 +349,7 @@ CREATE TABLE dealix.history_event (
 	branch int NOT NULL,
 	kind smallint NOT NULL,
 	attempt smallint NOT NULL,
-	actor text,
+	actor text NOT NULL,
 	state text,
 	payload jsonb,
 	hash bytea NOT NULL,

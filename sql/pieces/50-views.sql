@@ -22,7 +22,7 @@ COMMENT ON VIEW dealix.runs IS 'Runs of the caller''s roles; all runs for operat
 
 CREATE VIEW dealix.history WITH (security_barrier) AS
 SELECT h.run_id, h.seq, h.at, dealix.event_name(h.kind) AS event, h.branch, h.state,
-	h.attempt, coalesce(h.actor, r.owner::text) AS actor,
+	h.attempt, CASE h.actor WHEN '' THEN r.owner::text ELSE h.actor END AS actor,
 	CASE h.kind WHEN 1 THEN r.input
 		WHEN 3 THEN pg_catalog.jsonb_build_object('output', h.payload)
 		ELSE h.payload END AS payload, h.hash
@@ -47,7 +47,7 @@ WHERE h.kind OPERATOR(pg_catalog.=) ANY (ARRAY[3, 4, 10, 11, 22]::smallint[])
 COMMENT ON VIEW dealix.steps IS 'Attempts at Task states and at their compensations that have come to an end.';
 
 CREATE VIEW dealix.waiting WITH (security_barrier) AS
-SELECT b.run_id, w.name AS workflow, r.owner, b.branch, b.state, b.attempt,
+SELECT b.run_id, w.name AS workflow, r.owner, b.branch, b.state, coalesce(b.attempt, 0) AS attempt,
 	CASE b.phase WHEN 1 THEN 'turn' WHEN 2 THEN 'retry' WHEN 3 THEN 'timer'
 		WHEN 4 THEN 'signal' WHEN 5 THEN 'branches' WHEN 7 THEN 'activity' WHEN 8 THEN 'event'
 		WHEN 9 THEN 'child' WHEN 10 THEN 'approval' WHEN 11 THEN 'token' WHEN 12 THEN 'concurrency' ELSE 'compensation' END AS waits_for,

@@ -236,7 +236,7 @@ add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 	values[5] = Int32GetDatum(version->workflow_id);
 	values[6] = Int32GetDatum(version->version_id);
 	values[7] = ObjectIdGetDatum(owner);
-	/* 8 to 10: history_seq, last_branch, undone_to are 0 */
+	nulls[9] = nulls[10] = nulls[12] = true;	/* last_branch, undone_to, final_status */
 	values[11] = Int16GetDatum(DX_RUN_RUNNING);
 	values[13] = Int16GetDatum(start->priority);
 	values[14] = Int16GetDatum(start->durability);
@@ -254,14 +254,14 @@ add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 	values[26] = UUIDPGetDatum(start->parent_ticket ? start->parent_ticket : run_id);
 	values[27] = Int16GetDatum(start->close_policy);
 	values[28] = Int16GetDatum(start->depth);
-	/* 29, 30: children, redrives are 0 */
+	nulls[29] = nulls[30] = true;	/* children, redrives */
 	nulls[31] = start->items == NULL;
 	values[31] = Int32GetDatum(start->items ? start->items[n] : 0);
 	put_text(values, nulls, 32, start->map_state);
 	dx_bulk_add(bulk, values, nulls);
 }
 
-/* The main branch: everything else is null or 0. */
+/* The main branch at its beginning. */
 static void
 add_branch(DxBulk *bulk, const DxStart *start, Oid owner,
 		   const pg_uuid_t *run_id, TimestampTz due_at)
@@ -274,7 +274,7 @@ add_branch(DxBulk *bulk, const DxStart *start, Oid owner,
 	values[1] = TimestampTzGetDatum(due_at);
 	nulls[2] = true;			/* entered_at */
 	values[3] = ObjectIdGetDatum(owner);
-	values[5] = Int32GetDatum(-1);	/* parent */
+	nulls[5] = nulls[6] = nulls[7] = nulls[8] = true;	/* parent, item, attempt, conflicts */
 	values[9] = Int16GetDatum(DX_PHASE_READY);
 	values[10] = Int16GetDatum(-start->priority);
 	for (i = 11; i < BRANCH_COLUMNS; i++)

@@ -219,6 +219,8 @@ read_branch(DxRun *run, DxRow *row)
 
 	branch->branch = dx_get_int4(row);
 	branch->parent = dx_get_int4(row);
+	if (row->isnull)
+		branch->parent = -1;
 	branch->item = dx_get_int4(row);
 	branch->phase = dx_get_int2(row);
 	state = dx_get_text(row);
@@ -352,8 +354,7 @@ add_event(DxBulk *bulk, DxEvent *event)
 	values[3] = Int32GetDatum(event->branch);
 	values[4] = Int16GetDatum(event->kind);
 	values[5] = Int16GetDatum(Min(event->attempt, PG_INT16_MAX));
-	nulls[6] = event->actor == NULL;
-	values[6] = nulls[6] ? (Datum) 0 : CStringGetTextDatum(event->actor);
+	values[6] = CStringGetTextDatum(event->actor ? event->actor : "");
 	nulls[7] = event->state == NULL;
 	values[7] = nulls[7] ? (Datum) 0 : CStringGetTextDatum(event->state);
 	/* The payload of the start is the run's input, and stands there. */
@@ -401,6 +402,14 @@ static const AttrNumber run_changed[] = {
 	31							/* redrives */
 };
 
+/* Integers that are null in the table when they are 0. */
+static void
+put_nonzero(Datum *values, bool *nulls, int column, int32 value)
+{
+	nulls[column] = value == 0;
+	values[column] = Int32GetDatum(value);
+}
+
 static void
 update_run(DxBulk *bulk, DxRun *run)
 {
@@ -414,10 +423,10 @@ update_run(DxBulk *bulk, DxRun *run)
 	values[2] = TimestampTzGetDatum(run->deadline);
 	nulls[2] = run->deadline == DT_NOEND;
 	values[3] = Int32GetDatum(run->seq);
-	values[4] = Int32GetDatum(run->last_branch);
-	values[5] = Int32GetDatum(run->undone_to);
+	put_nonzero(values, nulls, 4, run->last_branch);
+	put_nonzero(values, nulls, 5, run->undone_to);
 	values[6] = Int16GetDatum(run->status);
-	values[7] = Int16GetDatum(run->final_status);
+	put_nonzero(values, nulls, 7, run->final_status);
 	nulls[8] = run->error == NULL;
 	values[8] = nulls[8] ? (Datum) 0 : CStringGetTextDatum(run->error);
 	nulls[9] = run->cause == NULL;
@@ -425,8 +434,8 @@ update_run(DxBulk *bulk, DxRun *run)
 	values[10] = PointerGetDatum(make_bytes(run->chain.head.bytes, DX_HASH_LENGTH));
 	nulls[11] = run->output == NULL;
 	values[11] = PointerGetDatum(run->output);
-	values[12] = Int32GetDatum(run->children);
-	values[13] = Int16GetDatum(run->redrives);
+	put_nonzero(values, nulls, 12, run->children);
+	put_nonzero(values, nulls, 13, run->redrives);
 	dx_bulk_update(bulk, &run->tid, lengthof(run_changed), run_changed, values, nulls);
 }
 
@@ -472,12 +481,12 @@ put_branch(DxColumns *columns, const DxRun *run, const DxBranch *branch)
 	dx_put(columns, UUIDPGetDatum(&run->id), false);
 	dx_put(columns, ObjectIdGetDatum(run->owner), false);
 	dx_put(columns, Int32GetDatum(branch->branch), false);
-	dx_put(columns, Int32GetDatum(branch->parent), false);
-	dx_put(columns, Int32GetDatum(branch->item), false);
+	dx_put(columns, Int32GetDatum(branch->parent), branch->parent == -1);
+	dx_put(columns, Int32GetDatum(branch->item), branch->item == 0);
 	dx_put(columns, Int16GetDatum(branch->phase), false);
 	dx_put_text(columns, branch->state ? branch->state->name : NULL);
-	dx_put(columns, Int32GetDatum(branch->attempt), false);
-	dx_put(columns, Int32GetDatum(branch->conflicts), false);
+	dx_put(columns, Int32GetDatum(branch->attempt), branch->attempt == 0);
+	dx_put(columns, Int32GetDatum(branch->conflicts), branch->conflicts == 0);
 	dx_put_time(columns, branch->due_at, DT_NOEND);
 	dx_put_time(columns, branch->entered_at, 0);
 	dx_put_text(columns, branch->wait_for);
