@@ -169,6 +169,10 @@ extern bool dx_parse_quoted(DxPathParser *p, DxName *name);
 extern DxPath *dx_parse_path(DxPathParser *p);
 extern DxFilter *dx_parse_filter(DxPathParser *p);
 
+/* ---------- unicode.c ---------- */
+
+extern const char *dx_take_unicode(const char *text, int len, int *pos, StringInfo out);
+
 /* ---------- path.c, filter.c ---------- */
 
 typedef enum DxMissKind

@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
@@ -59,57 +58,6 @@ accept(Reader *r, char c)
 }
 
 static bool
-read_hex4(Reader *r, pg_wchar *code)
-{
-	*code = 0;
-	for (int i = 0; i < 4; i++)
-	{
-		int			c = peek(r);
-
-		if (c >= '0' && c <= '9')
-			c -= '0';
-		else if (c >= 'a' && c <= 'f')
-			c -= 'a' - 10;
-		else if (c >= 'A' && c <= 'F')
-			c -= 'A' - 10;
-		else
-			return false;
-		*code = (*code << 4) | c;
-		r->pos++;
-	}
-	return true;
-}
-
-/* What follows \u: one unit or a pair of surrogates. */
-static bool
-read_unicode(Reader *r, StringInfo out)
-{
-	pg_wchar	code;
-	pg_wchar	low;
-	unsigned char utf8[MAX_MULTIBYTE_CHAR_LEN + 1] = {0};
-
-	if (!read_hex4(r, &code) || code == 0 || is_utf16_surrogate_second(code))
-		return false;
-	if (is_utf16_surrogate_first(code))
-	{
-		if (peek(r) != '\\' || r->pos + 1 >= r->len ||
-			r->text[r->pos + 1] != 'u')
-			return false;
-		r->pos += 2;
-		if (!read_hex4(r, &low) || !is_utf16_surrogate_second(low))
-			return false;
-		code = surrogate_pair_to_codepoint(code, low);
-	}
-
-	/* In another encoding the character may not exist at all. */
-	if (code >= 0x80 && GetDatabaseEncoding() != PG_UTF8)
-		return false;
-	unicode_to_utf8(code, utf8);
-	appendStringInfoString(out, (char *) utf8);
-	return true;
-}
-
-static bool
 read_escape(Reader *r, StringInfo out)
 {
 	static const char *const plain = "\"\\/bfnrt";
@@ -121,7 +69,7 @@ read_escape(Reader *r, StringInfo out)
 		return false;
 	r->pos++;
 	if (c == 'u')
-		return read_unicode(r, out);
+		return dx_take_unicode(r->text, r->len, &r->pos, out) == NULL;
 	found = strchr(plain, c);
 	if (found == NULL)
 		return false;

@@ -81,58 +81,14 @@ dx_parse_expect(DxPathParser *p, char c)
 }
 
 /*
- * Four hexadecimal digits.
- */
-static bool
-take_hex4(DxPathParser *p, pg_wchar *code)
-{
-	*code = 0;
-	for (int i = 0; i < 4; i++)
-	{
-		int			c = dx_parse_peek(p);
-
-		if (c >= '0' && c <= '9')
-			c -= '0';
-		else if (c >= 'a' && c <= 'f')
-			c -= 'a' - 10;
-		else if (c >= 'A' && c <= 'F')
-			c -= 'A' - 10;
-		else
-			return dx_parse_fail(p, "expected four hexadecimal digits after \\u");
-		*code = (*code << 4) | c;
-		p->pos++;
-	}
-	return true;
-}
-
-/*
  * What follows \u: one unit, or a pair of surrogates.
  */
 bool
 dx_parse_unicode(DxPathParser *p, StringInfo out)
 {
-	pg_wchar	code;
-	pg_wchar	low;
-	unsigned char utf8[MAX_MULTIBYTE_CHAR_LEN + 1] = {0};
+	const char *problem = dx_take_unicode(p->text, p->len, &p->pos, out);
 
-	if (!take_hex4(p, &code))
-		return false;
-	if (is_utf16_surrogate_first(code))
-	{
-		if (!dx_parse_accept(p, '\\') || !dx_parse_accept(p, 'u'))
-			return dx_parse_fail(p, "expected the second half of a surrogate pair");
-		if (!take_hex4(p, &low))
-			return false;
-		if (!is_utf16_surrogate_second(low))
-			return dx_parse_fail(p, "expected the second half of a surrogate pair");
-		code = surrogate_pair_to_codepoint(code, low);
-	}
-	if (code == 0 || is_utf16_surrogate_second(code) ||
-		(code >= 0x80 && GetDatabaseEncoding() != PG_UTF8))
-		return dx_parse_fail(p, "there is no such character");
-	unicode_to_utf8(code, utf8);
-	appendStringInfoString(out, (char *) utf8);
-	return true;
+	return problem == NULL || dx_parse_fail(p, "%s", problem);
 }
 
 /*
