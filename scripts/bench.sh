@@ -5,6 +5,7 @@
 #
 #   scripts/bench.sh [all|million|memory|restart|scaling|profile]
 #   QUICK=1      the same figures, but those with a million runs, in two minutes
+#   RUNS=N       how many runs a drain has (60,000, or 30,000 if QUICK)
 #   MILLION=N    how many runs stand for a million
 set -euo pipefail
 # shellcheck source=scripts/lib.sh

@@ -8,7 +8,7 @@ from engine import Database, HeldSnapshot
 from server import Failed, cpu_seconds, pgbench, poll, processes
 
 QUICK = os.environ.get("QUICK", "0") not in ("", "0")
-RUNS = 30000 if QUICK else 60000
+RUNS = int(os.environ.get("RUNS") or (30000 if QUICK else 60000))
 REPEAT = 1 if QUICK else 3
 
 
@@ -232,7 +232,7 @@ def fairness(report, admin):
         run_other(1)
         alone = run_other(2)
         database.workers(0)
-        database.backlog("chain", RUNS * 2)
+        database.backlog("chain", 60000 if QUICK else 120000)
         database.workers(2)
         poll(lambda: len(database.worker_pids()) >= 2, "workers run", 30, 0.02)
         beside = run_other(2)
