@@ -331,7 +331,8 @@ CREATE TABLE dealix.outbox_delivery (
 	autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX outbox_delivery_event ON dealix.outbox_delivery (outbox_id);
 
--- Keys of messages already sent to a run that goes on; outlives the message.
+-- Keys of signals already sent: who asks again, because the answer got lost, is
+-- told so after the run's end too.
 CREATE TABLE dealix.message_key (
 	run_id uuid NOT NULL,
 	name text NOT NULL,

@@ -118,11 +118,6 @@ static DxStatement inbox_delete_statement = {
 	2, {UUIDARRAYOID, INT8ARRAYOID}
 };
 
-static DxStatement key_delete_statement = {
-	"DELETE FROM dealix.message_key WHERE run_id = ANY ($1)",
-	1, {UUIDARRAYOID}
-};
-
 static Datum
 run_ids(List *runs)
 {
@@ -619,11 +614,10 @@ write_results(List *runs)
 	dx_columns_execute(&result_insert_statement, inserted);
 }
 
-/* What a run leaves behind in the small tables when it ends. */
+/* What a run with branches leaves behind when it ends. */
 static void
 forget_ended(List *runs)
 {
-	List	   *ended = NIL;
 	List	   *fanned = NIL;
 	ListCell   *lc;
 	Datum		values[1];
@@ -632,16 +626,8 @@ forget_ended(List *runs)
 	{
 		DxRun	   *run = lfirst(lc);
 
-		if (!run->changed || !dx_status_ended(run->status))
-			continue;
-		ended = lappend(ended, run);
-		if (run->last_branch > 0)
+		if (run->changed && dx_status_ended(run->status) && run->last_branch > 0)
 			fanned = lappend(fanned, run);
-	}
-	if (ended != NIL)
-	{
-		values[0] = run_ids(ended);
-		(void) dx_execute(&key_delete_statement, values, NULL, false, 0);
 	}
 	if (fanned != NIL)
 	{

@@ -28,6 +28,11 @@ static DxStatement key_statement = {
 	3, {UUIDOID, TEXTOID, TEXTOID}
 };
 
+static DxStatement sent_statement = {
+	"SELECT FROM dealix.message_key WHERE run_id = $1 AND name = $2 AND key = $3",
+	3, {UUIDOID, TEXTOID, TEXTOID}
+};
+
 static DxStatement inbox_statement = {
 	"INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, name, payload)"
 	" VALUES ($1, pg_catalog.clock_timestamp(), $2, $3, $4, $5, $6)",
@@ -120,11 +125,27 @@ send(const pg_uuid_t *run_id, const Receiver *receiver, DxMessageKind kind,
 	return true;
 }
 
+/* Was a signal with this key sent before? */
+static bool
+was_sent(const pg_uuid_t *run_id, const char *name, const char *key)
+{
+	DxIdentity	saved;
+	Datum		values[3];
+
+	values[0] = UUIDPGetDatum(run_id);
+	values[1] = CStringGetTextDatum(name);
+	values[2] = CStringGetTextDatum(key);
+	dx_engine_enter(&saved);
+	(void) dx_execute(&sent_statement, values, NULL, false, 1);
+	dx_engine_leave(&saved);
+	return SPI_processed > 0;
+}
+
 /*
  * Sends a signal to a run.  key: NULL, or what makes it unique among the run's
  * signals of this name.  Returns false when the key was used before: nothing
- * is sent then.  Needs SPI_connect.  Errors: P0002 no such run, 55000 the run
- * has ended, 54000 payload too large.
+ * is sent then, and the run may have ended meanwhile.  Needs SPI_connect.
+ * Errors: P0002 no such run, 55000 the run has ended, 54000 payload too large.
  */
 bool
 dx_send_signal(const pg_uuid_t *run_id, const char *name, Jsonb *payload,
@@ -134,6 +155,9 @@ dx_send_signal(const pg_uuid_t *run_id, const char *name, Jsonb *payload,
 
 	dx_check_payload(payload, "the payload of the signal");
 	find_receiver(run_id, &receiver);
+	if (dx_status_ended(receiver.status) && key != NULL &&
+		was_sent(run_id, name, key))
+		return false;
 	if (dx_status_ended(receiver.status))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -53,6 +53,8 @@ SELECT is(dealix.signal(run, 'go', '2', 'k2'), true, 'another key is another sig
 SELECT is(t.settle(run), 'SUCCEEDED', 'and the run goes on') FROM r;
 SELECT is(t.output(run), '{"a": 1, "b": 2, "c": 3}', 'with each once') FROM r;
 SELECT is((SELECT count(*)::int FROM dealix.timeline(r.run) WHERE event = 'signal_received'), 3, 'the history has each once') FROM r;
+SELECT is(dealix.signal(run, 'go', '1', 'k1'), false, 'after the end the same key again is told so too') FROM r;
+SELECT throws_ok(format('SELECT dealix.signal(%L, ''go'', ''1'', ''k3'')', run), '55000', NULL, 'what is new is refused') FROM r;
 
 -- ---------- the default payload ----------
 
