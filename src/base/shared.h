@@ -90,6 +90,7 @@ typedef struct DxWorker
 	bool		yield;			/* is to leave after its pass */
 	bool		recheck;		/* the extension may have gone */
 	TimestampTz started_at;
+	TimestampTz started_before; /* last_start of the ring until this one */
 	int64		passes;
 	int64		runs;
 	int64		steps;
