@@ -32,6 +32,7 @@ typedef struct RunNote
 {
 	Oid			owner;
 	pg_uuid_t	run_id;
+	int			priority;
 	SubTransactionId subid;		/* that took the note */
 } RunNote;
 
@@ -95,6 +96,16 @@ grow(void *array, int used, int *size, Size element)
 void
 dx_wake_run(Oid owner, const pg_uuid_t *run_id)
 {
+	dx_wake_run_by(owner, run_id, 0);
+}
+
+/*
+ * dx_wake_run_by
+ *		The same for a run of this priority.
+ */
+void
+dx_wake_run_by(Oid owner, const pg_uuid_t *run_id, int priority)
+{
 	RunNote    *last = notes.nruns > 0 ? &notes.runs[notes.nruns - 1] : NULL;
 
 	if (!take_notes())
@@ -110,6 +121,7 @@ dx_wake_run(Oid owner, const pg_uuid_t *run_id)
 	notes.runs = grow(notes.runs, notes.nruns, &notes.maxruns, sizeof(RunNote));
 	notes.runs[notes.nruns].owner = owner;
 	notes.runs[notes.nruns].run_id = *run_id;
+	notes.runs[notes.nruns].priority = priority;
 	notes.runs[notes.nruns].subid = GetCurrentSubTransactionId();
 	notes.nruns++;
 }
@@ -228,7 +240,7 @@ push_runs(DxDatabase *database, DxLatches *latches, bool *missed)
 			ring = hint_ring(database, owner, missed);
 		}
 		if (ring != NULL)
-			dx_ring_push_locked(ring, &note->run_id);
+			dx_ring_push_locked(ring, &note->run_id, -note->priority);
 	}
 	if (ring != NULL)
 		dx_ring_wake_locked(ring, latches);

@@ -167,6 +167,8 @@ apply_look(const DxDueOwner *owners, int nowners, TimestampTz next_due,
 			continue;
 		}
 		dx_ring_want_scan_locked(ring, sweep);
+		if (owners[i].urgent)
+			dx_ring_hurry_locked(ring);
 		dx_ring_wake_locked(ring, &latches);
 	}
 	dx_unlock();
