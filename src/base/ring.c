@@ -54,8 +54,7 @@
 #include "base/base.h"
 #include "base/shared.h"
 
-#define MAX_BATCH		512		/* ids that one scan reads, */
-#define MIN_BATCH		32		/* and also when the ring has no room for them */
+#define MAX_BATCH		512		/* ids that one scan reads */
 #define POPS_PER_SCAN	8		/* pops that may come before a scan owed */
 
 /*
@@ -219,7 +218,8 @@ dx_ring_push_locked(DxRing *ring, const pg_uuid_t *run_id, int rank)
 
 /*
  * dx_ring_hurry_locked
- *		The scan that is owed will find something urgent: it comes next.
+ *		The scan that is owed will find what goes before the ids in the ring: it
+ *		comes next, and takes their places.
  */
 void
 dx_ring_hurry_locked(DxRing *ring)
@@ -339,7 +339,7 @@ choose_work(DxWorker *worker, int max, pg_uuid_t *ids, int *nids,
 	}
 	if (scan_is_next(ring))
 	{
-		*nids = Min(MAX_BATCH, Max(MIN_BATCH, dx_shared->ring_size - ring->count));
+		*nids = Min(MAX_BATCH, dx_shared->ring_size - (ring->hurry ? 0 : ring->count));
 		begin_scan(ring, worker - dx_worker_slots, cursor, cursor_len);
 		return DX_WORK_SCAN;
 	}
@@ -400,6 +400,10 @@ dx_ring_scanned(int index, const pg_uuid_t *ids, const int16 *ranks, int nids,
 	dx_lock();
 	Assert(ring->scanner == index);
 	ring->scanner = -1;
+	/* The tables may have more that goes before what is in the ring. */
+	if (!at_end && ring->count > 0 &&
+		ranks[nids - 1] < hint_at(ring, ring->count - 1)->rank)
+		ring->hurry = true;
 	for (int i = 0; i < nids; i++)
 		dx_ring_push_locked(ring, &ids[i], ranks[i]);
 	if (ring->in_round)

@@ -44,6 +44,7 @@ static struct
 	int			maxruns;
 	Oid			scans[MAX_OWNERS];
 	int			nscans;
+	bool		hurry;			/* what was not named has priority */
 	bool		sweep;
 	TimestampTz due;			/* DT_NOEND: none */
 	pg_uuid_t  *ended;
@@ -60,6 +61,7 @@ forget_notes(void)
 	notes.any = false;
 	notes.nruns = 0;
 	notes.nscans = 0;
+	notes.hurry = false;
 	notes.sweep = false;
 	notes.due = DT_NOEND;
 	notes.nended = 0;
@@ -115,6 +117,7 @@ dx_wake_run_by(Oid owner, const pg_uuid_t *run_id, int priority)
 		return;
 	if (notes.nruns == MAX_NOTES)
 	{
+		notes.hurry = notes.hurry || priority > 0;
 		dx_wake_many(owner);
 		return;
 	}
@@ -256,6 +259,8 @@ push_scans(DxDatabase *database, DxLatches *latches, bool *missed)
 		if (ring == NULL)
 			continue;
 		dx_ring_want_scan_locked(ring, false);
+		if (notes.hurry)
+			dx_ring_hurry_locked(ring);
 		dx_ring_wake_locked(ring, latches);
 	}
 }
