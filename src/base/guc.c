@@ -132,7 +132,7 @@ define_sizes(void)
 			   "Never less than max_worker_processes. Owners beyond it are found by the sweep.",
 			   &dx_max_rings, 1, 10000, context, 0);
 	define_int("dealix_exec.ring_size",
-			   "Number of run ids that a wake-up ring holds, 16 bytes each.",
+			   "Number of run ids that a wake-up ring holds, 18 bytes each.",
 			   "What does not fit is found by an index scan.",
 			   &dx_ring_size, 16, 1024 * 1024, context, 0);
 }

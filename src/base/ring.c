@@ -3,7 +3,7 @@
  * ring.c
  *	  The rings: run ids that have work, per (database, owner).
  *
- * Owns dx_rings and the arrays of ids behind them; dx_shared->lock guards
+ * Owns dx_rings and the arrays of hints behind them; dx_shared->lock guards
  * every field.  A ring is the only place where workers of an owner get work
  * from, so that two of them are not sent after the same run.
  *
@@ -11,6 +11,10 @@
  * holds hints: an id too many costs a look at a run that has nothing to do, an
  * id dropped is made good by a scan.  What must never happen is that work is
  * neither in the ring nor in front of a scan that is still owed.
+ *
+ * A ring is in order of rank, and within a rank in that of arrival: a run of
+ * high priority goes before all those of lower priority that wait already, and
+ * takes the place of one of them when the ring is full.
  *
  * Scans.  "Work may be in the tables that is not in the ring" is said by
  * scan_wanted++ (a push into a full ring, the sweep, a timer, too many ids for
@@ -150,22 +154,77 @@ dx_ring_get_locked(Oid dboid, Oid owner, bool evict)
 	return ring;
 }
 
+static DxHint *
+hint_at(const DxRing *ring, int i)
+{
+	return &dx_ring_hints(ring)[(ring->head + i) % dx_shared->ring_size];
+}
+
+/* How many of the hints go before a new one of this rank. */
+static int
+place_for(const DxRing *ring, int rank)
+{
+	int			low = 0;
+	int			high = ring->count;
+
+	/* Most often it is the last. */
+	if (high == 0 || hint_at(ring, high - 1)->rank <= rank)
+		return high;
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+
+		if (hint_at(ring, middle)->rank <= rank)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /*
  * dx_ring_push_locked
- *		Adds a run id, or notes that a scan is needed when the ring is full.
+ *		Adds a run id.  When the ring is full, it or the least urgent one is
+ *		left to a scan.
  */
 void
-dx_ring_push_locked(DxRing *ring, const pg_uuid_t *run_id)
+dx_ring_push_locked(DxRing *ring, const pg_uuid_t *run_id, int rank)
 {
 	int			size = dx_shared->ring_size;
+	int			place = place_for(ring, rank);
 
 	if (ring->count == size)
 	{
 		dx_ring_want_scan_locked(ring, false);
-		return;
+		if (place == size)
+			return;
+		ring->count--;
 	}
-	dx_ring_ids(ring)[(ring->head + ring->count) % size] = *run_id;
+	if (place <= ring->count / 2)
+	{
+		ring->head = (ring->head + size - 1) % size;
+		for (int i = 0; i < place; i++)
+			*hint_at(ring, i) = *hint_at(ring, i + 1);
+	}
+	else
+	{
+		for (int i = ring->count; i > place; i--)
+			*hint_at(ring, i) = *hint_at(ring, i - 1);
+	}
+	hint_at(ring, place)->run_id = *run_id;
+	hint_at(ring, place)->rank = rank;
 	ring->count++;
+}
+
+/*
+ * dx_ring_hurry_locked
+ *		The scan that is owed will find what goes before the ids in the ring: it
+ *		comes next, and takes their places.
+ */
+void
+dx_ring_hurry_locked(DxRing *ring)
+{
+	ring->hurry = true;
 }
 
 /*
@@ -227,7 +286,7 @@ pop_ids(DxRing *ring, int max, pg_uuid_t *ids)
 
 	for (int i = 0; i < n; i++)
 	{
-		ids[i] = dx_ring_ids(ring)[ring->head];
+		ids[i] = hint_at(ring, 0)->run_id;
 		ring->head = (ring->head + 1) % dx_shared->ring_size;
 	}
 	ring->count -= n;
@@ -238,14 +297,15 @@ pop_ids(DxRing *ring, int max, pg_uuid_t *ids)
 
 /*
  * A scan comes when the ring is empty; but hints that come in without pause
- * must not keep what only a scan finds, a timer say, waiting for ever.
+ * must not keep what only a scan finds, a timer say, waiting for ever, and
+ * nothing urgent waits for what is in the ring.
  */
 static bool
 scan_is_next(const DxRing *ring)
 {
 	if (ring->scan_wanted == ring->scan_done || ring->scanner != -1)
 		return false;
-	return ring->count == 0 ||
+	return ring->count == 0 || ring->hurry ||
 		(ring->pops >= POPS_PER_SCAN && ring->count <= dx_shared->ring_size / 2);
 }
 
@@ -260,6 +320,7 @@ begin_scan(DxRing *ring, int scanner, void *cursor, int cursor_len)
 	}
 	ring->scanner = scanner;
 	ring->pops = 0;
+	ring->hurry = false;
 	memcpy(cursor, ring->cursor, cursor_len);
 }
 
@@ -278,7 +339,7 @@ choose_work(DxWorker *worker, int max, pg_uuid_t *ids, int *nids,
 	}
 	if (scan_is_next(ring))
 	{
-		*nids = Min(MAX_BATCH, dx_shared->ring_size - ring->count);
+		*nids = Min(MAX_BATCH, dx_shared->ring_size - (ring->hurry ? 0 : ring->count));
 		begin_scan(ring, worker - dx_worker_slots, cursor, cursor_len);
 		return DX_WORK_SCAN;
 	}
@@ -330,7 +391,7 @@ dx_ring_take(int index, int max, pg_uuid_t *ids, int *nids,
  * false: the ids are welcome, but neither cursor nor end count.
  */
 void
-dx_ring_scanned(int index, const pg_uuid_t *ids, int nids,
+dx_ring_scanned(int index, const pg_uuid_t *ids, const int16 *ranks, int nids,
 				const void *cursor, int cursor_len, bool at_end)
 {
 	DxRing	   *ring = &dx_rings[dx_worker_slots[index].ring];
@@ -339,8 +400,12 @@ dx_ring_scanned(int index, const pg_uuid_t *ids, int nids,
 	dx_lock();
 	Assert(ring->scanner == index);
 	ring->scanner = -1;
+	/* The tables may have more that goes before what is in the ring. */
+	if (!at_end && ring->count > 0 &&
+		ranks[nids - 1] < hint_at(ring, ring->count - 1)->rank)
+		ring->hurry = true;
 	for (int i = 0; i < nids; i++)
-		dx_ring_push_locked(ring, &ids[i]);
+		dx_ring_push_locked(ring, &ids[i], ranks[i]);
 	if (ring->in_round)
 	{
 		memcpy(ring->cursor, cursor, cursor_len);

@@ -90,11 +90,19 @@ typedef struct DxWorker
 	bool		yield;			/* is to leave after its pass */
 	bool		recheck;		/* the extension may have gone */
 	TimestampTz started_at;
+	TimestampTz started_before; /* last_start of the ring until this one */
 	int64		passes;
 	int64		runs;
 	int64		steps;
 	char		last_error[DX_ERROR_LEN];
 } DxWorker;
+
+/* A run that may have work. */
+typedef struct DxHint
+{
+	pg_uuid_t	run_id;
+	int16		rank;			/* minus the run's priority; low goes first */
+} DxHint;
 
 /* The work of one (database, owner): see ring.c. */
 typedef struct DxRing
@@ -105,6 +113,7 @@ typedef struct DxRing
 	int			count;
 	uint64		popped;			/* ids taken, ever */
 	int			pops;			/* times that ids were taken since the last scan */
+	bool		hurry;			/* the scan owed is for something urgent */
 	uint64		scan_wanted;	/* scans asked for, ever */
 	uint64		scan_done;		/* of these, satisfied */
 	uint64		round_wanted;	/* scan_wanted when this round began */
@@ -157,7 +166,7 @@ extern DxWorker *dx_worker_slots;
 extern DxRing *dx_rings;
 extern DxWaiter *dx_waiters;
 
-extern pg_uuid_t *dx_ring_ids(const DxRing *ring);
+extern DxHint *dx_ring_hints(const DxRing *ring);
 extern void dx_lock(void);
 extern void dx_unlock(void);
 
@@ -229,13 +238,15 @@ typedef enum DxWork
 extern DxRing *dx_ring_find_locked(Oid dboid, Oid owner);
 extern DxRing *dx_ring_get_locked(Oid dboid, Oid owner, bool evict);
 extern void dx_ring_free_locked(DxRing *ring);
-extern void dx_ring_push_locked(DxRing *ring, const pg_uuid_t *run_id);
+extern void dx_ring_push_locked(DxRing *ring, const pg_uuid_t *run_id, int rank);
 extern void dx_ring_want_scan_locked(DxRing *ring, bool restart);
 extern bool dx_ring_has_work_locked(const DxRing *ring);
 extern void dx_ring_wake_locked(DxRing *ring, DxLatches *latches);
 extern DxWork dx_ring_take(int worker, int max, pg_uuid_t *ids, int *nids,
 						   void *cursor, int cursor_len, bool may_idle);
-extern void dx_ring_scanned(int worker, const pg_uuid_t *ids, int nids,
+extern void dx_ring_hurry_locked(DxRing *ring);
+extern void dx_ring_scanned(int worker, const pg_uuid_t *ids,
+							const int16 *ranks, int nids,
 							const void *cursor, int cursor_len, bool at_end);
 extern void dx_ring_scan_failed(int worker);
 

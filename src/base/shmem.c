@@ -19,7 +19,7 @@ DxWorker   *dx_worker_slots = NULL;
 DxRing	   *dx_rings = NULL;
 DxWaiter   *dx_waiters = NULL;
 
-static pg_uuid_t *ring_ids = NULL;
+static DxHint *ring_hints = NULL;
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
@@ -50,15 +50,15 @@ shared_layout(char *base)
 	Size		workers;
 	Size		rings;
 	Size		waiters;
-	Size		ids;
+	Size		hints;
 
 	(void) lay_out(&offset, 1, sizeof(DxShared));
 	databases = lay_out(&offset, dx_max_databases, sizeof(DxDatabase));
 	workers = lay_out(&offset, max_worker_processes, sizeof(DxWorker));
 	rings = lay_out(&offset, number_of_rings(), sizeof(DxRing));
 	waiters = lay_out(&offset, MaxBackends, sizeof(DxWaiter));
-	ids = lay_out(&offset, number_of_rings(),
-				  mul_size(dx_ring_size, sizeof(pg_uuid_t)));
+	hints = lay_out(&offset, number_of_rings(),
+					mul_size(dx_ring_size, sizeof(DxHint)));
 
 	if (base != NULL)
 	{
@@ -66,7 +66,7 @@ shared_layout(char *base)
 		dx_worker_slots = (DxWorker *) (base + workers);
 		dx_rings = (DxRing *) (base + rings);
 		dx_waiters = (DxWaiter *) (base + waiters);
-		ring_ids = (pg_uuid_t *) (base + ids);
+		ring_hints = (DxHint *) (base + hints);
 	}
 	return offset;
 }
@@ -149,13 +149,13 @@ dx_shared_available(void)
 }
 
 /*
- * dx_ring_ids
- *		The circular array of run ids of a ring.
+ * dx_ring_hints
+ *		The circular array of hints of a ring.
  */
-pg_uuid_t *
-dx_ring_ids(const DxRing *ring)
+DxHint *
+dx_ring_hints(const DxRing *ring)
 {
-	return ring_ids + (Size) (ring - dx_rings) * dx_shared->ring_size;
+	return ring_hints + (Size) (ring - dx_rings) * dx_shared->ring_size;
 }
 
 /*

@@ -17,8 +17,11 @@
 #include "miscadmin.h"
 #include "storage/proc.h"
 
-/* A worker is left alone for this long before another owner gets its place. */
-#define MIN_TURN_MS		2000
+/*
+ * An owner's only worker is left alone for this long before another owner gets
+ * its place: starting one costs some ms.
+ */
+#define MIN_TURN_MS		500
 
 #define EDGE(state) (1 << (state))
 
@@ -79,6 +82,7 @@ dx_worker_reserve_locked(DxRing *ring)
 		worker->ring = ring - dx_rings;
 		worker->next_idle = -1;
 		worker->started_at = dx_now();
+		worker->started_before = ring->last_start;
 		dx_worker_set_state(worker, DX_WORKER_STARTING);
 		ring->nworkers++;
 		ring->last_start = worker->started_at;
@@ -292,10 +296,9 @@ yield_rank(const DxWorker *worker, const DxRing *wanting, TimestampTz now)
 		return 0;
 	if (worker->state == DX_WORKER_IDLE && !dx_ring_has_work_locked(ring))
 		return 3;
-	if (worker->state == DX_WORKER_FREE ||
-		!TimestampDifferenceExceeds(worker->started_at, now, MIN_TURN_MS))
-		return 0;
-	return ring->nworkers > 1 ? 2 : 1;
+	if (ring->nworkers > 1)
+		return 2;
+	return TimestampDifferenceExceeds(worker->started_at, now, MIN_TURN_MS) ? 1 : 0;
 }
 
 /*

@@ -32,6 +32,7 @@ typedef struct RunNote
 {
 	Oid			owner;
 	pg_uuid_t	run_id;
+	int			priority;
 	SubTransactionId subid;		/* that took the note */
 } RunNote;
 
@@ -43,6 +44,7 @@ static struct
 	int			maxruns;
 	Oid			scans[MAX_OWNERS];
 	int			nscans;
+	bool		hurry;			/* what was not named has priority */
 	bool		sweep;
 	TimestampTz due;			/* DT_NOEND: none */
 	pg_uuid_t  *ended;
@@ -59,6 +61,7 @@ forget_notes(void)
 	notes.any = false;
 	notes.nruns = 0;
 	notes.nscans = 0;
+	notes.hurry = false;
 	notes.sweep = false;
 	notes.due = DT_NOEND;
 	notes.nended = 0;
@@ -95,6 +98,16 @@ grow(void *array, int used, int *size, Size element)
 void
 dx_wake_run(Oid owner, const pg_uuid_t *run_id)
 {
+	dx_wake_run_by(owner, run_id, 0);
+}
+
+/*
+ * dx_wake_run_by
+ *		The same for a run of this priority.
+ */
+void
+dx_wake_run_by(Oid owner, const pg_uuid_t *run_id, int priority)
+{
 	RunNote    *last = notes.nruns > 0 ? &notes.runs[notes.nruns - 1] : NULL;
 
 	if (!take_notes())
@@ -104,12 +117,14 @@ dx_wake_run(Oid owner, const pg_uuid_t *run_id)
 		return;
 	if (notes.nruns == MAX_NOTES)
 	{
+		notes.hurry = notes.hurry || priority > 0;
 		dx_wake_many(owner);
 		return;
 	}
 	notes.runs = grow(notes.runs, notes.nruns, &notes.maxruns, sizeof(RunNote));
 	notes.runs[notes.nruns].owner = owner;
 	notes.runs[notes.nruns].run_id = *run_id;
+	notes.runs[notes.nruns].priority = priority;
 	notes.runs[notes.nruns].subid = GetCurrentSubTransactionId();
 	notes.nruns++;
 }
@@ -228,7 +243,7 @@ push_runs(DxDatabase *database, DxLatches *latches, bool *missed)
 			ring = hint_ring(database, owner, missed);
 		}
 		if (ring != NULL)
-			dx_ring_push_locked(ring, &note->run_id);
+			dx_ring_push_locked(ring, &note->run_id, -note->priority);
 	}
 	if (ring != NULL)
 		dx_ring_wake_locked(ring, latches);
@@ -244,6 +259,8 @@ push_scans(DxDatabase *database, DxLatches *latches, bool *missed)
 		if (ring == NULL)
 			continue;
 		dx_ring_want_scan_locked(ring, false);
+		if (notes.hurry)
+			dx_ring_hurry_locked(ring);
 		dx_ring_wake_locked(ring, latches);
 	}
 }

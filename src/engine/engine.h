@@ -323,7 +323,8 @@ extern void dx_pass_close(DxPass *pass);
  * after *cursor, which is moved forward.  Takes no locks: who claims checks
  * again.  Fewer than max: the scan has come to its end.
  */
-extern int	dx_scan_due(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids);
+extern int	dx_scan_due(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids,
+						int16 *ranks);
 
 /*
  * For the dispatcher: owners that have work now, and when the next timer of
@@ -333,6 +334,7 @@ typedef struct DxDueOwner
 {
 	Oid			owner;
 	int64		due;			/* branches and messages, capped at 1000 */
+	bool		urgent;			/* some of them are of a priority above 0 */
 } DxDueOwner;
 
 extern int	dx_scan_owners(DxDueOwner **owners, TimestampTz *next_due);

@@ -161,7 +161,7 @@ announce_apart(DxPass *pass, const DxRun *run)
 		if (branch->gone || !branch->apart)
 			continue;
 		if (!pass->takes_apart || pass->result->has_apart || list_length(pass->runs) == 1)
-			dx_wake_run(run->owner, &run->id);
+			dx_wake_run_by(run->owner, &run->id, run->priority);
 		else
 		{
 			pass->result->has_apart = true;
@@ -188,7 +188,7 @@ announce(DxPass *pass)
 		if (due)
 		{
 			pass->result->more = true;
-			dx_wake_run(run->owner, &run->id);
+			dx_wake_run_by(run->owner, &run->id, run->priority);
 		}
 		if (dx_status_ended(run->status))
 			continue;
@@ -288,7 +288,7 @@ take_due(DxPass *pass, int max_runs)
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		n = dx_scan_due(pass->owner, &cursor, max_runs, ids);
+		n = dx_scan_due(pass->owner, &cursor, max_runs, ids, NULL);
 		if (n > 0)
 			take(pass, ids, n, false);
 	} while (n == max_runs && pass->runs == NIL);
@@ -405,7 +405,7 @@ one_at_a_time(Oid owner, const DxPassLimits *limits, DxPassResult *total)
 	int			i;
 
 	memset(&cursor, 0, sizeof(cursor));
-	n = dx_scan_due(owner, &cursor, limits->max_runs, ids);
+	n = dx_scan_due(owner, &cursor, limits->max_runs, ids, NULL);
 	for (i = 0; i < n; i++)
 	{
 		DxPassResult result;

@@ -288,6 +288,8 @@ resume_failed(DxPass *pass, DxRun *run)
 	token = dx_json_get_text(payload, "token");
 	if (token != NULL)
 		branch->ticketed = dx_token_parse(token, &branch->ticket, &branch->attempt);
+	/* Its end has given the slot back that it had, if its workflow is limited. */
+	branch->phase = DX_PHASE_SLOT;
 	branch->due_at = pass->now;
 	MemoryContextSwitchTo(oldcxt);
 	SPI_freetuptable(SPI_tuptable);
@@ -333,7 +335,7 @@ dx_run_redrive(DxPass *pass, DxRun *run)
 	dx_poison_forget(&run->id);
 	dx_event_by(pass, run, DX_EVENT_RUN_REDRIVEN, GetUserId(),
 				dx_payload("from", dx_json_string(dx_status_name(before)), NULL));
-	dx_wake_run(run->owner, &run->id);
+	dx_wake_run_by(run->owner, &run->id, run->priority);
 }
 
 /* A cancel: everything stops, what can be compensated is. */
@@ -439,6 +441,20 @@ begin(DxPass *pass, DxRun *run)
 	run->changed = true;
 }
 
+/* Has the run not begun yet, or ended and been redriven since? */
+static bool
+needs_slot(const DxRun *run)
+{
+	const DxBranch *first;
+
+	if (run->status != DX_RUN_RUNNING)
+		return false;
+	if (run->started_at == 0)
+		return true;
+	first = run->branches == NIL ? NULL : linitial(run->branches);
+	return first != NULL && first->phase == DX_PHASE_SLOT;
+}
+
 static bool
 advance_branches(DxPass *pass, DxRun *run)
 {
@@ -470,11 +486,12 @@ void
 dx_run_advance(DxPass *pass, DxRun *run)
 {
 	take_commands(pass, run);
-	if (run->started_at == 0 && run->status == DX_RUN_RUNNING)
+	if (needs_slot(run))
 	{
 		if (!dx_slot_take(pass, run))
 			return;
-		begin(pass, run);
+		if (run->started_at == 0)
+			begin(pass, run);
 	}
 
 	if (run->status == DX_RUN_RUNNING && run->deadline <= pass->now)

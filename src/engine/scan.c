@@ -44,7 +44,8 @@ static DxStatement rank_statement = {
 	" AND NOT EXISTS (SELECT FROM dealix.run r WHERE r.run_id = i.run_id AND r.status = 3)))"
 
 static DxStatement inbox_statement = {
-	"SELECT i.run_id, i.inbox_id FROM dealix.inbox i"
+	"SELECT i.run_id, i.inbox_id, (SELECT b.rank FROM dealix.branch b"
+	" WHERE b.run_id = i.run_id ORDER BY b.branch LIMIT 1) FROM dealix.inbox i"
 	" WHERE i.owner = $1 AND i.inbox_id > $2 AND " INBOX_IS_WORK
 	" ORDER BY i.inbox_id LIMIT $3",
 	3, {OIDOID, INT8OID, INT8OID}
@@ -62,13 +63,13 @@ static DxStatement owners_statement = {
 	" (SELECT pg_catalog.count(*) FROM (SELECT FROM dealix.branch b"
 	" WHERE b.owner = o.owner AND b.rank = o.rank AND b.due_at <= $1 LIMIT 1000) d),"
 	" (SELECT b.due_at FROM dealix.branch b WHERE b.owner = o.owner"
-	" AND b.rank = o.rank AND b.due_at > $1 ORDER BY b.due_at LIMIT 1)"
-	" FROM o"
+	" AND b.rank = o.rank AND b.due_at > $1 ORDER BY b.due_at LIMIT 1),"
+	" o.rank < 0 FROM o"
 	" UNION ALL SELECT t.owner, pg_catalog.count(*) FILTER (WHERE t.expires_at <= $1),"
-	" pg_catalog.min(t.expires_at) FILTER (WHERE t.expires_at > $1)"
+	" pg_catalog.min(t.expires_at) FILTER (WHERE t.expires_at > $1), false"
 	" FROM (SELECT owner::pg_catalog.oid, expires_at FROM dealix.activity_task"
 	" WHERE expires_at IS NOT NULL ORDER BY expires_at LIMIT 1000) t GROUP BY t.owner"
-	" UNION ALL SELECT i.owner::pg_catalog.oid, pg_catalog.count(*), NULL"
+	" UNION ALL SELECT i.owner::pg_catalog.oid, pg_catalog.count(*), NULL, false"
 	" FROM dealix.inbox i WHERE " INBOX_IS_WORK " GROUP BY i.owner",
 	1, {TIMESTAMPTZOID}
 };
@@ -93,14 +94,30 @@ next_rank(Oid owner, int after, int before, int *rank)
 	return found;
 }
 
+/* What a scan has found. */
+typedef struct Found
+{
+	int			n;
+	int			max;
+	pg_uuid_t  *ids;
+	int16	   *ranks;			/* or NULL */
+} Found;
+
+static void
+add_found(Found *found, const pg_uuid_t *run_id, int rank)
+{
+	if (found->ranks != NULL)
+		found->ranks[found->n] = rank;
+	found->ids[found->n++] = *run_id;
+}
+
 /* Due runs of one rank after a position, which is moved. */
-static int
+static void
 scan_rank(Oid owner, int rank, TimestampTz *due_at, pg_uuid_t *run_id,
-		  int max, pg_uuid_t *ids)
+		  Found *found)
 {
 	Datum		values[6];
 	uint64		i;
-	int			n = 0;
 	bool		isnull;
 
 	values[0] = ObjectIdGetDatum(owner);
@@ -108,7 +125,7 @@ scan_rank(Oid owner, int rank, TimestampTz *due_at, pg_uuid_t *run_id,
 	values[2] = TimestampTzGetDatum(dx_now());
 	values[3] = TimestampTzGetDatum(*due_at ? *due_at : DT_NOBEGIN);
 	values[4] = UUIDPGetDatum(run_id);
-	values[5] = Int64GetDatum(max);
+	values[5] = Int64GetDatum(found->max - found->n);
 	(void) dx_execute(&due_statement, values, NULL, false, 0);
 	for (i = 0; i < SPI_processed; i++)
 	{
@@ -117,28 +134,25 @@ scan_rank(Oid owner, int rank, TimestampTz *due_at, pg_uuid_t *run_id,
 
 		*run_id = *DatumGetUUIDP(SPI_getbinval(tuple, desc, 1, &isnull));
 		*due_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 2, &isnull));
-		ids[n++] = *run_id;
+		add_found(found, run_id, rank);
 	}
 	SPI_freetuptable(SPI_tuptable);
-	return n;
 }
 
 /* Due runs of the ranks before this one, each from its beginning. */
-static int
-scan_more_urgent(Oid owner, int than, int max, pg_uuid_t *ids)
+static void
+scan_more_urgent(Oid owner, int than, Found *found)
 {
 	int			rank = BEFORE_ALL_RANKS;
-	int			n = 0;
 
-	while (n < max && next_rank(owner, rank, than, &rank))
+	while (found->n < found->max && next_rank(owner, rank, than, &rank))
 	{
 		TimestampTz due_at = 0;
 		pg_uuid_t	run_id = {{0}};
 
 		CHECK_FOR_INTERRUPTS();
-		n += scan_rank(owner, rank, &due_at, &run_id, max - n, ids + n);
+		scan_rank(owner, rank, &due_at, &run_id, found);
 	}
-	return n;
 }
 
 /*
@@ -148,79 +162,77 @@ scan_more_urgent(Oid owner, int than, int max, pg_uuid_t *ids)
  * looked for: while a snapshot is held, the index is full of what the round
  * has passed by.
  */
-static int
-scan_branches(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids)
+static void
+scan_branches(Oid owner, DxDueCursor *cursor, Found *found)
 {
 	int			rank = BEFORE_ALL_RANKS;
-	int			n = 0;
 
 	if (cursor->placed)
 	{
 		rank = cursor->rank;
-		n = scan_more_urgent(owner, rank, max, ids);
-		if (n < max)
-			n += scan_rank(owner, rank, &cursor->due_at, &cursor->run_id,
-						   max - n, ids + n);
+		scan_more_urgent(owner, rank, found);
+		if (found->n < found->max)
+			scan_rank(owner, rank, &cursor->due_at, &cursor->run_id, found);
 	}
-	while (n < max && next_rank(owner, rank, AFTER_ALL_RANKS, &rank))
+	while (found->n < found->max &&
+		   next_rank(owner, rank, AFTER_ALL_RANKS, &rank))
 	{
 		CHECK_FOR_INTERRUPTS();
 		cursor->placed = true;
 		cursor->rank = rank;
 		cursor->due_at = 0;
 		memset(&cursor->run_id, 0, sizeof(pg_uuid_t));
-		n += scan_rank(owner, rank, &cursor->due_at, &cursor->run_id, max - n,
-					   ids + n);
+		scan_rank(owner, rank, &cursor->due_at, &cursor->run_id, found);
 	}
-	if (n < max)
+	if (found->n < found->max)
 		cursor->branches_done = true;
-	return n;
 }
 
-static int
-scan_inbox(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids)
+static void
+scan_inbox(Oid owner, DxDueCursor *cursor, Found *found)
 {
 	Datum		values[3];
 	uint64		i;
-	int			n = 0;
 	bool		isnull;
 
 	values[0] = ObjectIdGetDatum(owner);
 	values[1] = Int64GetDatum(cursor->inbox_id);
-	values[2] = Int64GetDatum(max);
+	values[2] = Int64GetDatum(found->max - found->n);
 	(void) dx_execute(&inbox_statement, values, NULL, false, 0);
 	for (i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple	tuple = SPI_tuptable->vals[i];
 		TupleDesc	desc = SPI_tuptable->tupdesc;
+		Datum		rank = SPI_getbinval(tuple, desc, 3, &isnull);
 
-		ids[n++] = *DatumGetUUIDP(SPI_getbinval(tuple, desc, 1, &isnull));
+		add_found(found, DatumGetUUIDP(SPI_getbinval(tuple, desc, 1, &isnull)),
+				  DatumGetInt16(rank));
 		cursor->inbox_id = DatumGetInt64(SPI_getbinval(tuple, desc, 2, &isnull));
 	}
 	SPI_freetuptable(SPI_tuptable);
-	return n;
 }
 
 int
-dx_scan_due(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids)
+dx_scan_due(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids,
+			int16 *ranks)
 {
 	DxIdentity	saved;
-	int			n = 0;
+	Found		found = {0, max, ids, ranks};
 
 	dx_engine_enter(&saved);
 	if (cursor->due_at == 0 && cursor->inbox_id == 0 && dx_database_at_home())
 		dx_leases_expire(owner);
 	if (!cursor->branches_done)
-		n = scan_branches(owner, cursor, max, ids);
-	if (n < max)
-		n += scan_inbox(owner, cursor, max - n, ids + n);
+		scan_branches(owner, cursor, &found);
+	if (found.n < max)
+		scan_inbox(owner, cursor, &found);
 	dx_engine_leave(&saved);
-	return n;
+	return found.n;
 }
 
 /* Adds to the entry of an owner, which is made if there is none. */
 static void
-add_owner(DxDueOwner *owners, int *n, Oid owner, int64 due)
+add_owner(DxDueOwner *owners, int *n, Oid owner, int64 due, bool urgent)
 {
 	int			i;
 
@@ -229,11 +241,13 @@ add_owner(DxDueOwner *owners, int *n, Oid owner, int64 due)
 		if (owners[i].owner == owner)
 		{
 			owners[i].due += due;
+			owners[i].urgent = owners[i].urgent || urgent;
 			return;
 		}
 	}
 	owners[*n].owner = owner;
 	owners[*n].due = due;
+	owners[*n].urgent = urgent;
 	(*n)++;
 }
 
@@ -263,7 +277,8 @@ dx_scan_owners(DxDueOwner **owners, TimestampTz *next_due)
 		if (!isnull)
 			*next_due = Min(*next_due, DatumGetTimestampTz(next));
 		if (due > 0)
-			add_owner(*owners, &n, owner, due);
+			add_owner(*owners, &n, owner, due,
+					  DatumGetBool(SPI_getbinval(tuple, desc, 4, &isnull)));
 	}
 	SPI_freetuptable(SPI_tuptable);
 	dx_engine_leave(&saved);

@@ -69,7 +69,7 @@ static DxStatement waiting_statement = {
 	" WHERE phase = 12 AND wait_for = $1 AND due_at > $3"
 	" ORDER BY rank, run_id LIMIT $2 FOR UPDATE SKIP LOCKED) w"
 	" WHERE b.run_id = w.run_id AND b.branch = w.branch"
-	" RETURNING b.run_id, b.owner::pg_catalog.oid",
+	" RETURNING b.run_id, b.owner::pg_catalog.oid, b.rank",
 	3, {TEXTOID, INT8OID, TIMESTAMPTZOID}
 };
 
@@ -133,8 +133,9 @@ wake_waiting(int32 workflow_id, int n)
 		HeapTuple	tuple = SPI_tuptable->vals[i];
 		TupleDesc	desc = SPI_tuptable->tupdesc;
 
-		dx_wake_run(DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull)),
-					DatumGetUUIDP(SPI_getbinval(tuple, desc, 1, &isnull)));
+		dx_wake_run_by(DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull)),
+					   DatumGetUUIDP(SPI_getbinval(tuple, desc, 1, &isnull)),
+					   -DatumGetInt16(SPI_getbinval(tuple, desc, 3, &isnull)));
 	}
 	SPI_freetuptable(SPI_tuptable);
 }

@@ -34,7 +34,7 @@ static DxStatement ended_statement = {
 	" u.name, u.branch, u.ticket, u.payload"
 	" FROM unnest($1, $2, $3, $4, $5) AS u(parent, branch, ticket, name, payload)"
 	" JOIN dealix.run r ON r.run_id = u.parent WHERE r.status < 10"
-	" RETURNING run_id, owner::pg_catalog.oid",
+	" RETURNING run_id, owner::pg_catalog.oid, " DX_PRIORITY_OF("inbox.run_id"),
 	5, {UUIDARRAYOID, INT4ARRAYOID, UUIDARRAYOID, TEXTARRAYOID, JSONBARRAYOID}
 };
 
@@ -51,7 +51,7 @@ static DxStatement alive_statement = {
 	" r.owner, NULL, NULL, NULL, pg_catalog.jsonb_build_object('reason', $3)" \
 	" FROM dealix.run r WHERE r." which " = ANY ($1) AND r.status < 10" \
 	" AND r.close_policy <> 3" \
-	" RETURNING run_id, owner::pg_catalog.oid"
+	" RETURNING run_id, owner::pg_catalog.oid, " DX_PRIORITY_OF("inbox.run_id")
 
 static DxStatement close_children_statement = {
 	CLOSE_ONES("parent_run"), 3, {UUIDARRAYOID, BOOLOID, TEXTOID}

@@ -54,7 +54,8 @@ static DxStatement close_statement = {
 static DxStatement message_statement = {
 	"INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, name, branch,"
 	" ticket, epoch, payload) SELECT run_id, $2, owner, 7, $3, name, branch,"
-	" intent_id, epoch, $4 FROM dealix.intent WHERE intent_id = $1",
+	" intent_id, epoch, $4 FROM dealix.intent WHERE intent_id = $1"
+	" RETURNING run_id, owner::pg_catalog.oid, " DX_PRIORITY_OF("inbox.run_id"),
 	4, {UUIDOID, TIMESTAMPTZOID, OIDOID, JSONBOID}
 };
 
@@ -285,7 +286,7 @@ tell_run(const Intent *intent, Oid user, const char *decision, const char *comme
 										  "payload", rejected ? NULL : intent->payload,
 										  NULL));
 	(void) dx_execute(&message_statement, values, NULL, false, 0);
-	dx_wake_run(intent->owner, &intent->run_id);
+	dx_wake_returned();
 }
 
 static Jsonb *

@@ -36,7 +36,7 @@ static DxStatement publish_statement = {
 	" w.branch, w.ticket, $3 FROM dealix.event_wait w"
 	" WHERE w.name = $1 AND w.correlation = $2"
 	" AND ($5 OR pg_catalog.pg_has_role($4, w.owner::pg_catalog.oid, 'USAGE'))"
-	" RETURNING run_id, owner::pg_catalog.oid",
+	" RETURNING run_id, owner::pg_catalog.oid, " DX_PRIORITY_OF("inbox.run_id"),
 	5, {TEXTOID, TEXTOID, JSONBOID, OIDOID, BOOLOID}
 };
 

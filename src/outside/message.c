@@ -17,7 +17,7 @@
 #include "utils/builtins.h"
 
 static DxStatement run_statement = {
-	"SELECT status, owner::pg_catalog.oid, durability FROM dealix.run"
+	"SELECT status, owner::pg_catalog.oid, durability, priority FROM dealix.run"
 	" WHERE run_id = $1",
 	1, {UUIDOID}
 };
@@ -50,6 +50,7 @@ typedef struct Receiver
 	DxRunStatus status;
 	Oid			owner;
 	int16		durability;
+	int16		priority;
 } Receiver;
 
 static void
@@ -73,6 +74,7 @@ find_receiver(const pg_uuid_t *run_id, Receiver *receiver)
 		receiver->status = DatumGetInt16(SPI_getbinval(tuple, desc, 1, &isnull));
 		receiver->owner = DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull));
 		receiver->durability = DatumGetInt16(SPI_getbinval(tuple, desc, 3, &isnull));
+		receiver->priority = DatumGetInt16(SPI_getbinval(tuple, desc, 4, &isnull));
 		SPI_freetuptable(SPI_tuptable);
 	}
 	if (!found || !dx_may_operate(receiver->owner))
@@ -119,7 +121,7 @@ send(const pg_uuid_t *run_id, const Receiver *receiver, DxMessageKind kind,
 		nulls[5] = 'n';
 	(void) dx_execute(&inbox_statement, values, nulls, false, 0);
 	dx_engine_leave(&saved);
-	dx_wake_run(receiver->owner, run_id);
+	dx_wake_run_by(receiver->owner, run_id, receiver->priority);
 	if (receiver->durability == DX_DURABILITY_SYNC)
 		dx_force_durable();
 	return true;

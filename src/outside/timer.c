@@ -90,7 +90,7 @@ dx_count_branches(DxPass *pass)
 	return n;
 }
 
-/* Wakes the runs in SPI_tuptable (run_id, owner), and frees it. */
+/* Wakes the runs in SPI_tuptable (run_id, owner, priority), and frees it. */
 void
 dx_wake_returned(void)
 {
@@ -98,9 +98,11 @@ dx_wake_returned(void)
 	{
 		DxRow		row = dx_row(i);
 		pg_uuid_t	run_id;
+		Oid			owner;
 
 		(void) dx_get_uuid(&row, &run_id);
-		dx_wake_run(DatumGetObjectId(dx_get(&row)), &run_id);
+		owner = DatumGetObjectId(dx_get(&row));
+		dx_wake_run_by(owner, &run_id, dx_get_int2(&row));
 	}
 	SPI_freetuptable(SPI_tuptable);
 }

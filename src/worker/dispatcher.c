@@ -31,7 +31,8 @@
 
 #define TIMER_SPACING_MS	10	/* looks because of timers are that far apart */
 #define SCARCE_MS			50	/* first wait for a free background worker */
-#define SCARCE_MAX_MS		1000
+#define SCARCE_MAX_MS		250
+#define SCARCE_TELL_MS		60000	/* what the log says once in that time */
 
 typedef struct WorkerHandle
 {
@@ -52,7 +53,7 @@ static struct
 {
 	int			delay;			/* ms, 0 = at once */
 	TimestampTz not_before;
-	bool		told;			/* the log says so */
+	TimestampTz told_at;		/* when the log said so */
 }			scarce;
 
 static void
@@ -166,6 +167,8 @@ apply_look(const DxDueOwner *owners, int nowners, TimestampTz next_due,
 			continue;
 		}
 		dx_ring_want_scan_locked(ring, sweep);
+		if (owners[i].urgent)
+			dx_ring_hurry_locked(ring);
 		dx_ring_wake_locked(ring, &latches);
 	}
 	dx_unlock();
@@ -317,7 +320,7 @@ reserve_worker(DxAssignment *order, TimestampTz *next)
 
 /*
  * Takes a reservation back.  error: what is wrong with the owner; NULL: there
- * was no free background worker.  Returns whether this is the first time.
+ * was no free background worker.  Returns whether the log should say so.
  */
 static bool
 cancel_worker(const DxAssignment *order, const char *error)
@@ -341,8 +344,12 @@ cancel_worker(const DxAssignment *order, const char *error)
 		}
 		else
 		{
-			first = !scarce.told;
-			scarce.told = true;
+			/* It has had no turn, and is before those who have. */
+			ring->last_start = worker->started_before;
+			first = TimestampDifferenceExceeds(scarce.told_at, dx_now(),
+											   SCARCE_TELL_MS);
+			if (first)
+				scarce.told_at = dx_now();
 			database->starving = true;
 			if (ring->nworkers == 0)
 				dx_worker_ask_yield_locked(ring, &latches);
@@ -423,7 +430,6 @@ start_worker(const DxAssignment *order)
 	if (register_worker(order, owner))
 	{
 		scarce.delay = 0;
-		scarce.told = false;
 		return true;
 	}
 

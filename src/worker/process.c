@@ -112,6 +112,7 @@ dx_process_settings(void)
 {
 	static const char *const settings[][2] = {
 		{"role", "none"},
+		{"exit_on_error", "off"},
 		{"statement_timeout", "0"},
 		{"lock_timeout", "0"},
 		{"idle_in_transaction_session_timeout", "0"},

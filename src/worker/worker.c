@@ -56,6 +56,7 @@ static int	nids = 0;
 
 /* What a scan reads. */
 static pg_uuid_t found_ids[MAX_IDS];
+static int16 found_ranks[MAX_IDS];
 
 /* Runs to be tried again. */
 static BusyRun busy[MAX_BUSY];
@@ -464,7 +465,7 @@ scan(DxDueCursor *cursor, int max)
 	{
 		dx_frame_begin("dealix_exec: looking for due runs");
 		leave_if_gone(dx_extension_lock());
-		found = dx_scan_due(self.owner, cursor, max, found_ids);
+		found = dx_scan_due(self.owner, cursor, max, found_ids, found_ranks);
 		dx_frame_commit();
 	}
 	PG_CATCH();
@@ -481,8 +482,8 @@ scan(DxDueCursor *cursor, int max)
 		dx_process_pause(BUSY_MAX_MS, DX_WAIT_WORKER);
 		return;
 	}
-	dx_ring_scanned(self.slot, found_ids, found, cursor, sizeof(DxDueCursor),
-					found < max);
+	dx_ring_scanned(self.slot, found_ids, found_ranks, found, cursor,
+					sizeof(DxDueCursor), found < max);
 }
 
 /* Waits for work.  Leaves when there was none for worker_idle_timeout. */

@@ -44,5 +44,23 @@ SELECT dealix.limit_workflow('limited', NULL) \g /dev/null
 SELECT t.pump() \g /dev/null
 SELECT is((SELECT count(*) FROM dealix.waiting WHERE waits_for = 'signal'), 5::bigint, 'without the limit all go on');
 
+-- What has failed and is redriven is in progress again.
+CREATE FUNCTION t.broken() RETURNS void LANGUAGE plpgsql AS $$ BEGIN IF NOT EXISTS (SELECT FROM t.effect WHERE what = 'repaired') THEN RAISE 'broken'; END IF; END $$;
+SELECT dealix.publish('failing', '{"StartAt": "A", "States": {
+	"A": {"Type": "Task", "Resource": "sql:t.broken", "Parameters": {}, "ResultPath": null, "Next": "Go"},
+	"Go": {"Type": "Task", "Resource": "signal:go", "End": true}}}') \g /dev/null
+SELECT dealix.limit_workflow('failing', 2) \g /dev/null
+CREATE TEMP TABLE f AS SELECT dealix.start('failing') AS run FROM generate_series(1, 4);
+SELECT t.pump() \g /dev/null
+SELECT is((SELECT string_agg(DISTINCT status, ',') FROM dealix.runs WHERE workflow = 'failing'), 'FAILED', 'all have failed');
+SELECT t.do('repaired') \g /dev/null
+SELECT dealix.redrive(run) FROM f \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is((SELECT string_agg(waits_for, ',' ORDER BY waits_for) FROM dealix.waiting WHERE workflow = 'failing'), 'concurrency,concurrency,signal,signal',
+	'of those redriven, two are in progress and two wait');
+SELECT dealix.signal(run_id, 'go') FROM dealix.waiting WHERE waits_for = 'signal' AND workflow = 'failing' \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is((SELECT string_agg(waits_for, ',') FROM dealix.waiting WHERE workflow = 'failing'), 'signal,signal', 'and go on when those have ended');
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -63,7 +63,11 @@ my %settings = (
 	jit_above_cost => '0',
 	plan_cache_mode => 'force_generic_plan',
 	xmloption => 'document',
-	check_function_bodies => 'off',);
+	check_function_bodies => 'off',
+	exit_on_error => 'on',
+	session_replication_role => 'replica',
+	row_security => 'off',
+	standard_conforming_strings => 'off');
 
 my $n = 0;
 
