@@ -173,10 +173,10 @@ CREATE TABLE dealix.activity_task (
 	owner regrole NOT NULL,
 	branch int NOT NULL,
 	epoch int NOT NULL,
+	slot int,					-- of its activity's max_in_flight
 	rank smallint NOT NULL,	-- minus the run's priority
 	token_only boolean NOT NULL,
 	cancelled boolean NOT NULL DEFAULT false,
-	limited boolean NOT NULL DEFAULT false,
 	activity text,
 	worker text,
 	state text,
@@ -190,7 +190,6 @@ CREATE TABLE dealix.activity_task (
 
 CREATE INDEX activity_task_queue ON dealix.activity_task (activity, owner, rank, task_id)
 	WHERE claimed_at IS NULL;
-CREATE INDEX activity_task_limited ON dealix.activity_task (activity) WHERE limited;
 CREATE INDEX activity_task_expires ON dealix.activity_task (expires_at)
 	WHERE expires_at IS NOT NULL;
 
@@ -204,14 +203,32 @@ CREATE TABLE dealix.activity_outcome (
 	PRIMARY KEY (task_id, epoch)
 );
 
--- Flow control of an activity, if it has any.
+-- Flow control of an activity, if it has any.  Its row is read without a lock;
+-- who makes or removes slots or shards has locked it.
 CREATE TABLE dealix.activity_limit (
 	activity text PRIMARY KEY,
 	max_in_flight int CHECK (max_in_flight > 0),
 	rate float8 CHECK (rate > 0),
-	tokens float8 NOT NULL DEFAULT 0,
-	filled_at timestamptz NOT NULL
-) WITH (fillfactor = 50);
+	shards int CHECK (shards BETWEEN 1 AND 16)
+);
+
+-- One row for each task of a limited activity that may be claimed at a time.
+-- Room on the page keeps the updates HOT.
+CREATE TABLE dealix.activity_slot (
+	activity text NOT NULL,
+	slot int NOT NULL,
+	taken boolean NOT NULL DEFAULT false,
+	PRIMARY KEY (activity, slot)
+) WITH (fillfactor = 20);
+
+-- The claims that a rate allows, in shards, each of which fills by itself.
+CREATE TABLE dealix.activity_rate (
+	activity text NOT NULL,
+	shard int NOT NULL,
+	tokens float8 NOT NULL,
+	filled_at timestamptz NOT NULL,
+	PRIMARY KEY (activity, shard)
+) WITH (fillfactor = 10);
 
 -- Who waits for which event; "" is no correlation.
 CREATE TABLE dealix.event_wait (

@@ -38,15 +38,64 @@ COMMENT ON PROCEDURE dealix.wait_for_work(text, interval, boolean) IS
 'Waits until there is a task of the activity to be claimed, at most for timeout (null: for ever); found tells whether there is one. Outside of a transaction block it commits first and holds no snapshot while it waits. Woken by the commit that makes the task; without shared_preload_libraries it looks every 10 to 200 milliseconds.';
 
 CREATE FUNCTION dealix.limit_activity(activity text, max_in_flight int DEFAULT NULL, rate float8 DEFAULT NULL) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-	DELETE FROM dealix.activity_limit l WHERE l.activity = limit_activity.activity;
-	INSERT INTO dealix.activity_limit (activity, max_in_flight, rate, tokens, filled_at)
-	SELECT limit_activity.activity, limit_activity.max_in_flight, limit_activity.rate,
-		coalesce(greatest(limit_activity.rate, 1), 0), clock_timestamp()
-	WHERE limit_activity.max_in_flight IS NOT NULL OR limit_activity.rate IS NOT NULL
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	nshards int := least(greatest(floor(limit_activity.rate), 1), 16);
+	rate_before float8;
+BEGIN
+	IF limit_activity.activity IS NULL THEN
+		RAISE null_value_not_allowed USING MESSAGE = 'activity must not be null';
+	END IF;
+	IF octet_length(limit_activity.activity) NOT BETWEEN 1 AND 512 THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'activity must have 1 to 512 bytes';
+	END IF;
+	IF limit_activity.max_in_flight NOT BETWEEN 1 AND 100000 THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'max_in_flight must be from 1 to 100000',
+			DETAIL = format('It is %s.', limit_activity.max_in_flight),
+			HINT = 'Null takes the limit away.';
+	END IF;
+	-- Beyond these the arithmetic of the bucket would overflow.
+	IF limit_activity.rate NOT BETWEEN 1e-9 AND 1e9 THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'rate must be from 0.000000001 to 1000000000 claims a second',
+			DETAIL = format('It is %s.', limit_activity.rate),
+			HINT = 'Null takes the limit away; 0.1 is one claim in ten seconds.';
+	END IF;
+
+	-- The lock on this row is the right to make and to remove what follows.
+	INSERT INTO dealix.activity_limit AS l (activity, max_in_flight)
+		VALUES (limit_activity.activity, limit_activity.max_in_flight)
+		ON CONFLICT (activity) DO UPDATE SET max_in_flight = excluded.max_in_flight
+		RETURNING l.rate INTO rate_before;
+
+	-- What a claim has locked stays: nobody waits for it, and claims look at
+	-- the limit and not only at the rows.
+	DELETE FROM dealix.activity_slot s USING (SELECT slot FROM dealix.activity_slot
+			WHERE activity = limit_activity.activity AND NOT taken
+				AND slot > coalesce(limit_activity.max_in_flight, 0) FOR UPDATE SKIP LOCKED) f
+		WHERE s.activity = limit_activity.activity AND s.slot = f.slot;
+	INSERT INTO dealix.activity_slot (activity, slot)
+		SELECT limit_activity.activity, n FROM generate_series(1, limit_activity.max_in_flight) n
+		WHERE NOT EXISTS (SELECT FROM dealix.activity_slot s WHERE s.activity = limit_activity.activity AND s.slot = n);
+
+	-- The same rate goes on with what is left of it.
+	IF limit_activity.rate IS DISTINCT FROM rate_before THEN
+		UPDATE dealix.activity_limit l SET rate = limit_activity.rate, shards = nshards
+			WHERE l.activity = limit_activity.activity;
+		DELETE FROM dealix.activity_rate r USING (SELECT shard FROM dealix.activity_rate
+				WHERE activity = limit_activity.activity FOR UPDATE SKIP LOCKED) f
+			WHERE r.activity = limit_activity.activity AND r.shard = f.shard;
+		INSERT INTO dealix.activity_rate (activity, shard, tokens, filled_at)
+			SELECT limit_activity.activity, n, greatest(limit_activity.rate / nshards, 1), clock_timestamp()
+			FROM generate_series(0, nshards - 1) n
+			WHERE NOT EXISTS (SELECT FROM dealix.activity_rate r WHERE r.activity = limit_activity.activity AND r.shard = n);
+	END IF;
+	DELETE FROM dealix.activity_limit l
+		WHERE l.activity = limit_activity.activity AND max_in_flight IS NULL AND rate IS NULL;
+END
 $$;
 COMMENT ON FUNCTION dealix.limit_activity(text, int, float8) IS
-'Limits an activity: at most max_in_flight tasks claimed at a time, and at most rate claims a second (in bursts of up to a second''s worth). Nulls take the limit away. Tasks that are claimed already count only if they were claimed under a limit.';
+'Limits an activity: at most max_in_flight tasks claimed at a time, and at most rate claims a second (in bursts of up to a second''s worth). Nulls take the limit away. Tasks that are claimed already count if they were claimed under a max_in_flight, also one that was changed or taken away since: when more are in flight than a new limit allows, nothing is claimed until fewer are. A new rate begins with a second''s worth. Errors: 22023 when max_in_flight is not from 1 to 100000 or rate is not from 1e-9 to 1e9.';
 
 CREATE VIEW dealix.activities WITH (security_barrier) AS
 SELECT t.task_id, t.run_id, t.activity, t.state, t.owner, t.epoch AS attempt, t.worker,

@@ -220,7 +220,8 @@ typedef struct DxRun
 	List	   *messages;		/* of DxMessage *, in order of arrival */
 	List	   *results;		/* of DxResult *, not joined yet */
 	List	   *joined;			/* parents whose stored results can go */
-	bool		limited;		/* its workflow has a max_concurrency */
+	bool		limited;		/* its workflow has a max_concurrency, */
+	bool		refused;		/* and had no slot for it in this pass */
 	bool		changed;
 } DxRun;
 
@@ -523,6 +524,14 @@ extern char *dx_token_text(const pg_uuid_t *ticket, int32 epoch);
 extern bool dx_token_parse(const char *token, pg_uuid_t *ticket, int32 *epoch);
 
 /* ---------- lease.c ---------- */
+
+/*
+ * For a statement whose CTE "deleted" returns tasks that it has deleted: gives
+ * back their slots of the activity's max_in_flight.
+ */
+#define DX_GIVE_BACK_SLOTS(deleted) \
+	"UPDATE dealix.activity_slot s SET taken = false FROM " deleted " t" \
+	" WHERE s.activity = t.activity AND s.slot = t.slot"
 
 extern void dx_leases_expire(Oid owner);
 

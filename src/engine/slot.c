@@ -11,6 +11,10 @@
  * its end.  A run that is woken in vain, because a slot was counted by two
  * passes, waits again; a timer makes it certain.
  *
+ * When the limit is lowered, slots beyond it stay while they are taken.  Then
+ * the number of rows is not the limit: a run locks every free slot that it can,
+ * and begins only if the others, taken or locked, are fewer than the limit.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -25,6 +29,9 @@
 /* A waiting run looks again after that time, whatever happens. */
 #define LOOK_AGAIN_SECONDS	30
 
+/* What another transaction has locked may be free after that. */
+#define LOOK_SOON_SECONDS	0.2
+
 static DxStatement limited_statement = {
 	"SELECT workflow_id FROM dealix.workflow"
 	" WHERE workflow_id = ANY ($1) AND max_concurrency IS NOT NULL",
@@ -32,20 +39,29 @@ static DxStatement limited_statement = {
 };
 
 static DxStatement take_statement = {
-	"UPDATE dealix.workflow_slot s SET run_id = $2"
-	" FROM (SELECT workflow_id, slot FROM dealix.workflow_slot"
-	" WHERE workflow_id = $1 AND run_id IS NULL"
-	" ORDER BY slot LIMIT 1 FOR UPDATE SKIP LOCKED) f"
-	" WHERE s.workflow_id = f.workflow_id AND s.slot = f.slot",
+	"WITH w AS (SELECT max_concurrency, EXISTS (SELECT FROM dealix.workflow_slot s"
+	" WHERE s.workflow_id = $1 AND s.slot > w.max_concurrency) AS crowded"
+	" FROM dealix.workflow w WHERE workflow_id = $1),"
+	" f AS (SELECT slot FROM dealix.workflow_slot"
+	" WHERE workflow_id = $1 AND run_id IS NULL ORDER BY slot"
+	" LIMIT (SELECT CASE WHEN NOT crowded THEN 1 END FROM w) FOR UPDATE SKIP LOCKED)"
+	" UPDATE dealix.workflow_slot s SET run_id = $2"
+	" FROM (SELECT slot FROM f WHERE (SELECT CASE WHEN crowded THEN max_concurrency"
+	" > (SELECT pg_catalog.count(*) FROM dealix.workflow_slot WHERE workflow_id = $1)"
+	" - (SELECT pg_catalog.count(*) FROM f) ELSE true END FROM w)"
+	" ORDER BY slot LIMIT 1) a"
+	" WHERE s.workflow_id = $1 AND s.slot = a.slot",
 	2, {INT4OID, UUIDOID}
 };
 
-/* Slots beyond a limit that has been lowered go instead of becoming free. */
+/* Free slots beyond a limit that has been lowered go. */
 static DxStatement shrink_statement = {
-	"DELETE FROM dealix.workflow_slot s USING dealix.workflow w"
-	" WHERE s.run_id = ANY ($1) AND w.workflow_id = s.workflow_id"
-	" AND s.slot > w.max_concurrency",
-	1, {UUIDARRAYOID}
+	"DELETE FROM dealix.workflow_slot s USING (SELECT s.workflow_id, s.slot"
+	" FROM dealix.workflow w JOIN dealix.workflow_slot s"
+	" ON s.workflow_id = w.workflow_id AND s.slot > w.max_concurrency"
+	" WHERE w.workflow_id = $1 AND s.run_id IS NULL FOR UPDATE OF s SKIP LOCKED) f"
+	" WHERE s.workflow_id = f.workflow_id AND s.slot = f.slot",
+	1, {INT4OID}
 };
 
 static DxStatement release_statement = {
@@ -54,8 +70,9 @@ static DxStatement release_statement = {
 };
 
 static DxStatement free_statement = {
-	"SELECT pg_catalog.count(*) FROM dealix.workflow_slot"
-	" WHERE workflow_id = $1 AND run_id IS NULL",
+	"SELECT COALESCE(w.max_concurrency, 0) - (SELECT pg_catalog.count(*)"
+	" FROM dealix.workflow_slot WHERE workflow_id = $1 AND run_id IS NOT NULL)"
+	" FROM dealix.workflow w WHERE workflow_id = $1",
 	1, {INT4OID}
 };
 
@@ -116,9 +133,9 @@ dx_slots_mark(List *runs)
 	SPI_freetuptable(SPI_tuptable);
 }
 
-/* Wakes the first n runs that wait for a slot of this workflow. */
+/* Makes the first n runs that wait for a slot of this workflow due. */
 static void
-wake_waiting(int32 workflow_id, int n)
+wake_waiting(int32 workflow_id, int64 n, TimestampTz due)
 {
 	Datum		values[3];
 	uint64		i;
@@ -126,16 +143,19 @@ wake_waiting(int32 workflow_id, int n)
 
 	values[0] = CStringGetTextDatum(queue_name(workflow_id));
 	values[1] = Int64GetDatum(n);
-	values[2] = TimestampTzGetDatum(dx_now());
+	values[2] = TimestampTzGetDatum(due);
 	(void) dx_execute(&waiting_statement, values, NULL, false, 0);
 	for (i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple	tuple = SPI_tuptable->vals[i];
 		TupleDesc	desc = SPI_tuptable->tupdesc;
 
-		dx_wake_run_by(DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull)),
-					   DatumGetUUIDP(SPI_getbinval(tuple, desc, 1, &isnull)),
-					   -DatumGetInt16(SPI_getbinval(tuple, desc, 3, &isnull)));
+		if (due > dx_now())
+			dx_wake_at(due);
+		else
+			dx_wake_run_by(DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull)),
+						   DatumGetUUIDP(SPI_getbinval(tuple, desc, 1, &isnull)),
+						   -DatumGetInt16(SPI_getbinval(tuple, desc, 3, &isnull)));
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -147,6 +167,7 @@ park(DxPass *pass, DxRun *run, DxBranch *branch)
 	branch->wait_for = queue_name(run->workflow_id);
 	dx_branch_park(run, branch, DX_PHASE_SLOT,
 				   dx_after_seconds(pass->now, LOOK_AGAIN_SECONDS));
+	run->refused = true;
 	run->changed = true;
 }
 
@@ -192,8 +213,8 @@ dx_slot_take(DxPass *pass, DxRun *run)
 	return true;
 }
 
-static void
-wake_for_free(int32 workflow_id)
+static int64
+count_free(int32 workflow_id)
 {
 	Datum		values[1];
 	int64		nfree;
@@ -204,8 +225,43 @@ wake_for_free(int32 workflow_id)
 	nfree = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 										SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
-	if (nfree > 0)
-		wake_waiting(workflow_id, nfree);
+	return Max(nfree, 0);
+}
+
+static bool
+gives_back(const DxRun *run)
+{
+	return run->limited && run->changed && dx_status_ended(run->status);
+}
+
+/*
+ * Wakes who waits for the free slots of a workflow.  When this pass has just
+ * looked in vain for one, then those that it has not given back itself are in
+ * somebody's open transaction: they are worth a look a moment later.
+ */
+static void
+wake_for_free(int32 workflow_id, List *runs)
+{
+	int64		nfree = count_free(workflow_id);
+	int64		given_back = 0;
+	bool		refused = false;
+	ListCell   *lc;
+
+	foreach(lc, runs)
+	{
+		DxRun	   *run = lfirst(lc);
+
+		if (run->workflow_id != workflow_id)
+			continue;
+		refused = refused || run->refused;
+		given_back += gives_back(run);
+	}
+	given_back = refused ? Min(given_back, nfree) : nfree;
+	if (given_back > 0)
+		wake_waiting(workflow_id, given_back, dx_now());
+	if (nfree > given_back)
+		wake_waiting(workflow_id, nfree - given_back,
+					 dx_after_seconds(dx_now(), LOOK_SOON_SECONDS));
 }
 
 /*
@@ -228,7 +284,7 @@ dx_slots_settle(List *runs)
 		if (!run->limited)
 			continue;
 		workflows = list_append_unique_int(workflows, run->workflow_id);
-		if (run->changed && dx_status_ended(run->status))
+		if (gives_back(run))
 			ended[nended++] = run->id;
 	}
 	if (nended > 0)
@@ -236,11 +292,15 @@ dx_slots_settle(List *runs)
 		Datum		values[1];
 
 		values[0] = dx_uuid_array(ended, nended);
-		(void) dx_execute(&shrink_statement, values, NULL, false, 0);
 		(void) dx_execute(&release_statement, values, NULL, false, 0);
+		foreach(lc, workflows)
+		{
+			values[0] = Int32GetDatum(lfirst_int(lc));
+			(void) dx_execute(&shrink_statement, values, NULL, false, 0);
+		}
 	}
 	foreach(lc, workflows)
-		wake_for_free(lfirst_int(lc));
+		wake_for_free(lfirst_int(lc), runs);
 }
 
 /* A limit was raised or taken away: everybody who waits looks again. */
@@ -250,6 +310,6 @@ dx_slots_changed(int32 workflow_id)
 	DxIdentity	saved;
 
 	dx_engine_enter(&saved);
-	wake_waiting(workflow_id, PG_INT32_MAX);
+	wake_waiting(workflow_id, PG_INT32_MAX, dx_now());
 	dx_engine_leave(&saved);
 }

@@ -36,9 +36,12 @@ static DxStatement insert_statement = {
 };
 
 /*
- * What a worker has is left to it, to be told at its next heartbeat.  What
- * somebody has locked is on its way to us as a message, and late.
+ * What a worker has is left to it, to be told at its next heartbeat; a lease
+ * without an end gets one, because nobody may come back for it.  What somebody
+ * has locked is on its way to us as a message, and late.
  */
+#define FORGOTTEN_AT	"$3 + '" DX_DEFAULT_LEASE "'::interval"
+
 static DxStatement give_up_statement = {
 	"WITH l AS (SELECT t.task_id, t.epoch, t.claimed_at IS NOT NULL AND t.activity IS NOT NULL AS leased"
 	" FROM unnest($1, $2) AS u(task_id, epoch)"
@@ -46,9 +49,11 @@ static DxStatement give_up_statement = {
 	" FOR UPDATE OF t SKIP LOCKED),"
 	" d AS (DELETE FROM dealix.activity_task t USING l"
 	" WHERE t.task_id = l.task_id AND t.epoch = l.epoch AND NOT l.leased)"
-	" UPDATE dealix.activity_task t SET cancelled = true FROM l"
+	" UPDATE dealix.activity_task t SET cancelled = true,"
+	" until_at = CASE WHEN t.expires_at IS NULL THEN " FORGOTTEN_AT " ELSE t.until_at END,"
+	" expires_at = COALESCE(t.expires_at, " FORGOTTEN_AT ") FROM l"
 	" WHERE t.task_id = l.task_id AND t.epoch = l.epoch AND l.leased",
-	2, {UUIDARRAYOID, INT4ARRAYOID}
+	3, {UUIDARRAYOID, INT4ARRAYOID, TIMESTAMPTZOID}
 };
 
 static DxStatement exists_statement = {
@@ -160,8 +165,11 @@ static void
 give_up_tasks(DxPass *pass, int nbranches)
 {
 	DxColumns  *columns = dx_columns_make(&give_up_statement, nbranches);
+	Datum		values[3];
 	ListCell   *lc;
 	ListCell   *lb;
+
+	columns->ncolumns = 2;
 
 	foreach(lc, pass->runs)
 	{
@@ -178,7 +186,11 @@ give_up_tasks(DxPass *pass, int nbranches)
 			dx_put_int4(columns, branch->stored_attempt);
 		}
 	}
-	dx_columns_execute(&give_up_statement, columns);
+	if (columns->nrows == 0)
+		return;
+	dx_columns_values(columns, values);
+	values[2] = TimestampTzGetDatum(dx_now());
+	(void) dx_execute(&give_up_statement, values, NULL, false, 0);
 }
 
 /* Keeps the table of outcomes from growing for ever. */

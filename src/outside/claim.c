@@ -16,24 +16,6 @@
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
 
-/* How long a claim lasts when neither the definition nor the worker says. */
-#define DEFAULT_LEASE	"5 minutes"
-
-static DxStatement limit_statement = {
-	"SELECT l.max_in_flight, LEAST(GREATEST(l.rate, 1), l.tokens"
-	" + l.rate * EXTRACT(epoch FROM $2 - l.filled_at)), l.rate IS NOT NULL,"
-	" CASE WHEN l.max_in_flight IS NOT NULL THEN (SELECT pg_catalog.count(*) FROM dealix.activity_task t"
-	" WHERE t.activity = $1 AND t.limited) END"
-	" FROM dealix.activity_limit l WHERE l.activity = $1 FOR UPDATE",
-	2, {TEXTOID, TIMESTAMPTZOID}
-};
-
-static DxStatement fill_statement = {
-	"UPDATE dealix.activity_limit SET tokens = $2, filled_at = $3"
-	" WHERE activity = $1",
-	3, {TEXTOID, FLOAT8OID, TIMESTAMPTZOID}
-};
-
 static DxStatement owners_statement = {
 	"WITH RECURSIVE o(owner) AS ("
 	" (SELECT t.owner FROM dealix.activity_task t WHERE t.activity = $1"
@@ -46,27 +28,50 @@ static DxStatement owners_statement = {
 	3, {TEXTOID, OIDOID, BOOLOID}
 };
 
+/* Unclaimed tasks of an activity and an owner, after a rank and a task id. */
+#define WAITING_TASKS(columns) \
+	"SELECT " columns " FROM dealix.activity_task" \
+	" WHERE activity = $1 AND owner = $2 AND claimed_at IS NULL" \
+	" AND (rank, task_id) > ($4, $5)" \
+	" ORDER BY activity, owner, rank, task_id LIMIT $3 FOR UPDATE SKIP LOCKED"
+
+/* How long a claim lasts without a heartbeat. */
+#define LEASE \
+	"CASE WHEN t.token_only THEN t.heartbeat" \
+	" WHEN t.start_to_close IS NULL AND t.heartbeat IS NULL AND $8 IS NULL" \
+	" THEN '" DX_DEFAULT_LEASE "'::interval ELSE LEAST(t.heartbeat, $8) END"
+
+#define CLAIM(set, picked, with) \
+	"WITH picked AS (" WAITING_TASKS("task_id, epoch, rank") ")," \
+	" c AS (UPDATE dealix.activity_task t SET claimed_at = $6, worker = $7," set \
+	" lease = " LEASE ", until_at = LEAST($6 + t.start_to_close, t.close_at)," \
+	" expires_at = LEAST($6 + " LEASE ", $6 + t.start_to_close, t.close_at)" \
+	" FROM " picked " p WHERE t.task_id = p.task_id AND t.epoch = p.epoch" \
+	" RETURNING t.*)" with \
+	" SELECT task_id, epoch, input, run_id, state, expires_at, correlation_id," \
+	" traceparent, details, rank FROM c ORDER BY rank, task_id"
+
 static DxStatement claim_statement = {
-	"WITH picked AS (SELECT task_id, epoch FROM dealix.activity_task"
-	" WHERE activity = $1 AND owner = $2 AND claimed_at IS NULL"
-	" AND (rank, task_id) > ($8, $9)"
-	" ORDER BY activity, owner, rank, task_id LIMIT $3 FOR UPDATE SKIP LOCKED),"
-	" c AS (UPDATE dealix.activity_task t SET claimed_at = $4, worker = $5,"
-	" limited = $7,"
-	" lease = CASE WHEN t.token_only THEN t.heartbeat"
-	" WHEN t.start_to_close IS NULL AND t.heartbeat IS NULL AND $6 IS NULL"
-	" THEN '" DEFAULT_LEASE "'::interval ELSE LEAST(t.heartbeat, $6) END,"
-	" until_at = LEAST($4 + t.start_to_close, t.close_at),"
-	" expires_at = LEAST($4 + CASE WHEN t.token_only THEN t.heartbeat"
-	" WHEN t.start_to_close IS NULL AND t.heartbeat IS NULL AND $6 IS NULL"
-	" THEN '" DEFAULT_LEASE "'::interval ELSE LEAST(t.heartbeat, $6) END,"
-	" $4 + t.start_to_close, t.close_at)"
-	" FROM picked p WHERE t.task_id = p.task_id AND t.epoch = p.epoch"
-	" RETURNING t.*)"
-	" SELECT task_id, epoch, input, run_id, state, expires_at, correlation_id,"
-	" traceparent, details, rank FROM c ORDER BY rank, task_id",
-	9, {TEXTOID, OIDOID, INT8OID, TIMESTAMPTZOID, TEXTOID, INTERVALOID, BOOLOID,
-	INT2OID, UUIDOID}
+	CLAIM("", "picked", ""),
+	8, {TEXTOID, OIDOID, INT8OID, INT2OID, UUIDOID, TIMESTAMPTZOID, TEXTOID,
+	INTERVALOID}
+};
+
+/* The same under limits: $9 has a locked slot for each task, or is null. */
+static DxStatement claim_limited_statement = {
+	CLAIM(" slot = ($9)[p.n],",
+	"(SELECT task_id, epoch, pg_catalog.row_number()"
+	" OVER (ORDER BY rank, task_id)::int AS n FROM picked)",
+	", s AS (UPDATE dealix.activity_slot s SET taken = true FROM c"
+	" WHERE s.activity = c.activity AND s.slot = c.slot)"),
+	9, {TEXTOID, OIDOID, INT8OID, INT2OID, UUIDOID, TIMESTAMPTZOID, TEXTOID,
+	INTERVALOID, INT4ARRAYOID}
+};
+
+/* Under limits: what there is, before something is taken for it. */
+static DxStatement lock_tasks_statement = {
+	"SELECT pg_catalog.count(*) FROM (" WAITING_TASKS("task_id") ") t",
+	5, {TEXTOID, OIDOID, INT8OID, INT2OID, UUIDOID}
 };
 
 /* May the current user do the tasks of every owner? */
@@ -78,55 +83,6 @@ dx_may_serve(void)
 	Oid			function = LookupFuncName(names, 0, NULL, true);
 
 	return OidIsValid(function) && dx_may_execute(function, GetUserId());
-}
-
-/*
- * How many tasks the activity's limits allow now, at most max.  Locks them, so
- * that claims of a limited activity go one after another.  *limited: it has
- * limits.
- */
-static int
-allowed_by_limits(const char *activity, int max, TimestampTz now, bool *limited,
-				  double *tokens)
-{
-	Datum		values[2];
-	int64		allowed = max;
-
-	values[0] = CStringGetTextDatum(activity);
-	values[1] = TimestampTzGetDatum(now);
-	(void) dx_execute(&limit_statement, values, NULL, false, 1);
-	*limited = SPI_processed > 0;
-	*tokens = -1;
-	if (*limited)
-	{
-		DxRow		row = dx_row(0);
-		int32		in_flight_max = dx_get_int4(&row);
-		bool		unlimited = row.isnull;
-		double		filled = DatumGetFloat8(dx_get(&row));
-		bool		has_rate = DatumGetBool(dx_get(&row));
-		int64		in_flight = DatumGetInt64(dx_get(&row));
-
-		if (has_rate)
-		{
-			*tokens = filled;
-			allowed = Min(allowed, (int64) (filled + 1e-6));
-		}
-		if (!unlimited)
-			allowed = Min(allowed, Max(in_flight_max - in_flight, 0));
-	}
-	SPI_freetuptable(SPI_tuptable);
-	return (int) allowed;
-}
-
-static void
-take_tokens(const char *activity, double left, TimestampTz now)
-{
-	Datum		values[3];
-
-	values[0] = CStringGetTextDatum(activity);
-	values[1] = Float8GetDatum(Max(left, 0));
-	values[2] = TimestampTzGetDatum(now);
-	(void) dx_execute(&fill_statement, values, NULL, false, 0);
 }
 
 /* Owners who have tasks of this activity that the caller may do. */
@@ -208,29 +164,75 @@ set_mark(Mark *mark)
 	mark->rank = DatumGetInt16(SPI_getbinval(last, SPI_tuptable->tupdesc, 10, &isnull));
 }
 
-/* Claims tasks of one owner; values 0 to 6 are set. */
-static uint64
-claim_from(const char *activity, Oid owner, TimestampTz now, Datum *values,
-		   const char *nulls)
+/* A claim, and the parameters of its statements. */
+typedef struct Claim
 {
-	Mark	   *mark = mark_of(activity, owner);
+	const char *activity;
+	Oid			user;
+	bool		all;			/* the user may do the tasks of every owner */
+	TimestampTz now;
+	int			max;
+	bool		limited;
+	DxRoom		room;			/* if it is limited */
+	Datum		values[9];
+	char		nulls[9];
+} Claim;
+
+/*
+ * Locks the next tasks and takes from the limits what they need.  false: there
+ * are none, or there is no room for any.
+ */
+static bool
+reserve(Claim *claim)
+{
+	ArrayType  *slots;
+	int64		waiting;
+	int			granted;
+	bool		isnull;
+
+	(void) dx_execute(&lock_tasks_statement, claim->values, NULL, false, 1);
+	waiting = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										  SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+	if (waiting == 0)
+		return false;
+	granted = dx_room_take(claim->activity, &claim->room, (int) waiting, &slots);
+	claim->max = granted;
+	claim->values[2] = Int64GetDatum(granted);
+	claim->values[8] = PointerGetDatum(slots);
+	claim->nulls[8] = slots ? ' ' : 'n';
+	return granted > 0;
+}
+
+/* Claims tasks of one owner. */
+static uint64
+claim_from(Claim *claim, Oid owner)
+{
+	Mark	   *mark = mark_of(claim->activity, owner);
 	pg_uuid_t	zero = {{0}};
 	bool		marked = mark->begun_at != 0 &&
-		now < TimestampTzPlusMilliseconds(mark->begun_at, MARK_LASTS_MS);
+		claim->now < TimestampTzPlusMilliseconds(mark->begun_at, MARK_LASTS_MS);
+	uint64		claimed = 0;
 
-	values[7] = Int16GetDatum(marked ? mark->rank : PG_INT16_MIN);
-	values[8] = UUIDPGetDatum(marked ? &mark->task_id : &zero);
-	(void) dx_execute(&claim_statement, values, nulls, false, 0);
-	if (SPI_processed == 0)
+	claim->values[1] = ObjectIdGetDatum(owner);
+	claim->values[2] = Int64GetDatum(claim->max);
+	claim->values[3] = Int16GetDatum(marked ? mark->rank : PG_INT16_MIN);
+	claim->values[4] = UUIDPGetDatum(marked ? &mark->task_id : &zero);
+	if (!claim->limited || reserve(claim))
 	{
-		SPI_freetuptable(SPI_tuptable);
+		(void) dx_execute(claim->limited ? &claim_limited_statement : &claim_statement,
+						  claim->values, claim->nulls, false, 0);
+		claimed = SPI_processed;
+	}
+	if (claimed == 0)
+	{
 		mark->begun_at = 0;
-		return marked ? claim_from(activity, owner, now, values, nulls) : 0;
+		return marked && claim->max > 0 ? claim_from(claim, owner) : 0;
 	}
 	if (!marked)
-		mark->begun_at = now;
+		mark->begun_at = claim->now;
 	set_mark(mark);
-	return SPI_processed;
+	return claimed;
 }
 
 /* The owner from whom this session claimed last: most often there is one. */
@@ -242,31 +244,28 @@ static struct
 }			latest;
 
 static uint64
-claim_of_owners(const char *activity, Oid user, bool all, TimestampTz now,
-				Datum *values, const char *nulls)
+claim_of_owners(Claim *claim)
 {
-	uint64		asked = hash_bytes_extended((const unsigned char *) activity,
-											strlen(activity), user);
+	uint64		asked = hash_bytes_extended((const unsigned char *) claim->activity,
+											strlen(claim->activity), claim->user);
 	Oid		   *owners;
 	int			nowners;
 	uint64		claimed = 0;
 
-	if (latest.asked == asked && now < latest.until)
+	if (latest.asked == asked && claim->now < latest.until)
 	{
-		values[1] = ObjectIdGetDatum(latest.owner);
-		claimed = claim_from(activity, latest.owner, now, values, nulls);
+		claimed = claim_from(claim, latest.owner);
 		if (claimed > 0)
 			return claimed;
 	}
-	nowners = find_owners(activity, user, all, &owners);
-	for (int i = 0; i < nowners && claimed == 0; i++)
+	nowners = find_owners(claim->activity, claim->user, claim->all, &owners);
+	for (int i = 0; i < nowners && claimed == 0 && claim->max > 0; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		values[1] = ObjectIdGetDatum(owners[i]);
-		claimed = claim_from(activity, owners[i], now, values, nulls);
+		claimed = claim_from(claim, owners[i]);
 		latest.asked = asked;
 		latest.owner = owners[i];
-		latest.until = TimestampTzPlusMilliseconds(now, MARK_LASTS_MS);
+		latest.until = TimestampTzPlusMilliseconds(claim->now, MARK_LASTS_MS);
 	}
 	return claimed;
 }
@@ -280,56 +279,45 @@ uint64
 dx_task_claim(const char *activity, const char *worker, int max, Interval *lease)
 {
 	DxIdentity	saved;
-	Oid			user = GetUserId();
-	bool		all = dx_may_serve();
-	TimestampTz now = dx_now();
+	Claim		claim = {activity, GetUserId(), dx_may_serve(), dx_now(), max};
 	uint64		claimed = 0;
-	bool		limited;
-	double		tokens;
-	Datum		values[9];
-	char		nulls[] = "         ";
 
 	refuse_held();
 	dx_engine_enter(&saved);
-	max = allowed_by_limits(activity, max, now, &limited, &tokens);
-	values[0] = CStringGetTextDatum(activity);
-	values[2] = Int64GetDatum(max);
-	values[3] = TimestampTzGetDatum(now);
-	values[4] = CStringGetTextDatum(worker);
-	values[5] = PointerGetDatum(lease);
-	nulls[5] = lease ? ' ' : 'n';
-	values[6] = BoolGetDatum(limited);
-	if (max > 0)
-		claimed = claim_of_owners(activity, user, all, now, values, nulls);
-	if (claimed > 0 && tokens >= 0)
-	{
-		SPITupleTable *rows = SPI_tuptable;
-
-		take_tokens(activity, tokens - claimed, now);
-		SPI_tuptable = rows;
-		SPI_processed = claimed;
-	}
+	claim.limited = dx_room_look(activity, max, &claim.room);
+	if (claim.limited)
+		claim.max = claim.room.allowed;
+	memset(claim.nulls, ' ', sizeof(claim.nulls));
+	claim.values[0] = CStringGetTextDatum(activity);
+	claim.values[5] = TimestampTzGetDatum(claim.now);
+	claim.values[6] = CStringGetTextDatum(worker);
+	claim.values[7] = PointerGetDatum(lease);
+	claim.nulls[7] = lease ? ' ' : 'n';
+	if (claim.max > 0)
+		claimed = claim_of_owners(&claim);
 	dx_engine_leave(&saved);
 	return claimed;
 }
 
 /*
- * Is there a task of this activity that the caller could claim now?  *limits:
- * if not, then perhaps a moment later, without anything happening.
+ * Is there a task of this activity that the caller could claim now?  Locks
+ * nothing.  *limited: if not, then perhaps a moment later, without anything
+ * happening.
  */
 bool
-dx_task_waits(const char *activity, bool *limits)
+dx_task_waits(const char *activity, bool *limited)
 {
 	DxIdentity	saved;
+	DxRoom		room;
 	Oid			user = GetUserId();
 	bool		all = dx_may_serve();
-	double		tokens;
 	Oid		   *owners;
 	bool		waits;
 
 	refuse_held();
 	dx_engine_enter(&saved);
-	waits = allowed_by_limits(activity, 1, dx_now(), limits, &tokens) > 0 &&
+	*limited = dx_room_look(activity, 1, &room);
+	waits = (!*limited || room.allowed > 0) &&
 		find_owners(activity, user, all, &owners) > 0;
 	dx_engine_leave(&saved);
 	return waits;

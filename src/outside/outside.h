@@ -10,6 +10,7 @@
 
 #include "engine/columns.h"
 #include "engine/engine.h"
+#include "utils/array.h"
 
 /* A task token that is not, or no longer, good. */
 #define DX_SQLSTATE_REFUSED	MAKE_SQLSTATE('D', 'X', '0', '0', '3')
@@ -128,7 +129,25 @@ extern void dx_activity_write(DxPass *pass);
 extern bool dx_activity_exists(const pg_uuid_t *ticket, int32 epoch);
 extern void dx_activity_channel(const char *activity, pg_uuid_t *channel);
 
+/* ---------- limit.c ---------- */
+
+/* What the limits of an activity seem to leave at the moment. */
+typedef struct DxRoom
+{
+	int			allowed;
+	bool		has_slots;		/* there is a max_in_flight, */
+	bool		crowded;		/* and slots beyond it */
+	bool		has_rate;
+} DxRoom;
+
+extern bool dx_room_look(const char *activity, int max, DxRoom *room);
+extern int	dx_room_take(const char *activity, const DxRoom *room, int wanted,
+						 ArrayType **slots);
+
 /* ---------- claim.c, task.c: what workers do with tasks ---------- */
+
+/* How long a claim lasts when neither the definition nor the worker says. */
+#define DX_DEFAULT_LEASE	"5 minutes"
 
 /* Rows of owners whose privileges the user has; all: of everybody. */
 #define DX_MAY_SERVE(user, all) \
@@ -137,7 +156,7 @@ extern void dx_activity_channel(const char *activity, pg_uuid_t *channel);
 extern bool dx_may_serve(void);
 extern uint64 dx_task_claim(const char *activity, const char *worker, int max,
 							Interval *lease);
-extern bool dx_task_waits(const char *activity, bool *limits);
+extern bool dx_task_waits(const char *activity, bool *limited);
 extern bool dx_task_heartbeat(const char *token, Jsonb *details);
 extern int	dx_task_finish(int n, Datum *tokens, Datum *payloads, bool *nulls,
 						   DxMessageKind kind, const char **outcomes);

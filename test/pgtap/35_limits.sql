@@ -44,6 +44,41 @@ SELECT dealix.limit_workflow('limited', NULL) \g /dev/null
 SELECT t.pump() \g /dev/null
 SELECT is((SELECT count(*) FROM dealix.waiting WHERE waits_for = 'signal'), 5::bigint, 'without the limit all go on');
 
+-- ---------- lowered under what is in progress ----------
+
+CREATE FUNCTION t.in_progress() RETURNS int LANGUAGE sql AS
+$$ SELECT count(*)::int FROM dealix.waiting WHERE waits_for = 'signal' $$;
+SELECT dealix.signal(run_id, 'go') FROM dealix.waiting WHERE waits_for = 'signal' \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT dealix.limit_workflow('limited', 4) \g /dev/null
+SELECT dealix.start('limited', '{"n": "7"}') FROM generate_series(1, 12) \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is(t.in_progress(), 4, 'four are in progress');
+SELECT dealix.limit_workflow('limited', 2) \g /dev/null
+SELECT t.let_one_go() \g /dev/null
+SELECT is(t.in_progress(), 3, 'a lower limit: one ends, nobody begins');
+SELECT t.let_one_go() \g /dev/null
+SELECT is(t.in_progress(), 2, 'another ends, and the limit is reached');
+SELECT t.let_one_go() \g /dev/null
+SELECT is(t.in_progress(), 2, 'then one begins for one that ends');
+SELECT t.let_one_go() \g /dev/null
+SELECT is(t.in_progress(), 2, 'and so on');
+SELECT dealix.limit_workflow('limited', 3) \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is(t.in_progress(), 3, 'raised again, it counts those in progress');
+SELECT dealix.limit_workflow('limited', 1) \g /dev/null
+SELECT dealix.signal(run_id, 'go') FROM (SELECT run_id FROM dealix.waiting WHERE waits_for = 'signal' ORDER BY run_id LIMIT 2) x \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is(t.in_progress(), 1, 'two at once');
+SELECT dealix.cancel(run_id) FROM dealix.waiting WHERE waits_for = 'signal' \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is(t.in_progress(), 1, 'a cancelled one gives its slot back');
+RESET SESSION AUTHORIZATION;
+SELECT is((SELECT string_agg(slot || CASE WHEN run_id IS NULL THEN ' free' ELSE ' taken' END, ',') FROM dealix.workflow_slot), '1 taken', 'no slot is left beyond the limit');
+SET SESSION AUTHORIZATION tap_app;
+SELECT throws_ok($$ SELECT dealix.limit_workflow('limited', -1) $$, '22023', NULL, 'a limit below 0');
+SELECT throws_ok($$ SELECT dealix.limit_workflow('limited', 1000000) $$, '22023', NULL, 'a limit beyond reason');
+
 -- What has failed and is redriven is in progress again.
 CREATE FUNCTION t.broken() RETURNS void LANGUAGE plpgsql AS $$ BEGIN IF NOT EXISTS (SELECT FROM t.effect WHERE what = 'repaired') THEN RAISE 'broken'; END IF; END $$;
 SELECT dealix.publish('failing', '{"StartAt": "A", "States": {

@@ -260,6 +260,127 @@ SELECT t.pump() \g /dev/null
 SELECT is(count(*)::int, 4, 'all that a rate allows are returned') FROM dealix.claim('mail', 'w2', 10);
 SELECT throws_ok($$SELECT dealix.limit_activity('mail')$$, '42501', NULL, 'limits are for operators');
 
+RESET SESSION AUTHORIZATION;
+SELECT throws_ok(format('SELECT dealix.limit_activity(%s)', a), '22023', NULL, 'refused: ' || left(a, 30))
+FROM unnest(ARRAY['''bad'', 0', '''bad'', -1', '''bad'', 100001', '''bad'', 2147483647', '''bad'', rate => 0', '''bad'', rate => -1',
+	'''bad'', rate => ''NaN''', '''bad'', rate => ''Infinity''', '''bad'', rate => ''-Infinity''', '''bad'', rate => 1e300',
+	'''bad'', rate => 1e-300', '''bad'', 5, 0', ''''', 5', format('%L, 5', repeat('x', 513))]) a;
+SELECT throws_ok('SELECT dealix.limit_activity(NULL, 5)', '22004', NULL, 'which activity');
+SELECT is_empty($$SELECT FROM dealix.activity_limit WHERE activity = 'bad'$$, 'what is refused limits nothing');
+SELECT lives_ok(format('SELECT dealix.limit_activity(''edge'', %s)', a), 'good: ' || a)
+FROM unnest(ARRAY['1, 1e-9', '1, 1e9', '100000', 'NULL, 0.5', 'NULL, NULL']) a;
+
+-- What is claimed keeps its token here; the role of the workers has no rights on limits.
+CREATE TABLE t.had (n int GENERATED ALWAYS AS IDENTITY, token text, run uuid);
+GRANT ALL ON t.had TO tap_app;
+CREATE FUNCTION t.limit(activity text, max_in_flight int DEFAULT NULL, rate float8 DEFAULT NULL) RETURNS void
+	LANGUAGE sql SECURITY DEFINER AS 'SELECT dealix.limit_activity(activity, max_in_flight, rate)';
+CREATE FUNCTION t.slots(activity text) RETURNS text LANGUAGE sql SECURITY DEFINER AS $$
+	SELECT count(*) FILTER (WHERE taken) || ' of ' || count(*) FROM dealix.activity_slot s WHERE s.activity = slots.activity $$;
+SET SESSION AUTHORIZATION tap_app;
+CREATE FUNCTION t.take(activity text, max int DEFAULT 10, lease interval DEFAULT NULL) RETURNS int LANGUAGE sql AS $$
+	WITH h AS (INSERT INTO t.had (token, run) SELECT token, run_id FROM dealix.claim(activity, 'w', max, lease) RETURNING 1) SELECT count(*)::int FROM h $$;
+CREATE FUNCTION t.next() RETURNS text LANGUAGE sql AS 'DELETE FROM t.had WHERE n = (SELECT min(n) FROM t.had) RETURNING token';
+
+-- lowered under what is in flight
+SELECT t.begin(t.task('activity:slot')) FROM generate_series(1, 60) \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT t.limit('slot', 3) \g /dev/null
+SELECT is(t.take('slot'), 3, 'three in flight');
+SELECT t.limit('slot', 2) \g /dev/null
+SELECT is(t.take('slot'), 0, 'the limit is lowered');
+SELECT dealix.complete(t.next()) \g /dev/null
+SELECT is(t.take('slot'), 0, 'as many as the new limit are still in flight');
+SELECT dealix.complete(t.next()) \g /dev/null
+SELECT is(t.take('slot'), 1, 'one less: one more');
+SELECT is(t.take('slot'), 0, 'and no other');
+SELECT t.limit('slot', 5) \g /dev/null
+SELECT is(t.take('slot'), 3, 'raised again: up to five');
+SELECT t.limit('slot', 1) \g /dev/null
+SELECT dealix.complete(t.next()) FROM generate_series(1, 4) \g /dev/null
+SELECT is(t.take('slot'), 0, 'one of five is left, and fills a limit of one');
+SELECT dealix.complete(t.next()) \g /dev/null
+SELECT is(t.take('slot'), 1, 'when it is done there is room');
+SELECT is(t.slots('slot'), '1 of 1', 'slots beyond the limit are gone');
+
+-- taken away and set again
+SELECT t.limit('slot', 2) \g /dev/null
+SELECT is(t.take('slot'), 1, 'two in flight');
+SELECT t.limit('slot') \g /dev/null
+SELECT is(t.take('slot', 1), 1, 'no limit, one more');
+SELECT t.limit('slot', 2) \g /dev/null
+SELECT is(t.take('slot'), 0, 'a limit that is set again counts the two of before');
+SELECT dealix.complete(t.next()) \g /dev/null
+SELECT is(t.take('slot'), 1, 'one of them is done');
+SELECT t.limit('slot', 1) \g /dev/null
+SELECT is(t.take('slot'), 0, 'set again and lower');
+SELECT dealix.complete(t.next()) FROM generate_series(1, 3) \g /dev/null
+SELECT is(split_part(t.slots('slot'), ' ', 1), '0', 'all are done');
+
+-- every way for a slot to come back
+SELECT is(t.take('slot'), 1, 'the slot is taken');
+SELECT dealix.fail(t.next(), 'E') \g /dev/null
+SELECT is(t.take('slot', lease => '100 ms'), 1, 'it comes back by a failure');
+SELECT is(t.take('slot'), 0, 'the lease goes on');
+SELECT pg_sleep(0.15) \g /dev/null
+SELECT t.pump() \g /dev/null
+DELETE FROM t.had;
+SELECT is(t.take('slot'), 1, 'by the end of a lease');
+SELECT dealix.cancel(run) FROM t.had \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is(t.take('slot'), 0, 'what is cancelled is in flight until the worker says');
+SELECT dealix.fail(t.next(), 'Stopped') \g /dev/null
+SELECT is(t.take('slot', lease => '100 ms'), 1, 'by the answer to a cancellation');
+SELECT dealix.cancel(run) FROM t.had \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT pg_sleep(0.15) \g /dev/null
+SELECT t.pump() \g /dev/null
+DELETE FROM t.had;
+SELECT is(t.take('slot'), 1, 'or by the end of its lease');
+SELECT dealix.complete_many(ARRAY[t.next()], ARRAY['1'::jsonb]) \g /dev/null
+SELECT is(t.take('slot'), 1, 'by complete_many');
+SAVEPOINT before;
+SELECT dealix.complete(t.next()) \g /dev/null
+SELECT is(t.take('slot'), 1, 'by a completion');
+ROLLBACK TO before;
+SELECT is(t.take('slot'), 0, 'which is rolled back');
+SELECT dealix.complete(t.next()) \g /dev/null
+SAVEPOINT before;
+SELECT is(t.take('slot'), 1, 'taken');
+ROLLBACK TO before;
+SELECT is(t.take('slot'), 1, 'and by a claim that is rolled back');
+SELECT dealix.complete(t.next()) \g /dev/null
+SELECT is(t.slots('slot'), '0 of 1', 'it is there');
+
+-- nobody comes back for a task whose token was handed on
+SELECT t.limit('ask', 1) \g /dev/null
+SELECT t.begin(t.task('activity:ask.waitForTaskToken')) \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is(t.take('ask'), 1, 'a task whose answer needs no claim');
+SELECT is((SELECT deadline FROM dealix.activities WHERE activity = 'ask'), NULL, 'waits for ever');
+SELECT dealix.cancel(run) FROM t.had \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is((SELECT status FROM dealix.activities WHERE activity = 'ask' AND deadline < now() + '10 min'), 'cancelled', 'but not when it is cancelled');
+DELETE FROM t.had;
+
+-- rates
+SELECT t.limit('slot', 5, 0.001) \g /dev/null
+SELECT is(t.take('slot'), 1, 'a rate below the max_in_flight');
+SELECT t.limit('slot', 4, 0.001) \g /dev/null
+SELECT is(t.take('slot'), 0, 'goes on when it is set again');
+SELECT t.limit('slot', 4, 1000) \g /dev/null
+SELECT is(t.take('slot'), 3, 'another one begins anew, and the max_in_flight counts');
+SELECT t.limit('slot', NULL, 0.001) \g /dev/null
+SELECT is(t.take('slot'), 1, 'only a rate');
+SELECT is(t.take('slot'), 0, 'is a limit too');
+SELECT t.limit('slot', NULL, 1.5) \g /dev/null
+SELECT is(t.take('slot'), 1, 'a burst is not more than a second''s worth');
+SELECT t.limit('slot', NULL, 20) \g /dev/null
+SELECT ok(t.take('slot', 7) = 7 AND t.take('slot', 2) = 2, 'shards make no difference to who is alone');
+SELECT pg_sleep(0.5) \g /dev/null
+SELECT t.limit('slot') \g /dev/null
+SELECT ok(t.take('slot') > 0, 'without limits there is none');
+
 -- ---------- whose tasks ----------
 
 UPDATE r SET run = t.begin(t.task('activity:private'));

@@ -1,0 +1,312 @@
+/*-------------------------------------------------------------------------
+ *
+ * limit.c
+ *	  Flow control of activities: how many tasks may be claimed at a time, and
+ *	  how many a second.
+ *
+ * Nobody waits for a row here.  What others have locked is passed over, and
+ * counts as used.
+ *
+ * An activity with a max_in_flight has as many rows in dealix.activity_slot.
+ * A claim locks free ones and marks them taken; who deletes the task's row
+ * gives its slot back in the same statement.  So a claim that is rolled back
+ * has taken nothing.
+ *
+ * When a limit is lowered, slots beyond it stay for as long as they are taken,
+ * and the activity is crowded.  Then the number of rows no longer is the limit:
+ * a claim locks every free slot that it can, and leaves as many of them as
+ * there are slots beyond the limit.
+ *
+ * A rate is a token bucket in shards (dealix.activity_rate), so that claims
+ * need not meet in one row.  A shard fills by itself with its share of the
+ * rate.  A claim looks at the shards without a lock, locks no more of them than
+ * it needs, whole tokens before fractions, and counts again under the lock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/pg_prng.h"
+#include "outside/outside.h"
+#include "utils/builtins.h"
+#include "utils/float.h"
+
+static DxStatement limit_statement = {
+	"SELECT max_in_flight IS NOT NULL, rate IS NOT NULL"
+	" FROM dealix.activity_limit WHERE activity = $1",
+	1, {TEXTOID}
+};
+
+#define CROWDED \
+	"EXISTS (SELECT FROM dealix.activity_slot s WHERE s.activity = l.activity" \
+	" AND s.slot > l.max_in_flight)"
+
+static DxStatement free_statement = {
+	"WITH l AS (SELECT max_in_flight, " CROWDED " AS crowded"
+	" FROM dealix.activity_limit l WHERE activity = $1)"
+	" SELECT crowded, CASE WHEN NOT crowded THEN"
+	" (SELECT pg_catalog.count(*) FROM (SELECT FROM dealix.activity_slot"
+	" WHERE activity = $1 AND NOT taken LIMIT $2) f)"
+	" ELSE max_in_flight - (SELECT pg_catalog.count(*)"
+	" FROM dealix.activity_slot WHERE activity = $1 AND taken) END FROM l",
+	2, {TEXTOID, INT4OID}
+};
+
+/* Free slots beyond the limit go.  Not while somebody changes the limit. */
+static DxStatement trim_statement = {
+	"WITH l AS (SELECT max_in_flight FROM dealix.activity_limit"
+	" WHERE activity = $1 FOR UPDATE SKIP LOCKED),"
+	" f AS (SELECT s.slot FROM l, dealix.activity_slot s WHERE s.activity = $1"
+	" AND s.slot > l.max_in_flight AND NOT s.taken FOR UPDATE OF s SKIP LOCKED)"
+	" DELETE FROM dealix.activity_slot s USING f"
+	" WHERE s.activity = $1 AND s.slot = f.slot",
+	1, {TEXTOID}
+};
+
+static DxStatement slots_statement = {
+	"WITH l AS (SELECT max_in_flight, " CROWDED " AS crowded"
+	" FROM dealix.activity_limit l WHERE activity = $1),"
+	" f AS (SELECT slot FROM dealix.activity_slot WHERE activity = $1 AND NOT taken"
+	" ORDER BY slot LIMIT (SELECT CASE WHEN NOT crowded THEN $2 END FROM l)"
+	" FOR UPDATE SKIP LOCKED)"
+	" SELECT slot FROM f ORDER BY slot LIMIT (SELECT CASE WHEN NOT crowded THEN $2"
+	" ELSE GREATEST(0, (SELECT pg_catalog.count(*) FROM f) + max_in_flight"
+	" - (SELECT pg_catalog.count(*) FROM dealix.activity_slot WHERE activity = $1))"
+	" END FROM l)",
+	2, {TEXTOID, INT4OID}
+};
+
+/* The shards with what each has got at $2. */
+#define SEEN \
+	"SELECT r.shard, l.rate / l.shards AS rate, (r.shard + $3) % l.shards AS turn," \
+	" LEAST(GREATEST(l.rate / l.shards, 1), r.tokens + l.rate / l.shards" \
+	" * GREATEST(0, pg_catalog.date_part('epoch', $2 - r.filled_at))) AS tokens" \
+	" FROM dealix.activity_limit l JOIN dealix.activity_rate r" \
+	" ON r.activity = l.activity AND r.shard < l.shards WHERE l.activity = $1"
+
+static DxStatement tokens_statement = {
+	"SELECT pg_catalog.sum(tokens) FROM (" SEEN ") s",
+	3, {TEXTOID, TIMESTAMPTZOID, INT4OID}
+};
+
+static DxStatement shards_statement = {
+	"SELECT r.shard, r.tokens, r.filled_at, c.rate FROM"
+	" (SELECT shard, rate, turn, tokens, pg_catalog.sum(tokens)"
+	" OVER (ORDER BY tokens < 1, turn) - tokens AS before FROM (" SEEN ") s) c"
+	" JOIN dealix.activity_rate r ON r.activity = $1 AND r.shard = c.shard"
+	" WHERE c.before < $4 AND c.tokens > 0"
+	" ORDER BY c.tokens < 1, c.turn FOR UPDATE OF r SKIP LOCKED",
+	4, {TEXTOID, TIMESTAMPTZOID, INT4OID, FLOAT8OID}
+};
+
+static DxStatement drain_statement = {
+	"UPDATE dealix.activity_rate r SET tokens = u.tokens, filled_at = $4"
+	" FROM unnest($1, $2) AS u(shard, tokens)"
+	" WHERE r.activity = $3 AND r.shard = u.shard",
+	4, {INT4ARRAYOID, FLOAT8ARRAYOID, TEXTOID, TIMESTAMPTZOID}
+};
+
+#define MAX_SHARDS	16			/* as in dealix.limit_activity */
+
+typedef struct Shard
+{
+	int32		shard;
+	double		tokens;
+} Shard;
+
+/* How many slots seem to be free; more than enough are not counted. */
+static int
+look_for_slots(const char *activity, int max, bool *crowded)
+{
+	Datum		values[2];
+	int64		nfree = 0;
+
+	values[0] = CStringGetTextDatum(activity);
+	values[1] = Int32GetDatum(max);
+	(void) dx_execute(&free_statement, values, NULL, false, 1);
+	*crowded = false;
+	if (SPI_processed > 0)
+	{
+		DxRow		row = dx_row(0);
+
+		*crowded = DatumGetBool(dx_get(&row));
+		nfree = DatumGetInt64(dx_get(&row));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return (int) Min(Max(nfree, 0), max);
+}
+
+/* How many whole tokens there seem to be. */
+static int
+look_for_tokens(const char *activity, int max)
+{
+	Datum		values[3];
+	Datum		value;
+	double		tokens;
+	bool		isnull;
+
+	values[0] = CStringGetTextDatum(activity);
+	values[1] = TimestampTzGetDatum(dx_now());
+	values[2] = Int32GetDatum(0);
+	(void) dx_execute(&tokens_statement, values, NULL, false, 1);
+	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	tokens = isnull ? 0 : DatumGetFloat8(value);
+	SPI_freetuptable(SPI_tuptable);
+	return (int) Min(tokens, max);
+}
+
+/*
+ * Looks, without locking anything, whether the activity has limits, and how
+ * many claims, at most max, they seem to allow.  false: it has none.  Between
+ * dx_engine_enter and dx_engine_leave.
+ */
+bool
+dx_room_look(const char *activity, int max, DxRoom *room)
+{
+	Datum		values[1];
+	bool		limited;
+
+	memset(room, 0, sizeof(DxRoom));
+	values[0] = CStringGetTextDatum(activity);
+	(void) dx_execute(&limit_statement, values, NULL, false, 1);
+	limited = SPI_processed > 0;
+	if (limited)
+	{
+		DxRow		row = dx_row(0);
+
+		room->has_slots = DatumGetBool(dx_get(&row));
+		room->has_rate = DatumGetBool(dx_get(&row));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	room->allowed = max;
+	if (room->has_slots)
+		room->allowed = look_for_slots(activity, room->allowed, &room->crowded);
+	if (room->has_rate && room->allowed > 0)
+		room->allowed = look_for_tokens(activity, room->allowed);
+	return limited;
+}
+
+/* Locks free slots: how many of those that are wanted. */
+static int
+lock_slots(const char *activity, bool crowded, int wanted, Datum *slots)
+{
+	Datum		values[2];
+	int			locked;
+
+	values[0] = CStringGetTextDatum(activity);
+	values[1] = Int32GetDatum(wanted);
+	if (crowded)
+		(void) dx_execute(&trim_statement, values, NULL, false, 0);
+	(void) dx_execute(&slots_statement, values, NULL, false, 0);
+	locked = (int) Min(SPI_processed, (uint64) wanted);
+	for (int i = 0; i < locked; i++)
+	{
+		DxRow		row = dx_row(i);
+
+		slots[i] = dx_get(&row);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return locked;
+}
+
+/*
+ * Locks shards that seem to have so many tokens together.  *now: the time up to
+ * which they are filled then, taken after the locks: never before the time up
+ * to which somebody else has filled them.
+ */
+static int
+lock_shards(const char *activity, double enough, Shard *shards, TimestampTz *now)
+{
+	Datum		values[4];
+	int			nshards;
+
+	values[0] = CStringGetTextDatum(activity);
+	values[1] = TimestampTzGetDatum(dx_now());
+	values[2] = Int32GetDatum(pg_prng_uint32(&pg_global_prng_state) % MAX_SHARDS);
+	values[3] = Float8GetDatum(enough);
+	(void) dx_execute(&shards_statement, values, NULL, false, MAX_SHARDS);
+	nshards = (int) SPI_processed;
+	*now = dx_now();
+	for (int i = 0; i < nshards; i++)
+	{
+		DxRow		row = dx_row(i);
+		double		tokens;
+		double		rate;
+		TimestampTz filled_at;
+
+		shards[i].shard = dx_get_int4(&row);
+		tokens = DatumGetFloat8(dx_get(&row));
+		filled_at = dx_get_time(&row, *now);
+		rate = DatumGetFloat8(dx_get(&row));
+		tokens += rate * Max(*now - filled_at, 0) / USECS_PER_SEC;
+		shards[i].tokens = Min(tokens, Max(rate, 1));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return nshards;
+}
+
+/* Takes whole tokens from shards that seem to have enough of them together. */
+static int
+take_from_shards(const char *activity, int wanted, double enough)
+{
+	Shard		shards[MAX_SHARDS];
+	TimestampTz now;
+	int			nshards = lock_shards(activity, enough, shards, &now);
+	DxColumns  *columns = dx_columns_make(&drain_statement, MAX_SHARDS);
+	Datum		values[4];
+	double		sum = 0;
+	double		left;
+
+	for (int i = 0; i < nshards; i++)
+		sum += shards[i].tokens;
+	wanted = (int) Min(wanted, sum);
+	if (wanted == 0)
+		return 0;
+	left = wanted;
+	columns->ncolumns = 2;
+	for (int i = 0; i < nshards; i++)
+	{
+		double		part = Min(shards[i].tokens, left);
+
+		left -= part;
+		dx_put_int4(columns, shards[i].shard);
+		dx_put(columns, Float8GetDatum(shards[i].tokens - part), false);
+	}
+	dx_columns_values(columns, values);
+	values[2] = CStringGetTextDatum(activity);
+	values[3] = TimestampTzGetDatum(now);
+	(void) dx_execute(&drain_statement, values, NULL, false, 0);
+	return wanted;
+}
+
+/*
+ * Locks what so many claims need, or as many of them as there is room for:
+ * returns how many.  What it takes it takes for this transaction.  *slots: an
+ * array of a slot for each, for the claim to mark as taken; NULL: there is no
+ * max_in_flight.  After dx_room_look.
+ */
+int
+dx_room_take(const char *activity, const DxRoom *room, int wanted,
+			 ArrayType **slots)
+{
+	Datum	   *locked = palloc(sizeof(Datum) * wanted);
+	int			granted = wanted;
+
+	*slots = NULL;
+	if (room->has_slots)
+		granted = lock_slots(activity, room->crowded, wanted, locked);
+	if (room->has_rate && granted > 0)
+	{
+		wanted = granted;
+		granted = take_from_shards(activity, wanted, wanted);
+		/* Others had some of those: whatever the rest has. */
+		if (granted < wanted)
+			granted += take_from_shards(activity, wanted - granted,
+										get_float8_infinity());
+	}
+	if (room->has_slots)
+		*slots = construct_array(locked, granted, INT4OID, sizeof(int32), true,
+								 TYPALIGN_INT);
+	return granted;
+}
