@@ -3,7 +3,7 @@
 CREATE FUNCTION dealix.terminate(run_id uuid, reason text DEFAULT NULL) RETURNS boolean
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_terminate';
 COMMENT ON FUNCTION dealix.terminate(uuid, text) IS
-'Stops a run now: no step, no compensation. Waits for a pass over it to end. Returns false when the run has ended already.';
+'Stops a run now: no step, no compensation. If it is being advanced at this moment, it stops when that pass ends, unless the pass ends the run. Returns false when the run has ended already. Errors: P0002 no such run.';
 
 CREATE FUNCTION dealix.redrive(run_id uuid) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_redrive';

@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "outside/outside.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(dealix_terminate);
@@ -29,23 +30,22 @@ require_run_id(FunctionCallInfo fcinfo)
 				 errmsg("run_id must not be null")));
 }
 
-/* Locks a run that the caller may operate; waits for a pass over it. */
-static DxRun *
-open_run(const pg_uuid_t *run_id, DxPass **pass, DxPassResult *result)
+static void
+no_such_run(const pg_uuid_t *run_id)
 {
-	DxRun	   *run;
+	ereport(ERROR,
+			(errcode(ERRCODE_NO_DATA_FOUND),
+			 errmsg("there is no run %s", dx_uuid_text(run_id)),
+			 errhint("See dealix.runs for the runs that you may see.")));
+}
 
+static DxPass *
+open_pass(DxPassResult *result)
+{
 	dx_refuse_in_step("This function");
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	*pass = dx_pass_open(InvalidOid, false, 1000, result);
-	run = dx_pass_take(*pass, run_id);
-	if (run == NULL || !dx_may_operate(run->owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_NO_DATA_FOUND),
-				 errmsg("there is no run %s", dx_uuid_text(run_id)),
-				 errhint("See dealix.runs for the runs that you may see.")));
-	return run;
+	return dx_pass_open(InvalidOid, false, 1000, result);
 }
 
 static void
@@ -56,26 +56,41 @@ close_run(DxPass *pass)
 	SPI_finish();
 }
 
-/* terminate(run_id, reason) */
+/*
+ * terminate(run_id, reason): at once if nobody has the run.  A pass that has it
+ * finds the message when it comes back to it: whoever waited for the lock would
+ * see the next pass take it first.
+ */
 Datum
 dealix_terminate(PG_FUNCTION_ARGS)
 {
+	char	   *reason = PG_ARGISNULL(1) ? NULL :
+	text_to_cstring(PG_GETARG_TEXT_PP(1));
 	DxPassResult result;
 	DxPass	   *pass;
 	DxRun	   *run;
-	MemoryContext oldcxt;
-	bool		ended;
+	bool		goes_on;
 
 	require_run_id(fcinfo);
-	run = open_run(PG_GETARG_UUID_P(0), &pass, &result);
-	ended = dx_status_ended(run->status);
-	oldcxt = MemoryContextSwitchTo(pass->cxt);
-	if (!ended)
-		dx_run_terminate(pass, run, PG_ARGISNULL(1) ? NULL :
-						 text_to_cstring(PG_GETARG_TEXT_PP(1)), GetUserId());
-	MemoryContextSwitchTo(oldcxt);
+	pass = open_pass(&result);
+	run = dx_pass_take(pass, PG_GETARG_UUID_P(0), false);
+	if (run == NULL)
+		goes_on = dx_send_terminate(PG_GETARG_UUID_P(0), reason);
+	else
+	{
+		if (!dx_may_operate(run->owner))
+			no_such_run(PG_GETARG_UUID_P(0));
+		goes_on = !dx_status_ended(run->status);
+		if (goes_on)
+		{
+			MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
+
+			dx_run_terminate(pass, run, reason, GetUserId());
+			MemoryContextSwitchTo(oldcxt);
+		}
+	}
 	close_run(pass);
-	PG_RETURN_BOOL(!ended);
+	PG_RETURN_BOOL(goes_on);
 }
 
 /* redrive(run_id) */
@@ -88,7 +103,10 @@ dealix_redrive(PG_FUNCTION_ARGS)
 	MemoryContext oldcxt;
 
 	require_run_id(fcinfo);
-	run = open_run(PG_GETARG_UUID_P(0), &pass, &result);
+	pass = open_pass(&result);
+	run = dx_pass_take(pass, PG_GETARG_UUID_P(0), true);
+	if (run == NULL || !dx_may_operate(run->owner))
+		no_such_run(PG_GETARG_UUID_P(0));
 	oldcxt = MemoryContextSwitchTo(pass->cxt);
 	dx_run_redrive(pass, run);
 	MemoryContextSwitchTo(oldcxt);

@@ -314,7 +314,7 @@ extern void dx_pass_guarded(Oid owner, const DxPassLimits *limits,
 /* For calls about one run: a pass that holds just this run, locked. */
 extern DxPass *dx_pass_open(Oid owner, bool cancel_is_error, int max_time,
 							DxPassResult *result);
-extern DxRun *dx_pass_take(DxPass *pass, const pg_uuid_t *run_id);
+extern DxRun *dx_pass_take(DxPass *pass, const pg_uuid_t *run_id, bool wait);
 extern void dx_pass_close(DxPass *pass);
 
 /* ---------- scan.c ---------- */

@@ -88,11 +88,14 @@ take(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait)
 	pass->result->claimed = list_length(runs);
 }
 
-/* Locks one run and waits for the lock.  NULL: there is none. */
+/*
+ * Locks one run.  wait: for a pass that has it, too.  NULL: there is none, or
+ * not to be had at once.
+ */
 DxRun *
-dx_pass_take(DxPass *pass, const pg_uuid_t *run_id)
+dx_pass_take(DxPass *pass, const pg_uuid_t *run_id, bool wait)
 {
-	take(pass, run_id, 1, true);
+	take(pass, run_id, 1, wait);
 	return pass->runs == NIL ? NULL : linitial(pass->runs);
 }
 
@@ -327,7 +330,7 @@ dx_pass_quarantine(const pg_uuid_t *run_id, const char *message)
 {
 	DxPassResult result;
 	DxPass	   *pass = dx_pass_open(InvalidOid, false, 1000, &result);
-	DxRun	   *run = dx_pass_take(pass, run_id);
+	DxRun	   *run = dx_pass_take(pass, run_id, true);
 	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
 
 	if (run != NULL && !dx_status_ended(run->status) &&

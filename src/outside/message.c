@@ -187,6 +187,23 @@ dx_send_cancel(const pg_uuid_t *run_id, const char *reason)
 }
 
 /*
+ * Asks for a run to be stopped as soon as the pass that has it ends.  false: it
+ * has ended already.  Needs SPI_connect.  Errors: P0002 no such run.
+ */
+bool
+dx_send_terminate(const pg_uuid_t *run_id, const char *reason)
+{
+	Receiver	receiver;
+
+	find_receiver(run_id, &receiver);
+	if (dx_status_ended(receiver.status))
+		return false;
+	return send(run_id, &receiver, DX_MESSAGE_TERMINATE, NULL,
+				reason ? dx_payload("reason", dx_json_string(reason), NULL) : NULL,
+				NULL);
+}
+
+/*
  * Asks for a run to be undone: one that goes on is cancelled, one that has
  * succeeded is compensated.  false: it has ended otherwise.  Needs
  * SPI_connect.  Errors: P0002 no such run.
