@@ -40,7 +40,7 @@ static DxStatement finish_statement = {
 	" AND (CASE WHEN t.cancelled THEN $5 = 4 ELSE (" LIVES_UNTIL " <= $4) IS NOT TRUE END)"
 	" AND " DX_MAY_SERVE("$6", "$7")
 	" RETURNING t.task_id, t.epoch, t.run_id, t.owner, t.branch, t.activity,"
-	" t.details, t.cancelled, t.slot, u.payload),"
+	" t.details, t.cancelled, t.slot, t.rank, u.payload),"
 	" f AS (" DX_GIVE_BACK_SLOTS("d") "),"
 	" o AS (INSERT INTO dealix.activity_outcome (task_id, epoch, at, outcome, owner)"
 	" SELECT task_id, epoch, $4, CASE WHEN cancelled THEN 'cancelled' WHEN $5 = 3"
@@ -52,7 +52,7 @@ static DxStatement finish_statement = {
 	" || pg_catalog.jsonb_build_object('details', details) ELSE payload END"
 	" FROM d WHERE NOT cancelled)"
 	" SELECT task_id, epoch, run_id, owner::pg_catalog.oid, cancelled,"
-	" CASE WHEN slot IS NOT NULL THEN activity END FROM d",
+	" CASE WHEN slot IS NOT NULL THEN activity END, rank FROM d",
 	7, {UUIDARRAYOID, INT4ARRAYOID, JSONBARRAYOID, TIMESTAMPTZOID, INT2OID,
 	OIDOID, BOOLOID}
 };
@@ -195,6 +195,7 @@ note_finished(int n, const pg_uuid_t *tickets, const int32 *epochs,
 		Oid			owner;
 		bool		cancelled;
 		char	   *activity;
+		int16		rank;
 
 		(void) dx_get_uuid(&row, &ticket);
 		epoch = dx_get_int4(&row);
@@ -202,8 +203,9 @@ note_finished(int n, const pg_uuid_t *tickets, const int32 *epochs,
 		owner = DatumGetObjectId(dx_get(&row));
 		cancelled = DatumGetBool(dx_get(&row));
 		activity = dx_get_text(&row);
+		rank = dx_get_int2(&row);
 		if (!cancelled)
-			dx_wake_run(owner, &run_id);
+			dx_wake_run_by(owner, &run_id, -rank);
 		if (activity != NULL)
 		{
 			dx_activity_channel(activity, &channel);
