@@ -523,9 +523,6 @@ dispatcher_failed(void)
 void
 dx_dispatcher_main(Datum arg)
 {
-	MemoryContext loop;
-	volatile int failures = 0;
-
 	dx_process_begin(DX_PROCESS_DISPATCHER, &self);
 	if (!dx_dispatcher_attach(self.slot, self.generation))
 		proc_exit(0);
@@ -538,29 +535,5 @@ dx_dispatcher_main(Datum arg)
 	dx_process_settings();
 	find_extension();
 
-	loop = AllocSetContextCreate(TopMemoryContext, "dealix_exec dispatcher",
-								 ALLOCSET_DEFAULT_SIZES);
-	for (;;)
-	{
-		volatile long timeout = 0;
-
-		MemoryContextReset(loop);
-		MemoryContextSwitchTo(loop);
-		PG_TRY();
-		{
-			timeout = dispatcher_cycle();
-			failures = 0;
-		}
-		PG_CATCH();
-		{
-			dx_frame_abort();
-			dispatcher_failed();
-			failures++;
-		}
-		PG_END_TRY();
-		if (failures > 0)
-			dx_process_pause(dx_backoff(failures), DX_WAIT_DISPATCHER);
-		else
-			dx_process_wait(timeout, DX_WAIT_DISPATCHER);
-	}
+	dx_process_loop(dispatcher_cycle, dispatcher_failed, DX_WAIT_DISPATCHER);
 }

@@ -351,38 +351,12 @@ launcher_cycle(void)
 void
 dx_launcher_main(Datum arg)
 {
-	MemoryContext loop;
-	volatile int failures = 0;
-
 	dx_process_begin(DX_PROCESS_LAUNCHER, NULL);
 	launcher_attach();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	dx_process_settings();
 
-	loop = AllocSetContextCreate(TopMemoryContext, "dealix_exec launcher",
-								 ALLOCSET_DEFAULT_SIZES);
-	for (;;)
-	{
-		volatile long timeout = 0;
-
-		MemoryContextReset(loop);
-		MemoryContextSwitchTo(loop);
-		PG_TRY();
-		{
-			timeout = launcher_cycle();
-			failures = 0;
-		}
-		PG_CATCH();
-		{
-			dx_frame_abort();
-			failures++;
-		}
-		PG_END_TRY();
-		if (failures > 0)
-			dx_process_pause(dx_backoff(failures), DX_WAIT_LAUNCHER);
-		else
-			dx_process_wait(timeout, DX_WAIT_LAUNCHER);
-	}
+	dx_process_loop(launcher_cycle, NULL, DX_WAIT_LAUNCHER);
 }
 
 /*

@@ -20,6 +20,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 #include "worker/worker.h"
 
 DxProcessKind dx_process_kind = DX_PROCESS_NONE;
@@ -170,6 +171,46 @@ dx_process_pause(long ms, DxWaitEvent event)
 
 	while ((left = TimestampDifferenceMilliseconds(dx_now(), until)) > 0)
 		dx_process_wait(left, event);
+}
+
+/*
+ * dx_process_loop
+ *		What a launcher or dispatcher does until it is ended: cycle, which says
+ *		how long to wait for the latch (ms, -1: for ever).  After an error it
+ *		calls failed, if given, and waits longer from time to time.
+ */
+void
+dx_process_loop(long (*cycle) (void), void (*failed) (void), DxWaitEvent event)
+{
+	MemoryContext loop = AllocSetContextCreate(TopMemoryContext,
+											   "dealix_exec cycle",
+											   ALLOCSET_DEFAULT_SIZES);
+	volatile int failures = 0;
+
+	for (;;)
+	{
+		volatile long timeout = 0;
+
+		MemoryContextReset(loop);
+		MemoryContextSwitchTo(loop);
+		PG_TRY();
+		{
+			timeout = cycle();
+			failures = 0;
+		}
+		PG_CATCH();
+		{
+			dx_frame_abort();
+			if (failed != NULL)
+				failed();
+			failures++;
+		}
+		PG_END_TRY();
+		if (failures > 0)
+			dx_process_pause(dx_backoff(failures), event);
+		else
+			dx_process_wait(timeout, event);
+	}
 }
 
 /*

@@ -41,6 +41,8 @@ extern void dx_process_begin(DxProcessKind kind, DxAssignment *assignment);
 extern void dx_process_settings(void);
 extern void dx_process_wait(long timeout_ms, DxWaitEvent event);
 extern void dx_process_pause(long ms, DxWaitEvent event);
+extern void dx_process_loop(long (*cycle) (void), void (*failed) (void),
+							DxWaitEvent event);
 extern const char *dx_process_last_error(void);
 extern bool dx_process_terminated(void);
 
