@@ -172,6 +172,20 @@ is($differ, '0', 'each with its slot');
 dx_poll($node, q{SELECT count(*) FROM dealix.runs WHERE workflow = 'family' AND status <> 'SUCCEEDED'}, 'all come to their end', '0');
 is($node->safe_psql('postgres', q{SELECT string_agg(slot || coalesce(run_id::text, ''), ',' ORDER BY slot) FROM dealix.workflow_slot}), '1,2,3', 'and all slots are back');
 
+# the only slot is in an open transaction: who wants it does not go round and round
+my $passes = q{SELECT coalesce(sum(passes), 0) FROM dealix.workers WHERE kind = 'worker'};
+dx_sql($node, 'app', q{SELECT dealix.limit_workflow('parked', 1)});
+my $holder = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') . ' user=app',
+	'-c', q{BEGIN; SELECT dealix.start('parked', '{"key": "p"}', 'first'); SELECT dealix.tick(); SELECT pg_sleep(4); ROLLBACK} ], '<', '/dev/null', '>', '/dev/null');
+dx_poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'}, 'a transaction has the slot', '1');
+dx_sql($node, 'app', q{SELECT dealix.start('parked', '{"key": "p"}', 'second')});
+dx_poll($node, q{SELECT waits_for FROM dealix.waiting JOIN dealix.runs USING (run_id) WHERE key = 'second'}, 'another run waits for it', 'concurrency');
+my $first = $node->safe_psql('postgres', $passes);
+sleep(1.5);
+cmp_ok($node->safe_psql('postgres', $passes) - $first, '<', 30, 'without a pass after the other');
+$holder->finish;
+dx_poll($node, q{SELECT waits_for FROM dealix.waiting JOIN dealix.runs USING (run_id) WHERE key = 'second'}, 'and begins when it is given back', 'signal', undef, 10);
+
 # ---------- alone ----------
 
 dx_sql($node, 'app', q{SELECT count(*) FROM dealix.start_many('alone', array_fill('1'::jsonb, ARRAY[400]))});
