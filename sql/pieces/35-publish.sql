@@ -6,4 +6,4 @@ COMMENT ON FUNCTION dealix.publish(text, jsonb) IS
 CREATE FUNCTION dealix.limit_workflow(workflow text, max_concurrency int) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_limit_workflow';
 COMMENT ON FUNCTION dealix.limit_workflow(text, int) IS
-'Sets how many runs of a workflow may be in progress at the same time, over all owners; null takes the limit away. Runs that are started beyond it wait for their turn, higher priority first. Runs in progress when the limit is set are not counted.';
+'Sets how many runs of a workflow may be in progress at the same time, over all owners; null takes the limit away. Runs that are started beyond it wait for their turn, higher priority first. When more are in progress than a lower limit allows, none begins until fewer are. Runs that began when there was no limit, or before it was taken away, are not counted.';

@@ -270,7 +270,7 @@ SELECT is_empty($$SELECT FROM dealix.activity_limit WHERE activity = 'bad'$$, 'w
 SELECT lives_ok(format('SELECT dealix.limit_activity(''edge'', %s)', a), 'good: ' || a)
 FROM unnest(ARRAY['1, 1e-9', '1, 1e9', '100000', 'NULL, 0.5', 'NULL, NULL']) a;
 
--- What is claimed keeps its token here; the role of the workers has no rights on limits.
+-- Limits are for operators, and these tests for workers.
 CREATE TABLE t.had (n int GENERATED ALWAYS AS IDENTITY, token text, run uuid);
 GRANT ALL ON t.had TO tap_app;
 CREATE FUNCTION t.limit(activity text, max_in_flight int DEFAULT NULL, rate float8 DEFAULT NULL) RETURNS void

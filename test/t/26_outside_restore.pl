@@ -29,6 +29,8 @@ for my $kind (@kinds)
 }
 my $parked = q{SELECT string_agg(waits_for, ',' ORDER BY waits_for) FROM dealix.waiting WHERE waits_for <> 'turn'};
 dx_poll($node, $parked, 'runs wait for all kinds of things', 'activity,activity,approval,child,event,signal,signal,token');
+# 2.5 claims a second in two shards, one of them used
+dx_sql($node, 'ops', q{SELECT dealix.limit_activity('claimed', 2, 2.5), dealix.limit_activity('queued', 1)});
 my $old = dx_sql($node, 'app', q{SELECT token FROM dealix.claim('claimed', 'w', 1, '2 s')});
 
 my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
@@ -36,6 +38,10 @@ $node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('postgres') ],
 $node->safe_psql('postgres', 'CREATE DATABASE copy');
 $node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr('copy'), $dump ], 'pg_restore');
 is($node->safe_psql('copy', $parked), 'activity,activity,approval,child,event,signal,signal,token', 'the copy has them');
+my $slots = q{SELECT string_agg(concat_ws(' ', activity, slot, taken), ',' ORDER BY activity, slot) FROM dealix.activity_slot};
+is($node->safe_psql('copy', $slots), 'claimed 1 t,claimed 2 f,queued 1 f', 'the slots of limited activities with them');
+is($node->safe_psql('copy', q{SELECT string_agg(concat_ws(' ', l.activity, max_in_flight, rate, (SELECT count(*) FROM dealix.activity_rate r WHERE r.activity = l.activity)), ',' ORDER BY activity) FROM dealix.activity_limit l}),
+	'claimed 2 2.5 2,queued 1 0', 'and the limits');
 my (undef, undef, $err) = dx_try($node, 'app', q{SELECT * FROM dealix.claim('queued', 'w')}, 'copy');
 like($err, qr/this database is held, because it is a copy/, 'it hands out nothing');
 is(dx_sql($node, 'ops', 'SELECT dealix.resume_engine()', 'copy'), 't', 'until it is resumed');
@@ -44,7 +50,9 @@ is(dx_sql($node, 'ops', 'SELECT dealix.resume_engine()', 'copy'), 't', 'until it
 dx_poll($node, q{SELECT error FROM dealix.runs WHERE key = 'claimed'}, 'a lease from before ends', 'States.HeartbeatTimeout', 'copy');
 (undef, undef, $err) = dx_try($node, 'app', "SELECT dealix.complete('$old')", 'copy');
 like($err, qr/is refused/, 'with its token');
+is($node->safe_psql('copy', $slots), 'claimed 1 f,claimed 2 f,queued 1 f', 'and its slot is free');
 is(dx_sql($node, 'app', q{SELECT dealix.complete(token, '1') FROM dealix.claim('queued', 'w')}, 'copy'), 'completed', 'a task is done');
+is($node->safe_psql('copy', $slots), 'claimed 1 f,claimed 2 f,queued 1 f', 'under its limit, and gives its slot back');
 is(dx_sql($node, 'app', q{SELECT dealix.publish_event('paid', 'c')}, 'copy'), '1', 'an event comes');
 is(dx_sql($node, 'boss', q{SELECT dealix.approve(id) FROM dealix.approvals WHERE status = 'PENDING'}, 'copy'), 'APPROVED', 'somebody decides');
 dx_sql($node, 'app', q{SELECT dealix.signal(run_id, 'go') FROM dealix.runs WHERE workflow = 'child'}, 'copy');
