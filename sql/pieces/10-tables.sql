@@ -125,7 +125,8 @@ CREATE TABLE dealix.branch (
 CREATE INDEX branch_due ON dealix.branch (owner, rank, due_at, run_id)
 	WHERE due_at IS NOT NULL;
 
-CREATE INDEX branch_slot ON dealix.branch (wait_for, rank, run_id) WHERE phase = 12;
+CREATE INDEX branch_slot ON dealix.branch (wait_for, rank, run_id)
+	WHERE phase = 12 AND due_at IS NULL;
 
 -- What child branches leave for the join of a Parallel or Map.
 CREATE TABLE dealix.branch_result (

@@ -221,7 +221,9 @@ typedef struct DxRun
 	List	   *results;		/* of DxResult *, not joined yet */
 	List	   *joined;			/* parents whose stored results can go */
 	bool		limited;		/* its workflow has a max_concurrency, */
-	bool		refused;		/* and had no slot for it in this pass */
+	bool		refused;		/* and had no slot for it in this pass, */
+	bool		slotted;		/* or has taken one in this pass, */
+	bool		collected;		/* or has given back what it had before */
 	bool		changed;
 } DxRun;
 
@@ -265,6 +267,9 @@ typedef struct DxPass
 	bool		sets_apart;		/* as in DxPassLimits */
 	bool		takes_apart;
 	List	   *runs;			/* of DxRun * */
+	List	   *slots;			/* locked: see slot.c */
+	List	   *slotless;		/* workflows that had none left */
+	bool		slots_freed;	/* some were given back in the table already */
 	List	   *events;			/* of DxEvent *, not written yet */
 	List	   *handouts;		/* of DxHandout *, written with the pass */
 	DxPassResult *result;
@@ -338,7 +343,7 @@ typedef struct DxDueOwner
 	bool		urgent;			/* some of them are of a priority above 0 */
 } DxDueOwner;
 
-extern int	dx_scan_owners(DxDueOwner **owners, TimestampTz *next_due);
+extern int	dx_scan_owners(DxDueOwner **owners, TimestampTz *next_due, bool sweep);
 
 /* ---------- held.c ---------- */
 
@@ -578,8 +583,14 @@ extern bool dx_tolerance_holds(const DxBranch *branch, DxFault *fault);
 
 extern void dx_slots_mark(List *runs);
 extern bool dx_slot_take(DxPass *pass, DxRun *run);
-extern void dx_slots_settle(List *runs);
+extern void dx_slots_settle(DxPass *pass);
 extern void dx_slots_changed(int32 workflow_id);
+
+/* ---------- queue.c ---------- */
+
+extern char *dx_queue_name(int32 workflow_id);
+extern int64 dx_queue_wake(int32 workflow_id, Oid owner, int64 n, TimestampTz due);
+extern int64 dx_queue_sweep(Oid owner);
 
 /* ---------- undo.c ---------- */
 

@@ -279,6 +279,26 @@ note_busy(DxPass *pass, const pg_uuid_t *hints, int nhints, List *claimed)
 	}
 }
 
+/*
+ * Where no dispatcher sweeps, those who have nothing else to do look for slots
+ * that nobody was woken for.  Returns the number of due runs in ids.
+ */
+static int
+sweep_queues(DxPass *pass, int max_runs, pg_uuid_t *ids)
+{
+	DxIdentity	saved;
+	DxDueCursor cursor;
+	int64		woken;
+
+	dx_engine_enter(&saved);
+	woken = dx_queue_sweep(pass->owner);
+	dx_engine_leave(&saved);
+	if (woken == 0)
+		return 0;
+	memset(&cursor, 0, sizeof(cursor));
+	return dx_scan_due(pass->owner, &cursor, max_runs, ids, NULL);
+}
+
 /* Looks for due runs until some can be locked or there are no more. */
 static void
 take_due(DxPass *pass, int max_runs)
@@ -295,6 +315,8 @@ take_due(DxPass *pass, int max_runs)
 		if (n > 0)
 			take(pass, ids, n, false);
 	} while (n == max_runs && pass->runs == NIL);
+	if (n == 0 && (n = sweep_queues(pass, max_runs, ids)) > 0)
+		take(pass, ids, n, false);
 	if (n == max_runs)
 		pass->result->more = true;
 	pfree(ids);

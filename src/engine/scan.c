@@ -252,7 +252,7 @@ add_owner(DxDueOwner *owners, int *n, Oid owner, int64 due, bool urgent)
 }
 
 int
-dx_scan_owners(DxDueOwner **owners, TimestampTz *next_due)
+dx_scan_owners(DxDueOwner **owners, TimestampTz *next_due, bool sweep)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	DxIdentity	saved;
@@ -262,6 +262,8 @@ dx_scan_owners(DxDueOwner **owners, TimestampTz *next_due)
 	bool		isnull;
 
 	dx_engine_enter(&saved);
+	if (sweep)
+		(void) dx_queue_sweep(InvalidOid);
 	values[0] = TimestampTzGetDatum(dx_now());
 	*next_due = DT_NOEND;
 	(void) dx_execute(&owners_statement, values, NULL, false, 0);

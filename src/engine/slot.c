@@ -4,16 +4,24 @@
  *	  max_concurrency of a workflow: how many of its runs are in progress.
  *
  * A limited workflow has as many rows in dealix.workflow_slot as runs may be
- * in progress.  A run takes a free one in its first pass, skipping those that
- * others are just taking, and gives it back when it ends: nobody waits for a
- * row.  A run that finds none is parked in phase SLOT.  Each pass that has held
- * a run of the workflow wakes as many waiting runs as it sees free slots at
- * its end.  A run that is woken in vain, because a slot was counted by two
- * passes, waits again; a timer makes it certain.
+ * in progress; run_id is the run that has the slot, or null.
+ *
+ * A run that begins takes a free slot, skipping those that others have locked:
+ * nobody waits for a row.  The pass only locks the row, and keeps it in hand:
+ * when the run ends in the same pass, the next that begins has it.  What is
+ * written, at the end of the pass, is who has the slot then; runs that begin
+ * and end in one pass leave no version of the row behind, however many they
+ * are.  A slot that a run gives back is handed on in the same way.
+ *
+ * A run that finds none is parked in phase SLOT (see queue.c).  Each pass that
+ * has held a run of the workflow wakes as many as it sees free slots at its
+ * end.  A slot in an open transaction may be counted by two, or by nobody:
+ * who is woken in vain waits again, and a sweep finds what was overlooked.
  *
  * When the limit is lowered, slots beyond it stay while they are taken.  Then
- * the number of rows is not the limit: a run locks every free slot that it can,
- * and begins only if the others, taken or locked, are fewer than the limit.
+ * the number of rows is not the limit: nothing is handed on, a run locks every
+ * free slot that it can, and begins only if the others, taken or locked, are
+ * fewer than the limit.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,11 +34,19 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-/* A waiting run looks again after that time, whatever happens. */
-#define LOOK_AGAIN_SECONDS	30
-
 /* What another transaction has locked may be free after that. */
 #define LOOK_SOON_SECONDS	0.2
+
+/* A row of dealix.workflow_slot that the pass has locked. */
+typedef struct Slot
+{
+	int32		workflow_id;
+	int32		slot;
+	ItemPointerData tid;
+	DxRun	   *run;			/* has it; if it has ended, the slot is free */
+	bool		taken;			/* as it is in the table */
+	bool		crowded;		/* the limit has been lowered below it */
+} Slot;
 
 static DxStatement limited_statement = {
 	"SELECT workflow_id FROM dealix.workflow"
@@ -38,20 +54,36 @@ static DxStatement limited_statement = {
 	1, {INT4ARRAYOID}
 };
 
-static DxStatement take_statement = {
-	"WITH w AS (SELECT max_concurrency, EXISTS (SELECT FROM dealix.workflow_slot s"
-	" WHERE s.workflow_id = $1 AND s.slot > w.max_concurrency) AS crowded"
+#define CROWDED(workflow) \
+	"EXISTS (SELECT FROM dealix.workflow_slot x WHERE x.workflow_id = " workflow \
+	".workflow_id AND x.slot > " workflow ".max_concurrency)"
+
+/* Locks up to $2 free slots, beside those in hand, $3. */
+static DxStatement lock_statement = {
+	"WITH w AS (SELECT max_concurrency, " CROWDED("w") " AS crowded"
 	" FROM dealix.workflow w WHERE workflow_id = $1),"
-	" f AS (SELECT slot FROM dealix.workflow_slot"
-	" WHERE workflow_id = $1 AND run_id IS NULL ORDER BY slot"
-	" LIMIT (SELECT CASE WHEN NOT crowded THEN 1 END FROM w) FOR UPDATE SKIP LOCKED)"
-	" UPDATE dealix.workflow_slot s SET run_id = $2"
-	" FROM (SELECT slot FROM f WHERE (SELECT CASE WHEN crowded THEN max_concurrency"
-	" > (SELECT pg_catalog.count(*) FROM dealix.workflow_slot WHERE workflow_id = $1)"
-	" - (SELECT pg_catalog.count(*) FROM f) ELSE true END FROM w)"
-	" ORDER BY slot LIMIT 1) a"
-	" WHERE s.workflow_id = $1 AND s.slot = a.slot",
-	2, {INT4OID, UUIDOID}
+	" f AS (SELECT slot, ctid FROM dealix.workflow_slot"
+	" WHERE workflow_id = $1 AND run_id IS NULL AND slot <> ALL ($3) ORDER BY slot"
+	" LIMIT (SELECT CASE WHEN NOT crowded THEN $2 END FROM w) FOR UPDATE SKIP LOCKED)"
+	" SELECT slot, ctid, (SELECT crowded FROM w) FROM f ORDER BY slot"
+	" LIMIT (SELECT CASE WHEN crowded THEN GREATEST(LEAST($2, max_concurrency"
+	" - (SELECT pg_catalog.count(*) FROM dealix.workflow_slot WHERE workflow_id = $1)"
+	" + (SELECT pg_catalog.count(*) FROM f)), 0) ELSE $2 END FROM w)",
+	3, {INT4OID, INT8OID, INT4ARRAYOID}
+};
+
+/* Slots of runs that have ended. */
+static DxStatement ended_statement = {
+	"SELECT s.workflow_id, s.slot, s.ctid, " CROWDED("w")
+	" FROM dealix.workflow_slot s JOIN dealix.workflow w"
+	" ON w.workflow_id = s.workflow_id WHERE s.run_id = ANY ($1) FOR UPDATE OF s",
+	1, {UUIDARRAYOID}
+};
+
+static DxStatement write_statement = {
+	"UPDATE dealix.workflow_slot s SET run_id = u.run_id"
+	" FROM unnest($1, $2) AS u(tid, run_id) WHERE s.ctid = u.tid",
+	2, {TIDARRAYOID, UUIDARRAYOID}
 };
 
 /* Free slots beyond a limit that has been lowered go. */
@@ -64,37 +96,12 @@ static DxStatement shrink_statement = {
 	1, {INT4OID}
 };
 
-static DxStatement release_statement = {
-	"UPDATE dealix.workflow_slot SET run_id = NULL WHERE run_id = ANY ($1)",
-	1, {UUIDARRAYOID}
-};
-
 static DxStatement free_statement = {
 	"SELECT COALESCE(w.max_concurrency, 0) - (SELECT pg_catalog.count(*)"
 	" FROM dealix.workflow_slot WHERE workflow_id = $1 AND run_id IS NOT NULL)"
 	" FROM dealix.workflow w WHERE workflow_id = $1",
 	1, {INT4OID}
 };
-
-/*
- * Makes waiting runs due.  Not under their locks: due_at only says when to
- * look.  Those that somebody else has just made due are left out.
- */
-static DxStatement waiting_statement = {
-	"UPDATE dealix.branch b SET due_at = $3 FROM ("
-	" SELECT run_id, branch FROM dealix.branch"
-	" WHERE phase = 12 AND wait_for = $1 AND due_at > $3"
-	" ORDER BY rank, run_id LIMIT $2 FOR UPDATE SKIP LOCKED) w"
-	" WHERE b.run_id = w.run_id AND b.branch = w.branch"
-	" RETURNING b.run_id, b.owner::pg_catalog.oid, b.rank",
-	3, {TEXTOID, INT8OID, TIMESTAMPTZOID}
-};
-
-static char *
-queue_name(int32 workflow_id)
-{
-	return psprintf("%d", workflow_id);
-}
 
 /*
  * Notes which of these runs are of limited workflows.  Between dx_engine_enter
@@ -133,58 +140,188 @@ dx_slots_mark(List *runs)
 	SPI_freetuptable(SPI_tuptable);
 }
 
-/* Makes the first n runs that wait for a slot of this workflow due. */
-static void
-wake_waiting(int32 workflow_id, int64 n, TimestampTz due)
+/* ---------- in hand ---------- */
+
+static bool
+is_free(const Slot *slot)
 {
-	Datum		values[3];
-	uint64		i;
-	bool		isnull;
-
-	values[0] = CStringGetTextDatum(queue_name(workflow_id));
-	values[1] = Int64GetDatum(n);
-	values[2] = TimestampTzGetDatum(due);
-	(void) dx_execute(&waiting_statement, values, NULL, false, 0);
-	for (i = 0; i < SPI_processed; i++)
-	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-
-		if (due > dx_now())
-			dx_wake_at(due);
-		else
-			dx_wake_run_by(DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull)),
-						   DatumGetUUIDP(SPI_getbinval(tuple, desc, 1, &isnull)),
-						   -DatumGetInt16(SPI_getbinval(tuple, desc, 3, &isnull)));
-	}
-	SPI_freetuptable(SPI_tuptable);
+	return slot->run == NULL || dx_status_ended(slot->run->status);
 }
 
-/* The branch of a run that has not begun. */
-static void
-park(DxPass *pass, DxRun *run, DxBranch *branch)
+static Slot *
+add_slot(DxPass *pass, int32 workflow_id, DxRow *row)
 {
-	branch->wait_for = queue_name(run->workflow_id);
-	dx_branch_park(run, branch, DX_PHASE_SLOT,
-				   dx_after_seconds(pass->now, LOOK_AGAIN_SECONDS));
-	run->refused = true;
-	run->changed = true;
+	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
+	Slot	   *slot = palloc0(sizeof(Slot));
+
+	slot->workflow_id = workflow_id;
+	slot->slot = dx_get_int4(row);
+	slot->tid = *(ItemPointer) DatumGetPointer(dx_get(row));
+	slot->crowded = DatumGetBool(dx_get(row));
+	pass->slots = lappend(pass->slots, slot);
+	MemoryContextSwitchTo(oldcxt);
+	return slot;
+}
+
+/* Writes who has these slots now, where the table does not say so yet. */
+static void
+write_slots(List *slots)
+{
+	DxColumns  *columns = dx_columns_make(&write_statement, Max(list_length(slots), 1));
+	ListCell   *lc;
+
+	foreach(lc, slots)
+	{
+		Slot	   *slot = lfirst(lc);
+
+		if (is_free(slot) && !slot->taken)
+			continue;
+		dx_put(columns, PointerGetDatum(&slot->tid), false);
+		dx_put_uuid(columns, is_free(slot) ? NULL : &slot->run->id);
+	}
+	dx_columns_execute(&write_statement, columns);
+}
+
+/*
+ * The slots of runs that had one before this pass, and have ended in it.  Those
+ * of a crowded workflow are given back at once, not handed on.
+ */
+static void
+collect_ended(DxPass *pass)
+{
+	pg_uuid_t  *ended = palloc(sizeof(pg_uuid_t) * Max(list_length(pass->runs), 1));
+	List	   *crowded = NIL;
+	int			n = 0;
+	Datum		values[1];
+	ListCell   *lc;
+	uint64		i;
+
+	foreach(lc, pass->runs)
+	{
+		DxRun	   *run = lfirst(lc);
+
+		if (!run->limited || run->slotted || run->collected || !run->changed ||
+			!dx_status_ended(run->status))
+			continue;
+		run->collected = true;
+		ended[n++] = run->id;
+	}
+	if (n == 0)
+		return;
+	values[0] = dx_uuid_array(ended, n);
+	(void) dx_execute(&ended_statement, values, NULL, false, 0);
+	for (i = 0; i < SPI_processed; i++)
+	{
+		DxRow		row = dx_row(i);
+		int32		workflow_id = dx_get_int4(&row);
+		Slot	   *slot = add_slot(pass, workflow_id, &row);
+
+		slot->taken = true;
+		if (slot->crowded)
+			crowded = lappend(crowded, slot);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	if (crowded == NIL)
+		return;
+	write_slots(crowded);
+	pass->slots = list_difference_ptr(pass->slots, crowded);
+	pass->slots_freed = true;
+}
+
+/* ---------- taking ---------- */
+
+/* A slot in hand that nobody has; NULL: there is none. */
+static Slot *
+find_in_hand(DxPass *pass, int32 workflow_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, pass->slots)
+	{
+		Slot	   *slot = lfirst(lc);
+
+		if (slot->workflow_id != workflow_id || !is_free(slot))
+			continue;
+		if (!slot->crowded)
+			return slot;
+		/* Whether it can be taken again is for the table to say. */
+		pass->slots = foreach_delete_current(pass->slots, lc);
+	}
+	return NULL;
+}
+
+/*
+ * Locks free slots: as many as this pass has already given away, so that a
+ * pass of quick runs leaves the others to others.
+ */
+static Slot *
+lock_more(DxPass *pass, int32 workflow_id)
+{
+	Datum	   *numbers = palloc(sizeof(Datum) * (list_length(pass->slots) + 1));
+	int			n = 0;
+	Datum		values[3];
+	Slot	   *first = NULL;
+	ListCell   *lc;
+	uint64		i;
+
+	foreach(lc, pass->slots)
+	{
+		Slot	   *slot = lfirst(lc);
+
+		if (slot->workflow_id == workflow_id)
+			numbers[n++] = Int32GetDatum(slot->slot);
+	}
+	values[0] = Int32GetDatum(workflow_id);
+	values[1] = Int64GetDatum(Max(n, 1));
+	values[2] = PointerGetDatum(construct_array(numbers, n, INT4OID, sizeof(int32),
+												true, TYPALIGN_INT));
+	(void) dx_execute(&lock_statement, values, NULL, false, 0);
+	for (i = 0; i < SPI_processed; i++)
+	{
+		DxRow		row = dx_row(i);
+		Slot	   *slot = add_slot(pass, workflow_id, &row);
+
+		if (first == NULL)
+			first = slot;
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return first;
 }
 
 static bool
-take(DxRun *run)
+take(DxPass *pass, DxRun *run)
 {
 	DxIdentity	saved;
-	Datum		values[2];
+	Slot	   *slot;
 
 	if (!run->limited)
 		return true;
 	dx_engine_enter(&saved);
-	values[0] = Int32GetDatum(run->workflow_id);
-	values[1] = UUIDPGetDatum(&run->id);
-	(void) dx_execute(&take_statement, values, NULL, false, 0);
+	collect_ended(pass);
+	slot = find_in_hand(pass, run->workflow_id);
+	/* What others have locked will not be free sooner for asking twice. */
+	if (slot == NULL &&
+		(pass->slots_freed || !list_member_int(pass->slotless, run->workflow_id)))
+		slot = lock_more(pass, run->workflow_id);
 	dx_engine_leave(&saved);
-	return SPI_processed > 0;
+	if (slot == NULL)
+	{
+		pass->slotless = list_append_unique_int(pass->slotless, run->workflow_id);
+		return false;
+	}
+	slot->run = run;
+	run->slotted = true;
+	return true;
+}
+
+/* The branch of a run that has not begun.  The timer is another's business. */
+static void
+park(DxRun *run, DxBranch *branch)
+{
+	branch->wait_for = dx_queue_name(run->workflow_id);
+	dx_branch_park(run, branch, DX_PHASE_SLOT, DT_NOEND);
+	run->refused = true;
+	run->changed = true;
 }
 
 /*
@@ -199,19 +336,22 @@ dx_slot_take(DxPass *pass, DxRun *run)
 	if (run->branches == NIL)
 		return true;
 	branch = linitial(run->branches);
-	if (!take(run))
+	if (!take(pass, run))
 	{
-		park(pass, run, branch);
+		park(run, branch);
 		return false;
 	}
 	if (branch->phase == DX_PHASE_SLOT)
 	{
 		branch->phase = DX_PHASE_READY;
 		branch->wait_for = NULL;
+		branch->due_at = pass->now;
 		branch->changed = true;
 	}
 	return true;
 }
+
+/* ---------- the end of a pass ---------- */
 
 static int64
 count_free(int32 workflow_id)
@@ -228,79 +368,77 @@ count_free(int32 workflow_id)
 	return Max(nfree, 0);
 }
 
-static bool
-gives_back(const DxRun *run)
-{
-	return run->limited && run->changed && dx_status_ended(run->status);
-}
-
 /*
  * Wakes who waits for the free slots of a workflow.  When this pass has just
- * looked in vain for one, then those that it has not given back itself are in
+ * looked in vain for one, then those that it has not in hand itself are in
  * somebody's open transaction: they are worth a look a moment later.
+ *
+ * Where runs begin and end in one pass, the next passes find twice as many to
+ * do, until they are full: a slot lasts for all of them.
  */
 static void
-wake_for_free(int32 workflow_id, List *runs)
+wake_for_free(DxPass *pass, int32 workflow_id)
 {
 	int64		nfree = count_free(workflow_id);
-	int64		given_back = 0;
+	int64		ready = nfree;
+	int			quick = 0;
+	int			in_hand = 0;
 	bool		refused = false;
 	ListCell   *lc;
 
-	foreach(lc, runs)
+	if (nfree == 0)
+		return;
+	foreach(lc, pass->runs)
 	{
 		DxRun	   *run = lfirst(lc);
 
 		if (run->workflow_id != workflow_id)
 			continue;
 		refused = refused || run->refused;
-		given_back += gives_back(run);
+		quick += run->slotted && dx_status_ended(run->status);
 	}
-	given_back = refused ? Min(given_back, nfree) : nfree;
-	if (given_back > 0)
-		wake_waiting(workflow_id, given_back, dx_now());
-	if (nfree > given_back)
-		wake_waiting(workflow_id, nfree - given_back,
-					 dx_after_seconds(dx_now(), LOOK_SOON_SECONDS));
+	foreach(lc, pass->slots)
+		in_hand += ((Slot *) lfirst(lc))->workflow_id == workflow_id && is_free(lfirst(lc));
+	if (refused && !pass->slots_freed)
+		ready = Min(in_hand, nfree);
+	if (ready > 0)
+		(void) dx_queue_wake(workflow_id, InvalidOid,
+							 Max(ready, Min(2 * quick, dx_pass_max_runs)), dx_now());
+	if (nfree > ready)
+		(void) dx_queue_wake(workflow_id, InvalidOid, nfree - ready,
+							 dx_after_seconds(dx_now(), LOOK_SOON_SECONDS));
 }
 
 /*
- * At the end of a pass, when its branches are written: gives back the slots of
- * runs that have ended, and wakes who waits for those that are free.  Between
- * dx_engine_enter and dx_engine_leave.
+ * At the end of a pass, when its branches are written: writes who has the slots
+ * now, and wakes who waits for those that are free.  Between dx_engine_enter
+ * and dx_engine_leave.
  */
 void
-dx_slots_settle(List *runs)
+dx_slots_settle(DxPass *pass)
 {
 	List	   *workflows = NIL;
-	pg_uuid_t  *ended = palloc(sizeof(pg_uuid_t) * Max(list_length(runs), 1));
-	int			nended = 0;
+	Datum		values[1];
 	ListCell   *lc;
 
-	foreach(lc, runs)
+	foreach(lc, pass->runs)
 	{
 		DxRun	   *run = lfirst(lc);
 
-		if (!run->limited)
-			continue;
-		workflows = list_append_unique_int(workflows, run->workflow_id);
-		if (gives_back(run))
-			ended[nended++] = run->id;
+		if (run->limited)
+			workflows = list_append_unique_int(workflows, run->workflow_id);
 	}
-	if (nended > 0)
+	if (workflows == NIL)
+		return;
+	collect_ended(pass);
+	write_slots(pass->slots);
+	foreach(lc, workflows)
 	{
-		Datum		values[1];
-
-		values[0] = dx_uuid_array(ended, nended);
-		(void) dx_execute(&release_statement, values, NULL, false, 0);
-		foreach(lc, workflows)
-		{
-			values[0] = Int32GetDatum(lfirst_int(lc));
-			(void) dx_execute(&shrink_statement, values, NULL, false, 0);
-		}
+		values[0] = Int32GetDatum(lfirst_int(lc));
+		(void) dx_execute(&shrink_statement, values, NULL, false, 0);
 	}
 	foreach(lc, workflows)
-		wake_for_free(lfirst_int(lc), runs);
+		wake_for_free(pass, lfirst_int(lc));
 }
 
 /* A limit was raised or taken away: everybody who waits looks again. */
@@ -310,6 +448,6 @@ dx_slots_changed(int32 workflow_id)
 	DxIdentity	saved;
 
 	dx_engine_enter(&saved);
-	wake_waiting(workflow_id, PG_INT32_MAX, dx_now());
+	(void) dx_queue_wake(workflow_id, InvalidOid, PG_INT32_MAX, dx_now());
 	dx_engine_leave(&saved);
 }

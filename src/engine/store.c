@@ -648,6 +648,6 @@ dx_store_write(DxPass *pass)
 	write_inbox(pass->runs);
 	write_results(pass->runs);
 	forget_ended(pass->runs);
-	dx_slots_settle(pass->runs);
+	dx_slots_settle(pass);
 	dx_handouts_write(pass);
 }

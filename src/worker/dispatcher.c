@@ -191,7 +191,7 @@ look_at_tables(bool sweep)
 	}
 	held = dx_database_held();
 	if (!held)
-		nowners = dx_scan_owners(&owners, &next_due);
+		nowners = dx_scan_owners(&owners, &next_due, sweep);
 	apply_look(owners, nowners, next_due, held, sweep);
 	tell_held(held);
 	dx_frame_commit();

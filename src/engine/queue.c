@@ -1,0 +1,227 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.c
+ *	  Runs that wait for a slot of their workflow.
+ *
+ * They are parked in phase SLOT without a timer, in the index branch_slot by
+ * workflow, rank and run.  To wake one is to give it one: due_at only says when
+ * to look, so it is set without the lock on the run.  Who frees a slot wakes;
+ * the sweep finds slots that nobody was woken for.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "engine/columns.h"
+#include "engine/engine.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#define WAITS	"phase = 12 AND due_at IS NULL"
+
+/* Those that somebody else is just waking are left out. */
+static DxStatement wake_statement = {
+	"UPDATE dealix.branch b SET due_at = $3 FROM ("
+	" SELECT run_id, branch FROM dealix.branch WHERE " WAITS
+	" AND wait_for = $1 AND (rank, run_id) > ($4, $5)"
+	" AND ($6 IS NULL OR owner = $6)"
+	" ORDER BY wait_for, rank, run_id LIMIT $2 FOR UPDATE SKIP LOCKED) w"
+	" WHERE b.run_id = w.run_id AND b.branch = w.branch"
+	" RETURNING b.run_id, b.owner::pg_catalog.oid, b.rank",
+	6, {TEXTOID, INT8OID, TIMESTAMPTZOID, INT4OID, UUIDOID, OIDOID}
+};
+
+/* Workflows are few: each is found by one look into the index. */
+static DxStatement workflows_statement = {
+	"WITH RECURSIVE q(name) AS ("
+	" (SELECT wait_for FROM dealix.branch WHERE " WAITS " AND wait_for IS NOT NULL"
+	" ORDER BY wait_for LIMIT 1)"
+	" UNION ALL SELECT (SELECT wait_for FROM dealix.branch WHERE " WAITS
+	" AND wait_for > q.name ORDER BY wait_for LIMIT 1) FROM q WHERE q.name IS NOT NULL)"
+	" SELECT name::pg_catalog.int4 FROM q WHERE name IS NOT NULL",
+	0, {0}
+};
+
+/* Free slots, which are locked; null: there is no limit. */
+static DxStatement free_statement = {
+	"WITH f AS (SELECT slot FROM dealix.workflow_slot"
+	" WHERE workflow_id = $1 AND run_id IS NULL FOR UPDATE SKIP LOCKED)"
+	" SELECT CASE WHEN max_concurrency IS NOT NULL THEN"
+	" LEAST((SELECT pg_catalog.count(*) FROM f), max_concurrency"
+	" - (SELECT pg_catalog.count(*) FROM dealix.workflow_slot WHERE workflow_id = $1)"
+	" + (SELECT pg_catalog.count(*) FROM f)) END"
+	" FROM dealix.workflow WHERE workflow_id = $1",
+	1, {INT4OID}
+};
+
+/*
+ * How far down the queue of a workflow this session has woken.  Under an old
+ * snapshot those that were woken stay in the index, and a look from the
+ * beginning wades through them: its share of the time is bounded.
+ */
+typedef struct Mark
+{
+	int32		workflow_id;
+	TimestampTz again_at;		/* next look from the beginning */
+	bool		placed;			/* rank and run_id count */
+	int32		rank;
+	pg_uuid_t	run_id;
+} Mark;
+
+#define NMARKS				16
+#define BEFORE_ALL_RANKS	(PG_INT16_MIN - 1)
+
+/* A look from the beginning takes one part in so many of the time. */
+#define MARK_LASTS			20
+
+static Mark marks[NMARKS];
+
+static Mark *
+mark_of(int32 workflow_id)
+{
+	Mark	   *mark = &marks[workflow_id % NMARKS];
+
+	if (mark->workflow_id != workflow_id || mark->again_at <= dx_now())
+		memset(mark, 0, sizeof(Mark));
+	mark->workflow_id = workflow_id;
+	return mark;
+}
+
+/* What a waiting branch of this workflow has in wait_for. */
+char *
+dx_queue_name(int32 workflow_id)
+{
+	return psprintf("%d", workflow_id);
+}
+
+static void
+move_mark(Mark *mark, int rank, const pg_uuid_t *run_id)
+{
+	if (mark->placed &&
+		(rank < mark->rank ||
+		 (rank == mark->rank && memcmp(run_id, &mark->run_id, UUID_LEN) < 0)))
+		return;
+	mark->placed = true;
+	mark->rank = rank;
+	mark->run_id = *run_id;
+}
+
+/* Makes up to n runs after the mark due, and moves it. */
+static int64
+wake_after(Mark *mark, Oid owner, int64 n, TimestampTz due)
+{
+	Datum		values[6];
+	char		nulls[] = "      ";
+	pg_uuid_t	none = {{0}};
+	int64		woken;
+	uint64		i;
+
+	values[0] = CStringGetTextDatum(dx_queue_name(mark->workflow_id));
+	values[1] = Int64GetDatum(n);
+	values[2] = TimestampTzGetDatum(due);
+	values[3] = Int32GetDatum(mark->placed ? mark->rank : BEFORE_ALL_RANKS);
+	values[4] = UUIDPGetDatum(mark->placed ? &mark->run_id : &none);
+	values[5] = ObjectIdGetDatum(owner);
+	nulls[5] = OidIsValid(owner) ? ' ' : 'n';
+	(void) dx_execute(&wake_statement, values, nulls, false, 0);
+	woken = SPI_processed;
+	for (i = 0; i < SPI_processed; i++)
+	{
+		DxRow		row = dx_row(i);
+		pg_uuid_t  *run_id = DatumGetUUIDP(dx_get(&row));
+		Oid			whose = DatumGetObjectId(dx_get(&row));
+		int			rank = dx_get_int2(&row);
+
+		CHECK_FOR_INTERRUPTS();
+		move_mark(mark, rank, run_id);
+		if (due > dx_now())
+			dx_wake_at(due);
+		else
+			dx_wake_run_by(whose, run_id, -rank);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return woken;
+}
+
+/*
+ * Makes the first n runs that wait for a slot of this workflow due; only those
+ * of owner, unless it is InvalidOid.  Returns how many there were.  Between
+ * dx_engine_enter and dx_engine_leave.
+ */
+int64
+dx_queue_wake(int32 workflow_id, Oid owner, int64 n, TimestampTz due)
+{
+	Mark	   *mark = mark_of(workflow_id);
+	TimestampTz begun = dx_now();
+	int64		woken = 0;
+
+	if (mark->placed)
+		woken = wake_after(mark, owner, n, due);
+	if (woken < n)
+	{
+		TimestampTz now;
+
+		if (mark->placed)
+			begun = dx_now();
+		mark->placed = false;
+		woken += wake_after(mark, owner, n - woken, due);
+		now = dx_now();
+		mark->again_at = now + MARK_LASTS * (now - begun);
+	}
+	return woken;
+}
+
+/* Returns how many more runs of a workflow may begin; their slots are locked. */
+static int64
+lock_free(int32 workflow_id)
+{
+	Datum		values[1];
+	int64		nfree = 0;
+	bool		isnull;
+
+	values[0] = Int32GetDatum(workflow_id);
+	(void) dx_execute(&free_statement, values, NULL, false, 1);
+	if (SPI_processed > 0)
+	{
+		nfree = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+											SPI_tuptable->tupdesc, 1, &isnull));
+		if (isnull)
+			nfree = PG_INT32_MAX;
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return nfree;
+}
+
+/*
+ * Wakes as many waiting runs as there are slots that nobody has or is about to
+ * take; only runs of owner, unless it is InvalidOid.  The slots are locked, so
+ * that who is woken by a pass that goes on with it is not woken in vain.
+ * Returns how many.  Between dx_engine_enter and dx_engine_leave.
+ */
+int64
+dx_queue_sweep(Oid owner)
+{
+	List	   *workflows = NIL;
+	ListCell   *lc;
+	int64		woken = 0;
+	uint64		i;
+
+	(void) dx_execute(&workflows_statement, NULL, NULL, false, 0);
+	for (i = 0; i < SPI_processed; i++)
+	{
+		DxRow		row = dx_row(i);
+
+		workflows = lappend_int(workflows, dx_get_int4(&row));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	foreach(lc, workflows)
+	{
+		int64		nfree = lock_free(lfirst_int(lc));
+
+		CHECK_FOR_INTERRUPTS();
+		if (nfree > 0)
+			woken += dx_queue_wake(lfirst_int(lc), owner, nfree, dx_now());
+	}
+	return woken;
+}
