@@ -21,6 +21,7 @@ SELECT t.pump() \g /dev/null
 SELECT is((SELECT count(*) FROM dealix.waiting WHERE waits_for = 'signal'), 2::bigint, 'two are in progress');
 SELECT is((SELECT string_agg(name, ',') FROM dealix.waiting WHERE waits_for = 'concurrency'), 'limited,limited,limited', 'three wait for their turn');
 SELECT ok(EXISTS (SELECT FROM t.effect WHERE what = '5'), 'the one of higher priority went first');
+SELECT is((SELECT count(*) FROM dealix.waiting WHERE waits_for = 'concurrency' AND until IS NULL), 3::bigint, 'without a timer of their own');
 SELECT is((SELECT count(*) FROM dealix.stuck()), 0::bigint, 'nobody is stuck');
 
 CREATE FUNCTION t.let_one_go() RETURNS void LANGUAGE sql AS $$
@@ -96,6 +97,46 @@ SELECT is((SELECT string_agg(waits_for, ',' ORDER BY waits_for) FROM dealix.wait
 SELECT dealix.signal(run_id, 'go') FROM dealix.waiting WHERE waits_for = 'signal' AND workflow = 'failing' \g /dev/null
 SELECT t.pump() \g /dev/null
 SELECT is((SELECT string_agg(waits_for, ',') FROM dealix.waiting WHERE workflow = 'failing'), 'signal,signal', 'and go on when those have ended');
+
+-- ---------- what a slot costs ----------
+
+SELECT dealix.publish('quick', '{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "sql:t.do", "Parameters": {"what": "quick"}, "End": true}}}') \g /dev/null
+SELECT dealix.limit_workflow('quick', 2) \g /dev/null
+RESET SESSION AUTHORIZATION;
+CREATE FUNCTION t.slots(name text) RETURNS text LANGUAGE sql SECURITY DEFINER AS
+$$ SELECT string_agg(s.slot || ' ' || s.ctid || coalesce(' ' || s.run_id, ''), ', ' ORDER BY s.slot) FROM dealix.workflow_slot s JOIN dealix.workflow w USING (workflow_id) WHERE w.name = slots.name $$;
+SET SESSION AUTHORIZATION tap_app;
+CREATE TEMP TABLE before AS SELECT t.slots('quick');
+SELECT dealix.start('quick') FROM generate_series(1, 20) \g /dev/null
+SELECT is(dealix.tick(), 20, 'one slot does for all runs that begin and end in a pass');
+SELECT is(t.slots('quick'), (SELECT slots FROM before), 'and has no other version after them');
+
+-- A slot that is given back goes to who begins in the same pass: one update.
+SELECT dealix.publish('slow', '{"StartAt": "Go", "States": {"Go": {"Type": "Task", "Resource": "signal:go", "End": true}}}') \g /dev/null
+SELECT dealix.limit_workflow('slow', 1) \g /dev/null
+CREATE TEMP TABLE s AS SELECT dealix.start('slow') AS run;
+SELECT t.pump() \g /dev/null
+INSERT INTO s SELECT dealix.start('slow');
+SELECT dealix.signal((SELECT run FROM s ORDER BY run LIMIT 1), 'go') \g /dev/null
+SELECT dealix.tick() \g /dev/null
+SELECT is((SELECT string_agg(w.waits_for, ',') FROM dealix.waiting w WHERE w.run_id IN (SELECT run FROM s)), 'signal', 'it is handed on within a pass');
+SELECT matches(t.slots('slow'), '^1 \([0-9,]+\) ' || (SELECT max(run::text) FROM s) || '$', 'and the table says to whom');
+
+-- ---------- a slot that nobody was woken for ----------
+
+INSERT INTO s SELECT dealix.start('slow') FROM generate_series(1, 3);
+SELECT t.pump() \g /dev/null
+SELECT is((SELECT string_agg(waits_for, ',' ORDER BY waits_for) FROM dealix.waiting WHERE workflow = 'slow'), 'concurrency,concurrency,concurrency,signal', 'three wait');
+SELECT is(dealix.tick(), 0, 'there is nothing to do while nothing happens');
+RESET SESSION AUTHORIZATION;
+UPDATE dealix.workflow_slot SET run_id = NULL WHERE workflow_id = (SELECT workflow_id FROM dealix.workflow WHERE name = 'slow');
+SET SESSION AUTHORIZATION tap_other;
+SELECT is(dealix.tick(), 0, 'it is not for those who have no runs');
+SET SESSION AUTHORIZATION tap_app;
+SELECT is(dealix.tick(), 1, 'a pass that finds nothing due finds it');
+SELECT is((SELECT string_agg(waits_for, ',' ORDER BY waits_for) FROM dealix.waiting WHERE workflow = 'slow'), 'concurrency,concurrency,signal,signal', 'and no more than it has');
+SELECT is(dealix.tick(), 0, 'then there is nothing to do again');
+SELECT is((SELECT count(*) FROM dealix.stuck()), 0::bigint, 'and nobody is stuck');
 
 SELECT * FROM finish();
 ROLLBACK;
