@@ -223,7 +223,7 @@ typedef struct DxRun
 	bool		limited;		/* its workflow has a max_concurrency, */
 	bool		refused;		/* and had no slot for it in this pass, */
 	bool		slotted;		/* or has taken one in this pass, */
-	bool		collected;		/* or has given back what it had before */
+	bool		looked_up;		/* what it had before is known */
 	bool		changed;
 } DxRun;
 
@@ -590,6 +590,7 @@ extern void dx_slots_changed(int32 workflow_id);
 
 extern char *dx_queue_name(int32 workflow_id);
 extern int64 dx_queue_wake(int32 workflow_id, Oid owner, int64 n, TimestampTz due);
+extern int	dx_queue_wake_own(int32 workflow_id, int n, Oid owner, pg_uuid_t *ids);
 extern int64 dx_queue_sweep(Oid owner);
 
 /* ---------- undo.c ---------- */

@@ -107,9 +107,17 @@ move_mark(Mark *mark, int rank, const pg_uuid_t *run_id)
 	mark->run_id = *run_id;
 }
 
-/* Makes up to n runs after the mark due, and moves it. */
+/* Runs of this owner that have been woken. */
+typedef struct Own
+{
+	Oid			owner;
+	int			n;
+	pg_uuid_t  *ids;
+} Own;
+
+/* Makes up to n runs after the mark due, and moves it.  own: or NULL. */
 static int64
-wake_after(Mark *mark, Oid owner, int64 n, TimestampTz due)
+wake_after(Mark *mark, Oid owner, int64 n, TimestampTz due, Own *own)
 {
 	Datum		values[6];
 	char		nulls[] = "      ";
@@ -135,12 +143,35 @@ wake_after(Mark *mark, Oid owner, int64 n, TimestampTz due)
 
 		CHECK_FOR_INTERRUPTS();
 		move_mark(mark, rank, run_id);
+		if (own != NULL && own->owner == whose)
+			own->ids[own->n++] = *run_id;
 		if (due > dx_now())
 			dx_wake_at(due);
 		else
 			dx_wake_run_by(whose, run_id, -rank);
 	}
 	SPI_freetuptable(SPI_tuptable);
+	return woken;
+}
+
+static int64
+wake(int32 workflow_id, Oid owner, int64 n, TimestampTz due, Own *own)
+{
+	Mark	   *mark = mark_of(workflow_id);
+	int64		woken = 0;
+
+	if (mark->placed)
+		woken = wake_after(mark, owner, n, due, own);
+	if (woken < n)
+	{
+		TimestampTz begun = dx_now();
+		TimestampTz now;
+
+		mark->placed = false;
+		woken += wake_after(mark, owner, n - woken, due, own);
+		now = dx_now();
+		mark->again_at = now + MARK_LASTS * (now - begun);
+	}
 	return woken;
 }
 
@@ -152,24 +183,20 @@ wake_after(Mark *mark, Oid owner, int64 n, TimestampTz due)
 int64
 dx_queue_wake(int32 workflow_id, Oid owner, int64 n, TimestampTz due)
 {
-	Mark	   *mark = mark_of(workflow_id);
-	TimestampTz begun = dx_now();
-	int64		woken = 0;
+	return wake(workflow_id, owner, n, due, NULL);
+}
 
-	if (mark->placed)
-		woken = wake_after(mark, owner, n, due);
-	if (woken < n)
-	{
-		TimestampTz now;
+/*
+ * Makes the first n runs that wait due, whoever has them; ids gets those of
+ * owner.  Returns how many these are.
+ */
+int
+dx_queue_wake_own(int32 workflow_id, int n, Oid owner, pg_uuid_t *ids)
+{
+	Own			own = {owner, 0, ids};
 
-		if (mark->placed)
-			begun = dx_now();
-		mark->placed = false;
-		woken += wake_after(mark, owner, n - woken, due);
-		now = dx_now();
-		mark->again_at = now + MARK_LASTS * (now - begun);
-	}
-	return woken;
+	(void) wake(workflow_id, InvalidOid, n, dx_now(), &own);
+	return own.n;
 }
 
 /* Returns how many more runs of a workflow may begin; their slots are locked. */

@@ -11,7 +11,9 @@
  * when the run ends in the same pass, the next that begins has it.  What is
  * written, at the end of the pass, is who has the slot then; runs that begin
  * and end in one pass leave no version of the row behind, however many they
- * are.  A slot that a run gives back is handed on in the same way.
+ * are.  A slot that a run gives back is handed on in the same way, or to the
+ * first that waits if that is of the same owner: who wakes later finds it.
+ * Those of other owners only wake: nobody may be there to take it for them.
  *
  * A run that finds none is parked in phase SLOT (see queue.c).  Each pass that
  * has held a run of the workflow wakes as many as it sees free slots at its
@@ -44,7 +46,10 @@ typedef struct Slot
 	int32		slot;
 	ItemPointerData tid;
 	DxRun	   *run;			/* has it; if it has ended, the slot is free */
-	bool		taken;			/* as it is in the table */
+	bool		taken;			/* as it is in the table, */
+	DxRun	   *taken_by;		/* by one of this pass */
+	bool		handed_on;		/* to who waited first */
+	pg_uuid_t	next;
 	bool		crowded;		/* the limit has been lowered below it */
 } Slot;
 
@@ -72,9 +77,9 @@ static DxStatement lock_statement = {
 	3, {INT4OID, INT8OID, INT4ARRAYOID}
 };
 
-/* Slots of runs that have ended. */
-static DxStatement ended_statement = {
-	"SELECT s.workflow_id, s.slot, s.ctid, " CROWDED("w")
+/* Slots of runs of this pass. */
+static DxStatement had_statement = {
+	"SELECT s.workflow_id, s.slot, s.ctid, " CROWDED("w") ", s.run_id"
 	" FROM dealix.workflow_slot s JOIN dealix.workflow w"
 	" ON w.workflow_id = s.workflow_id WHERE s.run_id = ANY ($1) FOR UPDATE OF s",
 	1, {UUIDARRAYOID}
@@ -148,6 +153,15 @@ is_free(const Slot *slot)
 	return slot->run == NULL || dx_status_ended(slot->run->status);
 }
 
+/* Whom it belongs to after this pass; NULL: nobody. */
+static const pg_uuid_t *
+next_holder(const Slot *slot)
+{
+	if (slot->handed_on)
+		return &slot->next;
+	return is_free(slot) ? NULL : &slot->run->id;
+}
+
 static Slot *
 add_slot(DxPass *pass, int32 workflow_id, DxRow *row)
 {
@@ -174,22 +188,53 @@ write_slots(List *slots)
 	{
 		Slot	   *slot = lfirst(lc);
 
-		if (is_free(slot) && !slot->taken)
+		if (next_holder(slot) == NULL ? !slot->taken :
+			!is_free(slot) && slot->run == slot->taken_by)
 			continue;
 		dx_put(columns, PointerGetDatum(&slot->tid), false);
-		dx_put_uuid(columns, is_free(slot) ? NULL : &slot->run->id);
+		dx_put_uuid(columns, next_holder(slot));
 	}
 	dx_columns_execute(&write_statement, columns);
 }
 
+/* May the run have a slot that this pass does not know yet? */
+static bool
+may_have(const DxRun *run)
+{
+	const DxBranch *first;
+
+	if (!run->limited || run->slotted || run->looked_up)
+		return false;
+	if (dx_status_ended(run->status))
+		return run->changed;
+	first = run->branches == NIL ? NULL : linitial(run->branches);
+	return first != NULL && first->phase == DX_PHASE_SLOT;
+}
+
+static DxRun *
+find_run(DxPass *pass, const pg_uuid_t *run_id)
+{
+	ListCell   *lc;
+
+	foreach(lc, pass->runs)
+	{
+		DxRun	   *run = lfirst(lc);
+
+		if (memcmp(&run->id, run_id, UUID_LEN) == 0)
+			return run;
+	}
+	return NULL;
+}
+
 /*
- * The slots of runs that had one before this pass, and have ended in it.  Those
- * of a crowded workflow are given back at once, not handed on.
+ * The slots of runs that had one before this pass: they have ended in it, or
+ * were handed one while they waited.  Free ones of a crowded workflow are given
+ * back at once, not handed on.
  */
 static void
-collect_ended(DxPass *pass)
+collect(DxPass *pass)
 {
-	pg_uuid_t  *ended = palloc(sizeof(pg_uuid_t) * Max(list_length(pass->runs), 1));
+	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * Max(list_length(pass->runs), 1));
 	List	   *crowded = NIL;
 	int			n = 0;
 	Datum		values[1];
@@ -200,16 +245,15 @@ collect_ended(DxPass *pass)
 	{
 		DxRun	   *run = lfirst(lc);
 
-		if (!run->limited || run->slotted || run->collected || !run->changed ||
-			!dx_status_ended(run->status))
+		if (!may_have(run))
 			continue;
-		run->collected = true;
-		ended[n++] = run->id;
+		run->looked_up = true;
+		ids[n++] = run->id;
 	}
 	if (n == 0)
 		return;
-	values[0] = dx_uuid_array(ended, n);
-	(void) dx_execute(&ended_statement, values, NULL, false, 0);
+	values[0] = dx_uuid_array(ids, n);
+	(void) dx_execute(&had_statement, values, NULL, false, 0);
 	for (i = 0; i < SPI_processed; i++)
 	{
 		DxRow		row = dx_row(i);
@@ -217,7 +261,8 @@ collect_ended(DxPass *pass)
 		Slot	   *slot = add_slot(pass, workflow_id, &row);
 
 		slot->taken = true;
-		if (slot->crowded)
+		slot->run = slot->taken_by = find_run(pass, DatumGetUUIDP(dx_get(&row)));
+		if (slot->crowded && is_free(slot))
 			crowded = lappend(crowded, slot);
 	}
 	SPI_freetuptable(SPI_tuptable);
@@ -230,21 +275,29 @@ collect_ended(DxPass *pass)
 
 /* ---------- taking ---------- */
 
-/* A slot in hand that nobody has; NULL: there is none. */
+/* The run's own slot, or one in hand that nobody has; NULL: there is none. */
 static Slot *
-find_in_hand(DxPass *pass, int32 workflow_id)
+find_in_hand(DxPass *pass, const DxRun *run)
 {
 	ListCell   *lc;
 
 	foreach(lc, pass->slots)
 	{
+		if (((Slot *) lfirst(lc))->run == run)
+			return lfirst(lc);
+	}
+
+	foreach(lc, pass->slots)
+	{
 		Slot	   *slot = lfirst(lc);
 
-		if (slot->workflow_id != workflow_id || !is_free(slot))
+		if (slot->workflow_id != run->workflow_id || !is_free(slot))
 			continue;
 		if (!slot->crowded)
 			return slot;
 		/* Whether it can be taken again is for the table to say. */
+		write_slots(list_make1(slot));
+		pass->slots_freed = true;
 		pass->slots = foreach_delete_current(pass->slots, lc);
 	}
 	return NULL;
@@ -297,8 +350,8 @@ take(DxPass *pass, DxRun *run)
 	if (!run->limited)
 		return true;
 	dx_engine_enter(&saved);
-	collect_ended(pass);
-	slot = find_in_hand(pass, run->workflow_id);
+	collect(pass);
+	slot = find_in_hand(pass, run);
 	/* What others have locked will not be free sooner for asking twice. */
 	if (slot == NULL &&
 		(pass->slots_freed || !list_member_int(pass->slotless, run->workflow_id)))
@@ -353,19 +406,93 @@ dx_slot_take(DxPass *pass, DxRun *run)
 
 /* ---------- the end of a pass ---------- */
 
-static int64
-count_free(int32 workflow_id)
+/*
+ * When to count the slots of a workflow again.  Under an old snapshot a count
+ * wades through all that is dead: its share of the time is bounded.  Between
+ * two counts a pass knows of the slots that it has in hand.
+ */
+typedef struct Count
 {
+	int32		workflow_id;
+	TimestampTz again_at;
+} Count;
+
+#define NCOUNTS			16
+
+/* A count that takes longer than that takes one part in so many of the time. */
+#define COUNT_IS_LONG_MS	1
+#define COUNT_LASTS		20
+
+static Count counts[NCOUNTS];
+
+/* Returns -1 when it is too early to count, and need not be. */
+static int64
+count_free(int32 workflow_id, bool need)
+{
+	Count	   *count = &counts[workflow_id % NCOUNTS];
+	TimestampTz begun = dx_now();
+	TimestampTz now;
 	Datum		values[1];
 	int64		nfree;
 	bool		isnull;
 
+	if (!need && count->workflow_id == workflow_id && begun < count->again_at)
+		return -1;
 	values[0] = Int32GetDatum(workflow_id);
 	(void) dx_execute(&free_statement, values, NULL, false, 1);
 	nfree = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 										SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
+	now = dx_now();
+	count->workflow_id = workflow_id;
+	count->again_at = now - begun < COUNT_IS_LONG_MS * INT64CONST(1000) ? 0 :
+		now + COUNT_LASTS * (now - begun);
 	return Max(nfree, 0);
+}
+
+static int
+count_in_hand(DxPass *pass, int32 workflow_id, bool taken)
+{
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, pass->slots)
+	{
+		Slot	   *slot = lfirst(lc);
+
+		n += slot->workflow_id == workflow_id && next_holder(slot) == NULL &&
+			(slot->taken || !taken) && (!slot->crowded || !taken);
+	}
+	return n;
+}
+
+/*
+ * Hands slots that have to be written anyway to those who wait.  Who is of
+ * another owner only wakes, and finds the slot free.
+ */
+static void
+hand_on(DxPass *pass, int32 workflow_id)
+{
+	int			n = count_in_hand(pass, workflow_id, true);
+	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * Max(n, 1));
+	int			given = 0;
+	ListCell   *lc;
+
+	if (n == 0)
+		return;
+	n = dx_queue_wake_own(workflow_id, n, pass->owner, ids);
+	foreach(lc, pass->slots)
+	{
+		Slot	   *slot = lfirst(lc);
+
+		if (given == n)
+			break;
+		if (slot->workflow_id != workflow_id || next_holder(slot) != NULL ||
+			!slot->taken || slot->crowded)
+			continue;
+		slot->handed_on = true;
+		slot->next = ids[given++];
+	}
 }
 
 /*
@@ -379,15 +506,12 @@ count_free(int32 workflow_id)
 static void
 wake_for_free(DxPass *pass, int32 workflow_id)
 {
-	int64		nfree = count_free(workflow_id);
-	int64		ready = nfree;
+	int64		nfree = count_free(workflow_id, pass->slots_freed);
+	int64		ready = count_in_hand(pass, workflow_id, false);
 	int			quick = 0;
-	int			in_hand = 0;
 	bool		refused = false;
 	ListCell   *lc;
 
-	if (nfree == 0)
-		return;
 	foreach(lc, pass->runs)
 	{
 		DxRun	   *run = lfirst(lc);
@@ -397,10 +521,11 @@ wake_for_free(DxPass *pass, int32 workflow_id)
 		refused = refused || run->refused;
 		quick += run->slotted && dx_status_ended(run->status);
 	}
-	foreach(lc, pass->slots)
-		in_hand += ((Slot *) lfirst(lc))->workflow_id == workflow_id && is_free(lfirst(lc));
-	if (refused && !pass->slots_freed)
-		ready = Min(in_hand, nfree);
+	if (nfree < 0)
+		nfree = ready + refused;
+	if (!refused || pass->slots_freed)
+		ready = nfree;
+	ready = Min(ready, nfree);
 	if (ready > 0)
 		(void) dx_queue_wake(workflow_id, InvalidOid,
 							 Max(ready, Min(2 * quick, dx_pass_max_runs)), dx_now());
@@ -430,7 +555,9 @@ dx_slots_settle(DxPass *pass)
 	}
 	if (workflows == NIL)
 		return;
-	collect_ended(pass);
+	collect(pass);
+	foreach(lc, workflows)
+		hand_on(pass, lfirst_int(lc));
 	write_slots(pass->slots);
 	foreach(lc, workflows)
 	{
