@@ -334,7 +334,7 @@ extern int	dx_scan_due(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids,
 
 /*
  * For the dispatcher: owners that have work now, and when the next timer of
- * anybody is due (DT_NOEND: none).
+ * anybody is due (DT_NOEND: none).  sweep: wakes for free slots first.
  */
 typedef struct DxDueOwner
 {
