@@ -99,7 +99,7 @@ $node->safe_psql('postgres', 'ALTER SYSTEM SET dealix_exec.sweep_interval = 1');
 $node->safe_psql('postgres', 'SELECT pg_reload_conf()');
 $node->safe_psql('postgres', q{UPDATE dealix.workflow_slot SET run_id = NULL WHERE run_id =
 	(SELECT run_id FROM dealix.branch WHERE phase = 4 ORDER BY run_id LIMIT 1)});
-dx_poll($node, q{SELECT count(*) FILTER (WHERE phase = 4), count(*) FILTER (WHERE phase = 12) FROM dealix.branch}, 'the sweep finds it', '3|495');
+dx_poll($node, q{SELECT count(*) FILTER (WHERE phase = 4), count(*) FILTER (WHERE phase = 12) FROM dealix.branch}, 'the sweep finds it', '3|495', undef, 10);
 
 dx_sql($node, 'app', q{SELECT dealix.limit_workflow('parked', NULL)});
 dx_poll($node, q{SELECT count(*) FROM dealix.branch WHERE phase = 12}, 'without the limit nobody waits', '0');
