@@ -157,8 +157,7 @@ extern void dx_wake_init(void); /* registers the callbacks, once a backend */
  * commit; forgotten on abort and on PREPARE (the sweep finds it then).  All
  * of them are no-ops without shared memory.
  */
-extern void dx_wake_run(Oid owner, const pg_uuid_t *run_id);	/* has work now */
-extern void dx_wake_run_by(Oid owner, const pg_uuid_t *run_id, int priority);
+extern void dx_wake_run(Oid owner, const pg_uuid_t *run_id, int priority);	/* has work now */
 extern void dx_wake_many(Oid owner);	/* too many to name: scan */
 extern void dx_wake_at(TimestampTz due);	/* a branch is due then */
 extern void dx_wake_ended(const pg_uuid_t *run_id); /* wakes CALL dealix.wait */

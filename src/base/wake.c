@@ -93,20 +93,11 @@ grow(void *array, int used, int *size, Size element)
 
 /*
  * dx_wake_run
- *		A run of owner has work, once this transaction commits.
+ *		A run of owner, of this priority, has work, once this transaction
+ *		commits.
  */
 void
-dx_wake_run(Oid owner, const pg_uuid_t *run_id)
-{
-	dx_wake_run_by(owner, run_id, 0);
-}
-
-/*
- * dx_wake_run_by
- *		The same for a run of this priority.
- */
-void
-dx_wake_run_by(Oid owner, const pg_uuid_t *run_id, int priority)
+dx_wake_run(Oid owner, const pg_uuid_t *run_id, int priority)
 {
 	RunNote    *last = notes.nruns > 0 ? &notes.runs[notes.nruns - 1] : NULL;
 

@@ -164,7 +164,7 @@ announce_apart(DxPass *pass, const DxRun *run)
 		if (branch->gone || !branch->apart)
 			continue;
 		if (!pass->takes_apart || pass->result->has_apart || list_length(pass->runs) == 1)
-			dx_wake_run_by(run->owner, &run->id, run->priority);
+			dx_wake_run(run->owner, &run->id, run->priority);
 		else
 		{
 			pass->result->has_apart = true;
@@ -191,7 +191,7 @@ announce(DxPass *pass)
 		if (due)
 		{
 			pass->result->more = true;
-			dx_wake_run_by(run->owner, &run->id, run->priority);
+			dx_wake_run(run->owner, &run->id, run->priority);
 		}
 		if (dx_status_ended(run->status))
 			continue;

@@ -148,7 +148,7 @@ wake_after(Mark *mark, Oid owner, int64 n, TimestampTz due, Own *own)
 		if (due > dx_now())
 			dx_wake_at(due);
 		else
-			dx_wake_run_by(whose, run_id, -rank);
+			dx_wake_run(whose, run_id, -rank);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return woken;

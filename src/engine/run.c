@@ -335,7 +335,7 @@ dx_run_redrive(DxPass *pass, DxRun *run)
 	dx_poison_forget(&run->id);
 	dx_event_by(pass, run, DX_EVENT_RUN_REDRIVEN, GetUserId(),
 				dx_payload("from", dx_json_string(dx_status_name(before)), NULL));
-	dx_wake_run_by(run->owner, &run->id, run->priority);
+	dx_wake_run(run->owner, &run->id, run->priority);
 }
 
 /* A cancel: everything stops, what can be compensated is. */

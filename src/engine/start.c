@@ -182,7 +182,7 @@ wake(const DxStart *start, Oid owner, const pg_uuid_t *run_id, TimestampTz now)
 	else if (start->priority < 0)
 		dx_wake_many(owner);
 	else
-		dx_wake_run_by(owner, run_id, start->priority);
+		dx_wake_run(owner, run_id, start->priority);
 }
 
 static void

@@ -121,7 +121,7 @@ send(const pg_uuid_t *run_id, const Receiver *receiver, DxMessageKind kind,
 		nulls[5] = 'n';
 	(void) dx_execute(&inbox_statement, values, nulls, false, 0);
 	dx_engine_leave(&saved);
-	dx_wake_run_by(receiver->owner, run_id, receiver->priority);
+	dx_wake_run(receiver->owner, run_id, receiver->priority);
 	if (receiver->durability == DX_DURABILITY_SYNC)
 		dx_force_durable();
 	return true;

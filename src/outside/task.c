@@ -205,7 +205,7 @@ note_finished(int n, const pg_uuid_t *tickets, const int32 *epochs,
 		activity = dx_get_text(&row);
 		rank = dx_get_int2(&row);
 		if (!cancelled)
-			dx_wake_run_by(owner, &run_id, -rank);
+			dx_wake_run(owner, &run_id, -rank);
 		if (activity != NULL)
 		{
 			dx_activity_channel(activity, &channel);

@@ -102,7 +102,7 @@ dx_wake_returned(void)
 
 		(void) dx_get_uuid(&row, &run_id);
 		owner = DatumGetObjectId(dx_get(&row));
-		dx_wake_run_by(owner, &run_id, dx_get_int2(&row));
+		dx_wake_run(owner, &run_id, dx_get_int2(&row));
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
