@@ -23,7 +23,7 @@ static DxStatement insert_workflow_statement = {
 /* The lock keeps two versions from getting one number. */
 static DxStatement workflow_statement = {
 	"SELECT workflow_id, author::pg_catalog.oid FROM dealix.workflow"
-	" WHERE name = $1 FOR UPDATE",
+	" WHERE name = $1 FOR NO KEY UPDATE",
 	1, {TEXTOID}
 };
 
