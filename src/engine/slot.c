@@ -91,6 +91,12 @@ static DxStatement write_statement = {
 	2, {TIDARRAYOID, UUIDARRAYOID}
 };
 
+/* Who waits and is in nobody's pass. */
+static DxStatement lock_runs_statement = {
+	"SELECT run_id FROM dealix.run WHERE run_id = ANY ($1) FOR UPDATE SKIP LOCKED",
+	1, {UUIDARRAYOID}
+};
+
 /* Free slots beyond a limit that has been lowered go. */
 static DxStatement shrink_statement = {
 	"DELETE FROM dealix.workflow_slot s USING (SELECT s.workflow_id, s.slot"
@@ -467,6 +473,32 @@ count_in_hand(DxPass *pass, int32 workflow_id, bool taken)
 }
 
 /*
+ * Locks runs that wait, those that nobody else has; returns how many, and moves
+ * them to the front.  A pass that has one, by an old hint, has looked already
+ * which slot it has, and would neither see nor give back another.
+ */
+static int
+lock_runs(pg_uuid_t *ids, int n)
+{
+	Datum		values[1];
+	int			nlocked;
+
+	if (n == 0)
+		return 0;
+	values[0] = dx_uuid_array(ids, n);
+	(void) dx_execute(&lock_runs_statement, values, NULL, false, 0);
+	nlocked = (int) SPI_processed;
+	for (int i = 0; i < nlocked; i++)
+	{
+		DxRow		row = dx_row(i);
+
+		(void) dx_get_uuid(&row, &ids[i]);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return nlocked;
+}
+
+/*
  * Hands slots that have to be written anyway to those who wait.  Who is of
  * another owner only wakes, and finds the slot free.
  */
@@ -480,7 +512,7 @@ hand_on(DxPass *pass, int32 workflow_id)
 
 	if (n == 0)
 		return;
-	n = dx_queue_wake_own(workflow_id, n, pass->owner, ids);
+	n = lock_runs(ids, dx_queue_wake_own(workflow_id, n, pass->owner, ids));
 	foreach(lc, pass->slots)
 	{
 		Slot	   *slot = lfirst(lc);
