@@ -170,20 +170,31 @@ dx_send_signal(const pg_uuid_t *run_id, const char *name, Jsonb *payload,
 }
 
 /*
+ * What a person asks of a run.  false: it has ended already, and only what has
+ * succeeded can still be compensated.
+ */
+static bool
+send_command(const pg_uuid_t *run_id, DxMessageKind kind, const char *reason)
+{
+	Receiver	receiver;
+
+	find_receiver(run_id, &receiver);
+	if (dx_status_ended(receiver.status) &&
+		!(kind == DX_MESSAGE_COMPENSATE && receiver.status == DX_RUN_SUCCEEDED))
+		return false;
+	return send(run_id, &receiver, kind, NULL,
+				reason ? dx_payload("reason", dx_json_string(reason), NULL) : NULL,
+				NULL);
+}
+
+/*
  * Asks a run to stop and to compensate.  false: it has ended already.  Needs
  * SPI_connect.  Errors: P0002 no such run.
  */
 bool
 dx_send_cancel(const pg_uuid_t *run_id, const char *reason)
 {
-	Receiver	receiver;
-
-	find_receiver(run_id, &receiver);
-	if (dx_status_ended(receiver.status))
-		return false;
-	return send(run_id, &receiver, DX_MESSAGE_CANCEL, NULL,
-				reason ? dx_payload("reason", dx_json_string(reason), NULL) : NULL,
-				NULL);
+	return send_command(run_id, DX_MESSAGE_CANCEL, reason);
 }
 
 /*
@@ -193,14 +204,7 @@ dx_send_cancel(const pg_uuid_t *run_id, const char *reason)
 bool
 dx_send_terminate(const pg_uuid_t *run_id, const char *reason)
 {
-	Receiver	receiver;
-
-	find_receiver(run_id, &receiver);
-	if (dx_status_ended(receiver.status))
-		return false;
-	return send(run_id, &receiver, DX_MESSAGE_TERMINATE, NULL,
-				reason ? dx_payload("reason", dx_json_string(reason), NULL) : NULL,
-				NULL);
+	return send_command(run_id, DX_MESSAGE_TERMINATE, reason);
 }
 
 /*
@@ -211,14 +215,7 @@ dx_send_terminate(const pg_uuid_t *run_id, const char *reason)
 bool
 dx_send_compensate(const pg_uuid_t *run_id, const char *reason)
 {
-	Receiver	receiver;
-
-	find_receiver(run_id, &receiver);
-	if (dx_status_ended(receiver.status) && receiver.status != DX_RUN_SUCCEEDED)
-		return false;
-	return send(run_id, &receiver, DX_MESSAGE_COMPENSATE, NULL,
-				reason ? dx_payload("reason", dx_json_string(reason), NULL) : NULL,
-				NULL);
+	return send_command(run_id, DX_MESSAGE_COMPENSATE, reason);
 }
 
 /* The current user's run with this key.  false: there is none. */

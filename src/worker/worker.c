@@ -292,6 +292,17 @@ run_failed(int i, int sqlstate)
 	pfree(message);
 }
 
+/* A pass over just this run in hand.  Returns the SQLSTATE of its failure or 0. */
+static int
+pass_alone(int i, DxPassResult *result)
+{
+	int			sqlstate = try_pass(&ids[i], 1, result);
+
+	if (sqlstate != 0)
+		run_failed(i, sqlstate);
+	return sqlstate;
+}
+
 /* After a pass that failed as a whole: each of its n runs by itself. */
 static void
 pass_one_by_one(int n, int sqlstate)
@@ -305,9 +316,7 @@ pass_one_by_one(int n, int sqlstate)
 	{
 		DxPassResult result;
 
-		sqlstate = try_pass(&ids[i], 1, &result);
-		if (sqlstate != 0)
-			run_failed(i, sqlstate);
+		(void) pass_alone(i, &result);
 	}
 }
 
@@ -389,9 +398,7 @@ run_suspect(int i)
 		return;
 	}
 
-	sqlstate = try_pass(&ids[i], 1, &result);
-	if (sqlstate != 0)
-		run_failed(i, sqlstate);
+	sqlstate = pass_alone(i, &result);
 	/* Locked by somebody else, it is still to be seen. */
 	if (sqlstate != 0 || result.nbusy == 0)
 		dx_poison_forget(&ids[i]);
@@ -405,13 +412,10 @@ run_apart(const pg_uuid_t *run_id)
 	{
 		TimestampTz begun = dx_now();
 		DxPassResult result;
-		int			sqlstate;
 
 		if (memcmp(&ids[i], run_id, sizeof(pg_uuid_t)) != 0)
 			continue;
-		sqlstate = try_pass(&ids[i], 1, &result);
-		if (sqlstate != 0)
-			run_failed(i, sqlstate);
+		(void) pass_alone(i, &result);
 		quick_until = dx_now() + (dx_now() - begun);
 		return;
 	}
