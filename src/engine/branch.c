@@ -513,7 +513,7 @@ dx_branch_due(const DxPass *pass, const DxRun *run, const DxBranch *branch)
 		case DX_PHASE_TIMER:
 			return branch->due_at <= pass->now;
 		case DX_PHASE_UNDO:
-			return branch->answers != NIL || branch->due_at <= pass->now;
+			return dx_branch_answered(branch) || branch->due_at <= pass->now;
 		case DX_PHASE_SIGNAL:
 			return branch->due_at <= pass->now ||
 				dx_signal_here(run, branch);
@@ -527,7 +527,7 @@ dx_branch_due(const DxPass *pass, const DxRun *run, const DxBranch *branch)
 		case DX_PHASE_CHILD:
 		case DX_PHASE_APPROVAL:
 		case DX_PHASE_TOKEN:
-			return branch->answers != NIL || branch->due_at <= pass->now;
+			return dx_branch_answered(branch) || branch->due_at <= pass->now;
 	}
 	return false;
 }

@@ -515,6 +515,7 @@ extern void dx_branch_ticket(DxBranch *branch);
 extern void dx_branch_new_ticket(DxBranch *branch);
 extern void dx_branch_wake(DxPass *pass, DxRun *run, DxBranch *branch);
 extern void dx_branch_resume(DxPass *pass, DxRun *run, DxBranch *branch);
+extern bool dx_branch_answered(const DxBranch *branch);
 extern DxMessage *dx_branch_answer(DxBranch *branch);
 extern void dx_answers_match(DxRun *run);
 extern void dx_answers_late(DxPass *pass, DxRun *run);

@@ -34,7 +34,7 @@ may_open(const DxBranch *branch)
 bool
 dx_join_due(const DxPass *pass, const DxRun *run, const DxBranch *branch)
 {
-	return may_open(branch) || branch->answers != NIL ||
+	return may_open(branch) || dx_branch_answered(branch) ||
 		(branch->counts.opened == branch->counts.total && live_children(branch) == 0);
 }
 

@@ -115,17 +115,53 @@ dx_branch_new_ticket(DxBranch *branch)
 	branch->changed = true;
 }
 
+/*
+ * Is the message an answer to what the branch waits for now?  Asked again when
+ * it is taken: the branch may have moved on since the messages were loaded, and
+ * what answered the state before (an event that was published twice) must not
+ * answer this one (an approval).
+ */
+static bool
+answers(const DxBranch *branch, const DxMessage *message)
+{
+	return !message->consumed && !branch->gone && branch->ticketed &&
+		(DX_PHASE_IS_OUTSIDE(branch->phase) || branch->phase == DX_PHASE_UNDO ||
+		 branch->phase == DX_PHASE_JOIN) &&
+		(message->epoch == 0 || message->epoch == branch->attempt) &&
+		memcmp(&branch->ticket, &message->ticket, UUID_LEN) == 0;
+}
+
+static DxMessage *
+next_answer(const DxBranch *branch)
+{
+	ListCell   *lc;
+
+	foreach(lc, branch->answers)
+	{
+		if (answers(branch, lfirst(lc)))
+			return lfirst(lc);
+	}
+	return NULL;
+}
+
+/* Has the branch an answer to take? */
+bool
+dx_branch_answered(const DxBranch *branch)
+{
+	return next_answer(branch) != NULL;
+}
+
 /* Takes the next answer of a branch; NULL: there is none. */
 DxMessage *
 dx_branch_answer(DxBranch *branch)
 {
-	DxMessage  *message;
+	DxMessage  *message = next_answer(branch);
 
-	if (branch->answers == NIL)
-		return NULL;
-	message = linitial(branch->answers);
-	branch->answers = list_delete_first(branch->answers);
-	message->consumed = true;
+	if (message != NULL)
+	{
+		branch->answers = list_delete_ptr(branch->answers, message);
+		message->consumed = true;
+	}
 	return message;
 }
 
@@ -177,14 +213,8 @@ answered_branch(const DxRun *run, const DxMessage *message)
 			low = middle + 1;
 		else if (branch->branch > message->branch)
 			high = middle - 1;
-		else if (!branch->gone && branch->ticketed &&
-				 (DX_PHASE_IS_OUTSIDE(branch->phase) || branch->phase == DX_PHASE_UNDO ||
-				  branch->phase == DX_PHASE_JOIN) &&
-				 (message->epoch == 0 || message->epoch == branch->attempt) &&
-				 memcmp(&branch->ticket, &message->ticket, UUID_LEN) == 0)
-			return branch;
 		else
-			return NULL;
+			return answers(branch, message) ? branch : NULL;
 	}
 	return NULL;
 }
