@@ -217,20 +217,23 @@ connect_spi(bool nonatomic)
 				 errmsg("could not connect to the SPI manager")));
 }
 
-/* NULL is no limit. */
-static TimestampTz
+/* Until when, by the clock that nobody sets.  NULL is no limit. */
+static DxMono
 time_limit(FunctionCallInfo fcinfo, int argno)
 {
-	Interval   *interval;
+	TimestampTz now = dx_now();
 	TimestampTz limit;
+	Interval   *interval;
 
 	if (PG_ARGISNULL(argno))
-		return DT_NOEND;
+		return DX_MONO_NEVER;
 	interval = PG_GETARG_INTERVAL_P(argno);
 	limit = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-													TimestampTzGetDatum(dx_now()),
+													TimestampTzGetDatum(now),
 													PointerGetDatum(interval)));
-	return limit;
+	if (TIMESTAMP_IS_NOEND(limit))
+		return DX_MONO_NEVER;
+	return limit <= now ? 0 : dx_mono() + (limit - now);
 }
 
 /* ---------- CALL dealix.wait(), CALL dealix.wait_for_work() ---------- */
@@ -272,9 +275,9 @@ look(Awaited *awaited)
 
 /* Sleeps until the latch is set or it is worth looking again. */
 static void
-wait_slice(TimestampTz until, bool woken, int *poll_ms)
+wait_slice(DxMono until, bool woken, int *poll_ms)
 {
-	long		left = TimestampDifferenceMilliseconds(dx_now(), until);
+	long		left = dx_mono_left(until);
 	long		slice = WAIT_SLICE_MS;
 
 	if (!woken)
@@ -293,7 +296,7 @@ wait_slice(TimestampTz until, bool woken, int *poll_ms)
  * transaction that has neither a snapshot nor locks.
  */
 static bool
-wait_until(Awaited *awaited, TimestampTz until, bool commits)
+wait_until(Awaited *awaited, DxMono until, bool commits)
 {
 	bool		woken;
 	int			poll_ms = POLL_FIRST_MS;
@@ -306,7 +309,7 @@ wait_until(Awaited *awaited, TimestampTz until, bool commits)
 	{
 		bool		here = look(awaited);
 
-		if (here || dx_now() >= until)
+		if (here || dx_mono() >= until)
 			return here;
 		if (commits)
 			SPI_commit();
@@ -316,7 +319,7 @@ wait_until(Awaited *awaited, TimestampTz until, bool commits)
 
 /* However we leave, the waiter is gone. */
 static bool
-wait_guarded(Awaited *awaited, TimestampTz until, bool commits)
+wait_guarded(Awaited *awaited, DxMono until, bool commits)
 {
 	volatile bool here = false;
 
@@ -408,15 +411,14 @@ begin_drain_pass(void)
  * pass before; if that has set a run apart, this pass is for it.
  */
 static bool
-drain_pass(TimestampTz until, DxPassResult *result)
+drain_pass(DxMono until, DxPassResult *result)
 {
 	DxPassLimits limits = {dx_pass_max_runs, dx_pass_max_time, true, true};
 	pg_uuid_t	apart = result->apart;
 	bool		has_apart = result->has_apart;
 	bool		here;
 
-	limits.max_time = Min(limits.max_time,
-						  Max(TimestampDifferenceMilliseconds(dx_now(), until), 1));
+	limits.max_time = Min(limits.max_time, Max(dx_mono_left(until), 1));
 	begin_drain_pass();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	here = dx_extension_lock();
@@ -441,7 +443,7 @@ drain_pass(TimestampTz until, DxPassResult *result)
 Datum
 dx_drain(PG_FUNCTION_ARGS)
 {
-	TimestampTz until = time_limit(fcinfo, 0);
+	DxMono		until = time_limit(fcinfo, 0);
 	DxPassResult result = {0};
 
 	if (!may_commit(fcinfo))
@@ -463,7 +465,7 @@ dx_drain(PG_FUNCTION_ARGS)
 	while (drain_pass(until, &result))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (dx_now() >= until)
+		if (dx_mono() >= until)
 			break;
 	}
 	SPI_commit();

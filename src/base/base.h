@@ -131,14 +131,15 @@ extern void dx_frame_abort(void);
 
 /* ---------- clock.c ---------- */
 
-typedef struct DxClock
-{
-	TimestampTz (*now) (void);
-	void		(*sleep) (long ms);
-} DxClock;
+/* Microseconds of a clock that nobody sets; shared memory only, never stored. */
+typedef int64 DxMono;
 
-extern const DxClock *dx_clock;
+#define DX_MONO_NEVER	PG_INT64_MAX
+
 extern TimestampTz dx_now(void);
+extern DxMono dx_mono(void);
+extern DxMono dx_mono_after(int64 ms);
+extern long dx_mono_left(DxMono until);
 
 /* ---------- uuid.c ---------- */
 
@@ -162,6 +163,7 @@ extern void dx_wake_many(Oid owner);	/* too many to name: scan */
 extern void dx_wake_at(TimestampTz due);	/* a branch is due then */
 extern void dx_wake_ended(const pg_uuid_t *run_id); /* wakes CALL dealix.wait */
 extern void dx_wake_extension(void);	/* CREATE/DROP EXTENSION */
+extern void dx_wake_prepared(void);	/* COMMIT PREPARED of somebody's work */
 extern void dx_wake_launcher(void); /* databases have come or gone */
 
 /* ---------- poison.c: runs that end the process that advances them ---------- */

@@ -1,35 +1,65 @@
 /*-------------------------------------------------------------------------
  *
  * clock.c
- *	  The engine's time, behind two functions, so that a test can own it.
+ *	  The engine's two clocks.
+ *
+ * dx_now() is the time of day: what is stored, and what a due time is compared
+ * with.  It may be set, forward and back.  dx_mono() only goes forward, at its
+ * own pace, in all processes of the machine alike: whatever lasts for a while
+ * (the spacing of looks, a back-off, the budget of a pass) goes by it.  It is
+ * never stored in a table.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "base/base.h"
-#include "base/compat.h"
-#include "miscadmin.h"
-
-static void
-clock_sleep(long ms)
-{
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 ms, dx_wait_event(DX_WAIT_SLEEP));
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-}
-
-static const DxClock system_clock = {GetCurrentTimestamp, clock_sleep};
-
-const DxClock *dx_clock = &system_clock;
+#include "portability/instr_time.h"
 
 /*
  * dx_now
- *		What time it is for the engine.
+ *		What time of day it is for the engine.
  */
 TimestampTz
 dx_now(void)
 {
-	return dx_clock->now();
+	return GetCurrentTimestamp();
+}
+
+/*
+ * dx_mono
+ *		Microseconds since a moment that is the same for all processes until
+ *		the machine restarts.
+ */
+DxMono
+dx_mono(void)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return (DxMono) INSTR_TIME_GET_MICROSEC(now);
+}
+
+/*
+ * dx_mono_after
+ *		So many milliseconds from now on.
+ */
+DxMono
+dx_mono_after(int64 ms)
+{
+	return dx_mono() + ms * 1000;
+}
+
+/*
+ * dx_mono_left
+ *		Milliseconds until then, rounded up; 0 when it has come.
+ */
+long
+dx_mono_left(DxMono until)
+{
+	DxMono		left = until - dx_mono();
+
+	if (until == DX_MONO_NEVER)
+		return INT_MAX;
+	return left <= 0 ? 0 : (long) Min((left + 999) / 1000, (DxMono) INT_MAX);
 }

@@ -29,8 +29,7 @@ dx_wait_event(DxWaitEvent event)
 		[DX_WAIT_DISPATCHER] = "DealixDispatcherMain",
 		[DX_WAIT_WORKER] = "DealixWorkerMain",
 		[DX_WAIT_RUN] = "DealixWaitRun",
-		[DX_WAIT_RETIRE] = "DealixRetire",
-		[DX_WAIT_SLEEP] = "DealixSleep"
+		[DX_WAIT_RETIRE] = "DealixRetire"
 	};
 	static uint32 infos[lengthof(names)];
 

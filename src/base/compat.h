@@ -18,8 +18,7 @@ typedef enum DxWaitEvent
 	DX_WAIT_DISPATCHER,
 	DX_WAIT_WORKER,
 	DX_WAIT_RUN,
-	DX_WAIT_RETIRE,
-	DX_WAIT_SLEEP
+	DX_WAIT_RETIRE
 } DxWaitEvent;
 
 extern uint32 dx_wait_event(DxWaitEvent event);

@@ -158,14 +158,11 @@ dx_database_free_locked(DxDatabase *database)
 void
 dx_database_failed_locked(DxDatabase *database, const char *error)
 {
-	TimestampTz now = dx_now();
-
-	if (database->started_at != 0 &&
-		TimestampDifferenceExceeds(database->started_at, now, STEADY_MS))
+	if (database->started != 0 &&
+		dx_mono() - database->started > STEADY_MS * INT64CONST(1000))
 		database->failures = 0;
 	database->failures++;
-	database->not_before =
-		TimestampTzPlusMilliseconds(now, dx_backoff(database->failures));
+	database->not_before = dx_mono_after(dx_backoff(database->failures));
 	strlcpy(database->last_error, error, DX_ERROR_LEN);
 	dx_database_set_state(database, DX_DB_STOPPED);
 }
@@ -272,13 +269,13 @@ hold(Oid dboid)
 bool
 dx_database_retire(Oid dboid, int timeout_ms)
 {
-	TimestampTz until;
+	DxMono		until;
 	bool		empty;
 
 	if (!dx_shared_available())
 		return true;
 
-	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	until = dx_mono_after(timeout_ms);
 	hold(dboid);
 	ConditionVariablePrepareToSleep(&dx_shared->gone);
 	for (;;)
@@ -293,7 +290,7 @@ dx_database_retire(Oid dboid, int timeout_ms)
 		empty = dx_database_empty_locked(dboid);
 		dx_unlock();
 
-		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+		left = dx_mono_left(until);
 		if (empty || left <= 0)
 			break;
 		ConditionVariableTimedSleep(&dx_shared->gone, Min(left, 1000),
@@ -361,7 +358,9 @@ dx_dispatcher_attach(int index, uint32 generation)
 		database->pid = MyProcPid;
 		database->latch = &MyProc->procLatch;
 		database->started_at = dx_now();
+		database->started = dx_mono();
 		database->recheck = false;
+		database->sweep_at = 0;
 		database->next_due = DT_NOEND;
 		database->starving = false;
 		database->held = false;

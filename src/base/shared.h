@@ -54,13 +54,15 @@ typedef struct DxDatabase
 	pid_t		pid;			/* of the dispatcher, 0 = none attached */
 	Latch	   *latch;
 	bool		sweep;			/* the dispatcher has to look at the tables */
+	DxMono		sweep_at;		/* and at that time; 0: none is asked for */
 	bool		recheck;		/* the extension has come or gone */
 	bool		held;			/* a copy: waits for dealix.resume_engine() */
 	bool		starving;		/* wants a worker, no background worker is free */
 	int			holds;			/* backends that keep it RETIRING */
 	TimestampTz next_due;		/* timers before then: none */
-	TimestampTz not_before;
-	TimestampTz started_at;
+	DxMono		not_before;
+	TimestampTz started_at;		/* for people */
+	DxMono		started;		/* for us */
 	int			failures;		/* in a row */
 	int64		passes;			/* looks at the tables */
 	char		last_error[DX_ERROR_LEN];
@@ -89,8 +91,9 @@ typedef struct DxWorker
 	int			next_idle;		/* in the ring's idle list, -1 = last */
 	bool		yield;			/* is to leave after its pass */
 	bool		recheck;		/* the extension may have gone */
-	TimestampTz started_at;
-	TimestampTz started_before; /* last_start of the ring until this one */
+	TimestampTz started_at;		/* for people */
+	DxMono		started;		/* for us */
+	DxMono		started_before; /* last_start of the ring until this one */
 	int64		passes;
 	int64		runs;
 	int64		steps;
@@ -124,9 +127,9 @@ typedef struct DxRing
 	int			idle_head;		/* worker slot, -1 = none idle */
 	int			asked;			/* what the dispatcher was asked for: DX_ASK_* */
 	uint64		check_popped;	/* popped when it took notice of DX_ASK_LATER */
-	TimestampTz check_at;		/* when it looks again; 0 = not yet set */
-	TimestampTz last_start;		/* of a worker */
-	TimestampTz not_before;
+	DxMono		check_at;		/* when it looks again; 0 = not yet set */
+	DxMono		last_start;		/* of a worker */
+	DxMono		not_before;
 	int			failures;		/* starts in a row that came to nothing */
 	char		last_error[DX_ERROR_LEN];
 } DxRing;

@@ -82,10 +82,11 @@ dx_worker_reserve_locked(DxRing *ring)
 		worker->ring = ring - dx_rings;
 		worker->next_idle = -1;
 		worker->started_at = dx_now();
+		worker->started = dx_mono();
 		worker->started_before = ring->last_start;
 		dx_worker_set_state(worker, DX_WORKER_STARTING);
 		ring->nworkers++;
-		ring->last_start = worker->started_at;
+		ring->last_start = worker->started;
 		return worker;
 	}
 	return NULL;
@@ -224,8 +225,7 @@ dx_worker_detach(int index, bool lost_work, const char *error)
 	if (error != NULL)
 	{
 		ring->failures++;
-		ring->not_before =
-			TimestampTzPlusMilliseconds(dx_now(), dx_backoff(ring->failures));
+		ring->not_before = dx_mono_after(dx_backoff(ring->failures));
 		strlcpy(ring->last_error, error, DX_ERROR_LEN);
 	}
 	dx_worker_free_locked(worker, &latches);
@@ -288,7 +288,7 @@ dx_worker_error(int index, const char *error)
 
 /* How gladly we would see this worker go: 0 = not at all. */
 static int
-yield_rank(const DxWorker *worker, const DxRing *wanting, TimestampTz now)
+yield_rank(const DxWorker *worker, const DxRing *wanting, DxMono now)
 {
 	const DxRing *ring = &dx_rings[worker->ring];
 
@@ -298,7 +298,7 @@ yield_rank(const DxWorker *worker, const DxRing *wanting, TimestampTz now)
 		return 3;
 	if (ring->nworkers > 1)
 		return 2;
-	return TimestampDifferenceExceeds(worker->started_at, now, MIN_TURN_MS) ? 1 : 0;
+	return now - worker->started > MIN_TURN_MS * INT64CONST(1000) ? 1 : 0;
 }
 
 /*
@@ -309,7 +309,7 @@ yield_rank(const DxWorker *worker, const DxRing *wanting, TimestampTz now)
 void
 dx_worker_ask_yield_locked(const DxRing *wanting, DxLatches *latches)
 {
-	TimestampTz now = dx_now();
+	DxMono		now = dx_mono();
 	DxWorker   *victim = NULL;
 	int			best = 0;
 
@@ -319,7 +319,7 @@ dx_worker_ask_yield_locked(const DxRing *wanting, DxLatches *latches)
 		int			rank = yield_rank(worker, wanting, now);
 
 		if (rank > best ||
-			(rank == best && rank > 0 && worker->started_at < victim->started_at))
+			(rank == best && rank > 0 && worker->started < victim->started))
 		{
 			best = rank;
 			victim = worker;

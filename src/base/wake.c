@@ -27,6 +27,7 @@
 
 #define MAX_NOTES	1024		/* ids in one transaction; then "many" */
 #define MAX_OWNERS	16			/* owners to be scanned; then a sweep */
+#define PREPARED_DELAY_MS	250
 
 typedef struct RunNote
 {
@@ -52,6 +53,7 @@ static struct
 	int			maxended;
 	bool		all_ended;		/* too many to name */
 	bool		extension;		/* has come or gone */
+	bool		prepared;		/* what another transaction noted is unknown */
 	bool		launcher;
 }			notes;
 
@@ -67,6 +69,7 @@ forget_notes(void)
 	notes.nended = 0;
 	notes.all_ended = false;
 	notes.extension = false;
+	notes.prepared = false;
 	notes.launcher = false;
 }
 
@@ -203,6 +206,37 @@ dx_wake_extension(void)
 }
 
 /*
+ * dx_wake_prepared
+ *		A prepared transaction has committed; what it had noted is not known.
+ *		It may also have created the extension.
+ */
+void
+dx_wake_prepared(void)
+{
+	if (take_notes())
+		notes.prepared = true;
+}
+
+/*
+ * A sweep, a little later, so that many such commits make one.  Where no
+ * extension is known, the launcher looks for one.
+ */
+static void
+tell_of_prepared(DxDatabase *database, DxLatches *latches)
+{
+	if (database->state == DX_DB_ABSENT || database->state == DX_DB_STARTING)
+	{
+		database->recheck = true;
+		dx_latches_add(latches, dx_shared->launcher_latch);
+	}
+	else if (database->sweep_at == 0)
+	{
+		database->sweep_at = dx_mono_after(PREPARED_DELAY_MS);
+		dx_latches_add(latches, database->latch);
+	}
+}
+
+/*
  * The ring for hints, or NULL: then the dispatcher has to sweep.  It takes no
  * ring from owners who have work: that would only move the sweep to them.
  */
@@ -269,6 +303,8 @@ tell_database(DxLatches *latches, bool *missed)
 		return;
 	if (notes.extension)
 		dx_database_recheck_locked(database, latches);
+	if (notes.prepared)
+		tell_of_prepared(database, latches);
 	if (database->state == DX_DB_ABSENT || database->state == DX_DB_RETIRING)
 		return;
 

@@ -34,7 +34,7 @@ dx_budget_spent(DxPass *pass)
 	if (!pass->over &&
 		(list_length(pass->events) >= DX_PASS_MAX_EVENTS ||
 		 MemoryContextMemAllocated(pass->cxt, false) >= pass->loaded + DX_PASS_MAX_MEMORY ||
-		 dx_now() >= pass->deadline))
+		 dx_mono() >= pass->deadline))
 		pass->over = true;
 	return pass->over;
 }

@@ -232,10 +232,10 @@ dx_call_expected(const DxRun *run, int state_index)
 }
 
 static void
-learn_time(const DxRun *run, int state_index, TimestampTz begun)
+learn_time(const DxRun *run, int state_index, DxMono begun)
 {
 	CallEntry  *entry = find_call(run, state_index);
-	double		took = (dx_now() - begun) / 1000.0;
+	double		took = (dx_mono() - begun) / 1000.0;
 
 	if (entry == NULL)
 		return;
@@ -359,7 +359,7 @@ dx_call_sql(DxPass *pass, DxRun *run, int state_index, const char *target,
 	int			index = state_index >= 0 ? state_index : -1 - state_index;
 	SqlCall		call = {run, state_index, run->program->states[index].name,
 	target, input, CurrentMemoryContext, NULL, fault};
-	TimestampTz begun = dx_now();
+	DxMono		begun = dx_mono();
 	DxCallOutcome outcome;
 
 	dx_poison_state(call.state);

@@ -260,7 +260,8 @@ typedef struct DxPass
 	MemoryContext cxt;
 	Oid			owner;			/* whose runs; InvalidOid: an operator's call */
 	TimestampTz now;			/* at its beginning */
-	TimestampTz deadline;
+	DxMono		deadline;		/* of the pass */
+	DxMono		begun;
 	bool		cancel_is_error;	/* a cancel belongs to the step, not to us */
 	Size		loaded;			/* size of cxt when the runs were loaded */
 	bool		over;			/* the budget is spent, or the pass has to end */

@@ -37,7 +37,8 @@ dx_pass_open(Oid owner, bool cancel_is_error, int max_time,
 	pass->cxt = cxt;
 	pass->owner = owner;
 	pass->now = dx_now();
-	pass->deadline = pass->now + (TimestampTz) max_time * 1000;
+	pass->begun = dx_mono();
+	pass->deadline = pass->begun + (DxMono) max_time * 1000;
 	pass->cancel_is_error = cancel_is_error;
 	pass->result = result;
 	return pass;

@@ -63,7 +63,7 @@ static DxStatement free_statement = {
 typedef struct Mark
 {
 	int32		workflow_id;
-	TimestampTz again_at;		/* next look from the beginning */
+	DxMono		again_at;		/* next look from the beginning */
 	bool		placed;			/* rank and run_id count */
 	int32		rank;
 	pg_uuid_t	run_id;
@@ -82,7 +82,7 @@ mark_of(int32 workflow_id)
 {
 	Mark	   *mark = &marks[workflow_id % NMARKS];
 
-	if (mark->workflow_id != workflow_id || mark->again_at <= dx_now())
+	if (mark->workflow_id != workflow_id || mark->again_at <= dx_mono())
 		memset(mark, 0, sizeof(Mark));
 	mark->workflow_id = workflow_id;
 	return mark;
@@ -164,12 +164,12 @@ wake(int32 workflow_id, Oid owner, int64 n, TimestampTz due, Own *own)
 		woken = wake_after(mark, owner, n, due, own);
 	if (woken < n)
 	{
-		TimestampTz begun = dx_now();
-		TimestampTz now;
+		DxMono		begun = dx_mono();
+		DxMono		now;
 
 		mark->placed = false;
 		woken += wake_after(mark, owner, n - woken, due, own);
-		now = dx_now();
+		now = dx_mono();
 		mark->again_at = now + MARK_LASTS * (now - begun);
 	}
 	return woken;

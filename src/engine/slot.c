@@ -420,7 +420,7 @@ dx_slot_take(DxPass *pass, DxRun *run)
 typedef struct Count
 {
 	int32		workflow_id;
-	TimestampTz again_at;
+	DxMono		again_at;
 } Count;
 
 #define NCOUNTS			16
@@ -436,8 +436,8 @@ static int64
 count_free(int32 workflow_id, bool need)
 {
 	Count	   *count = &counts[workflow_id % NCOUNTS];
-	TimestampTz begun = dx_now();
-	TimestampTz now;
+	DxMono		begun = dx_mono();
+	DxMono		now;
 	Datum		values[1];
 	int64		nfree;
 	bool		isnull;
@@ -449,7 +449,7 @@ count_free(int32 workflow_id, bool need)
 	nfree = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 										SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
-	now = dx_now();
+	now = dx_mono();
 	count->workflow_id = workflow_id;
 	count->again_at = now - begun < COUNT_IS_LONG_MS * INT64CONST(1000) ? 0 :
 		now + COUNT_LASTS * (now - begun);

@@ -99,9 +99,9 @@ dx_step_waits(DxPass *pass, const DxRun *run, DxBranch *branch, int state_index)
 	if (!pass->sets_apart || alone)
 		return false;
 	expected = dx_call_expected(run, state_index) * 1000;
-	if (expected <= 0 || dx_now() + (TimestampTz) expected <= pass->deadline)
+	if (expected <= 0 || dx_mono() + (DxMono) expected <= pass->deadline)
 		return false;
-	if (expected >= pass->deadline - pass->now)
+	if (expected >= pass->deadline - pass->begun)
 		branch->apart = true;
 	else if (pass->result->steps > 0)
 		pass->over = true;

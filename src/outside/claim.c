@@ -130,7 +130,7 @@ refuse_held(void)
 typedef struct Mark
 {
 	uint64		queue;			/* hash of activity and owner */
-	TimestampTz begun_at;		/* last claim from the beginning; 0: none */
+	DxMono		begun;			/* last claim from the beginning; 0: none */
 	int16		rank;
 	pg_uuid_t	task_id;
 } Mark;
@@ -148,7 +148,7 @@ mark_of(const char *activity, Oid owner)
 	Mark	   *mark = &marks[queue % NMARKS];
 
 	if (mark->queue != queue)
-		mark->begun_at = 0;
+		mark->begun = 0;
 	mark->queue = queue;
 	return mark;
 }
@@ -210,8 +210,8 @@ claim_from(Claim *claim, Oid owner)
 {
 	Mark	   *mark = mark_of(claim->activity, owner);
 	pg_uuid_t	zero = {{0}};
-	bool		marked = mark->begun_at != 0 &&
-		claim->now < TimestampTzPlusMilliseconds(mark->begun_at, MARK_LASTS_MS);
+	bool		marked = mark->begun != 0 &&
+		dx_mono() < mark->begun + MARK_LASTS_MS * 1000;
 	uint64		claimed = 0;
 
 	claim->values[1] = ObjectIdGetDatum(owner);
@@ -226,11 +226,11 @@ claim_from(Claim *claim, Oid owner)
 	}
 	if (claimed == 0)
 	{
-		mark->begun_at = 0;
+		mark->begun = 0;
 		return marked && claim->max > 0 ? claim_from(claim, owner) : 0;
 	}
 	if (!marked)
-		mark->begun_at = claim->now;
+		mark->begun = dx_mono();
 	set_mark(mark);
 	return claimed;
 }
@@ -240,7 +240,7 @@ static struct
 {
 	uint64		asked;			/* hash of activity and user */
 	Oid			owner;
-	TimestampTz until;
+	DxMono		until;
 }			latest;
 
 static uint64
@@ -252,7 +252,7 @@ claim_of_owners(Claim *claim)
 	int			nowners;
 	uint64		claimed = 0;
 
-	if (latest.asked == asked && claim->now < latest.until)
+	if (latest.asked == asked && dx_mono() < latest.until)
 	{
 		claimed = claim_from(claim, latest.owner);
 		if (claimed > 0)
@@ -265,7 +265,7 @@ claim_of_owners(Claim *claim)
 		claimed = claim_from(claim, owners[i]);
 		latest.asked = asked;
 		latest.owner = owners[i];
-		latest.until = TimestampTzPlusMilliseconds(claim->now, MARK_LASTS_MS);
+		latest.until = dx_mono_after(MARK_LASTS_MS);
 	}
 	return claimed;
 }

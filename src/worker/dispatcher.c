@@ -30,6 +30,7 @@
 #include "worker/worker.h"
 
 #define TIMER_SPACING_MS	10	/* looks because of timers are that far apart */
+#define LONGEST_WAIT_MS		1000	/* the time of day may have been set */
 #define SCARCE_MS			50	/* first wait for a free background worker */
 #define SCARCE_MAX_MS		250
 #define SCARCE_TELL_MS		60000	/* what the log says once in that time */
@@ -44,16 +45,16 @@ static DxAssignment self;
 static DxDatabase *database;
 static WorkerHandle *handles;	/* by worker slot */
 
-static TimestampTz last_look = 0;
-static TimestampTz last_sweep = 0;
+static DxMono last_look = 0;
+static DxMono last_sweep = 0;
 static bool told_held = false;
 
 /* No background worker was free: when to try again. */
 static struct
 {
 	int			delay;			/* ms, 0 = at once */
-	TimestampTz not_before;
-	TimestampTz told_at;		/* when the log said so */
+	DxMono		not_before;
+	DxMono		told_at;		/* when the log said so */
 }			scarce;
 
 static void
@@ -197,25 +198,32 @@ look_at_tables(bool sweep)
 	dx_frame_commit();
 }
 
-static TimestampTz
+static DxMono
 next_sweep(void)
 {
-	return TimestampTzPlusMilliseconds(last_sweep, dx_sweep_interval * 1000L);
+	DxMono		next = last_sweep == 0 ? 0 :
+		last_sweep + dx_sweep_interval * USECS_PER_SEC;
+
+	return database->sweep_at == 0 ? next : Min(next, database->sweep_at);
 }
 
 /* Timers that are due close to each other are served together. */
-static TimestampTz
+static DxMono
 next_timer(void)
 {
-	TimestampTz soonest =
-	TimestampTzPlusMilliseconds(last_look, TIMER_SPACING_MS);
+	TimestampTz now = dx_now();
+	DxMono		soonest = last_look + TIMER_SPACING_MS * 1000;
 
-	return Max(database->next_due, soonest);
+	if (database->next_due == DT_NOEND)
+		return DX_MONO_NEVER;
+	if (database->next_due <= now)
+		return soonest;
+	return Max(dx_mono() + (database->next_due - now), soonest);
 }
 
 /* Is it time to look at the tables?  Takes over what was asked for. */
 static bool
-take_orders(TimestampTz now, bool *sweep)
+take_orders(DxMono now, bool *sweep)
 {
 	bool		look;
 
@@ -224,6 +232,8 @@ take_orders(TimestampTz now, bool *sweep)
 	look = *sweep || next_timer() <= now;
 	if (look)
 	{
+		if (*sweep)
+			database->sweep_at = 0;
 		database->sweep = false;
 		database->recheck = false;
 		database->next_due = DT_NOEND;
@@ -238,7 +248,7 @@ take_orders(TimestampTz now, bool *sweep)
  * has come back for more by then are they in long steps.
  */
 static bool
-wants_worker(DxRing *ring, TimestampTz now, TimestampTz *next, DxLatches *latches)
+wants_worker(DxRing *ring, DxMono now, DxMono *next, DxLatches *latches)
 {
 	bool		stuck;
 
@@ -265,7 +275,7 @@ wants_worker(DxRing *ring, TimestampTz now, TimestampTz *next, DxLatches *latche
 		ring->check_popped == ring->popped;
 	if (ring->check_at <= now)
 	{
-		ring->check_at = TimestampTzPlusMilliseconds(now, dx_pass_max_time);
+		ring->check_at = now + dx_pass_max_time * INT64CONST(1000);
 		ring->check_popped = ring->popped;
 	}
 	if (!stuck)
@@ -278,9 +288,9 @@ wants_worker(DxRing *ring, TimestampTz now, TimestampTz *next, DxLatches *latche
  * False: no ring wants one, or not yet.
  */
 static bool
-reserve_worker(DxAssignment *order, TimestampTz *next)
+reserve_worker(DxAssignment *order, DxMono *next)
 {
-	TimestampTz now = dx_now();
+	DxMono		now = dx_mono();
 	DxLatches	latches = {0};
 	DxRing	   *best = NULL;
 	DxWorker   *worker = NULL;
@@ -304,7 +314,7 @@ reserve_worker(DxAssignment *order, TimestampTz *next)
 	{
 		/* Reservations that have not come up hold all slots. */
 		database->starving = true;
-		*next = Min(*next, TimestampTzPlusMilliseconds(now, SCARCE_MAX_MS));
+		*next = Min(*next, now + SCARCE_MAX_MS * 1000);
 	}
 	if (worker != NULL)
 	{
@@ -338,18 +348,17 @@ cancel_worker(const DxAssignment *order, const char *error)
 		if (error != NULL)
 		{
 			first = ring->failures++ == 0;
-			ring->not_before =
-				TimestampTzPlusMilliseconds(dx_now(), dx_backoff(ring->failures));
+			ring->not_before = dx_mono_after(dx_backoff(ring->failures));
 			strlcpy(ring->last_error, error, DX_ERROR_LEN);
 		}
 		else
 		{
 			/* It has had no turn, and is before those who have. */
 			ring->last_start = worker->started_before;
-			first = TimestampDifferenceExceeds(scarce.told_at, dx_now(),
-											   SCARCE_TELL_MS);
+			first = scarce.told_at == 0 ||
+				dx_mono() - scarce.told_at > SCARCE_TELL_MS * 1000;
 			if (first)
-				scarce.told_at = dx_now();
+				scarce.told_at = dx_mono();
 			database->starving = true;
 			if (ring->nworkers == 0)
 				dx_worker_ask_yield_locked(ring, &latches);
@@ -371,7 +380,7 @@ check_owner(Oid owner, char **error)
 	char	   *name = NULL;
 	MemoryContext caller = CurrentMemoryContext;
 
-	StartTransactionCommand();
+	dx_frame_begin("dealix_exec: looking for the owner");
 	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
 	MemoryContextSwitchTo(caller);
 	if (!HeapTupleIsValid(tuple))
@@ -387,7 +396,7 @@ check_owner(Oid owner, char **error)
 							  NameStr(form->rolname));
 		ReleaseSysCache(tuple);
 	}
-	CommitTransactionCommand();
+	dx_frame_commit();
 	MemoryContextSwitchTo(caller);
 	return name;
 }
@@ -440,7 +449,7 @@ start_worker(const DxAssignment *order)
 				 errhint("Raise max_worker_processes.")));
 	scarce.delay = scarce.delay == 0 ? SCARCE_MS :
 		Min(scarce.delay * 2, SCARCE_MAX_MS);
-	scarce.not_before = TimestampTzPlusMilliseconds(dx_now(), scarce.delay);
+	scarce.not_before = dx_mono_after(scarce.delay);
 	return false;
 }
 
@@ -466,7 +475,7 @@ check_started(void)
 }
 
 static void
-start_workers(TimestampTz *next)
+start_workers(DxMono *next)
 {
 	DxAssignment order;
 
@@ -482,18 +491,18 @@ start_workers(TimestampTz *next)
 static long
 dispatcher_cycle(void)
 {
-	TimestampTz next;
+	DxMono		next;
 	bool		sweep;
 
-	if (take_orders(dx_now(), &sweep))
+	if (take_orders(dx_mono(), &sweep))
 	{
 		look_at_tables(sweep);
 		if (sweep)
-			last_sweep = dx_now();
-		last_look = dx_now();
+			last_sweep = dx_mono();
+		last_look = dx_mono();
 	}
 
-	next = DT_NOEND;
+	next = DX_MONO_NEVER;
 	start_workers(&next);
 	pgstat_report_activity(STATE_IDLE, NULL);
 
@@ -503,7 +512,7 @@ dispatcher_cycle(void)
 	if (database->sweep || database->recheck)
 		next = 0;
 	dx_unlock();
-	return Max(TimestampDifferenceMilliseconds(dx_now(), next), 0);
+	return Min(dx_mono_left(next), LONGEST_WAIT_MS);
 }
 
 /* What was taken over and came to nothing is asked for again. */

@@ -33,8 +33,6 @@
 /* How long a statement waits for our processes before it takes its chance. */
 #define RETIRE_TIMEOUT_MS	10000
 
-#define PREPARED_DELAY_MS	250
-
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 static object_access_hook_type prev_object_access = NULL;
 
@@ -185,8 +183,7 @@ changes_databases(Node *statement)
 
 /*
  * What a transaction had noted when it was prepared is forgotten: so after
- * COMMIT PREPARED the dispatcher looks at the tables, a little later, so that
- * many of them make one look.  (The sweep would find it, but later still.)
+ * COMMIT PREPARED the dispatcher sweeps.
  */
 static void
 announce(Node *statement)
@@ -194,7 +191,7 @@ announce(Node *statement)
 	if (changes_databases(statement))
 		dx_wake_launcher();
 	if (is_commit_prepared(statement))
-		dx_wake_at(TimestampTzPlusMilliseconds(dx_now(), PREPARED_DELAY_MS));
+		dx_wake_prepared();
 }
 
 static void

@@ -243,9 +243,9 @@ update_slots(List *candidates, const bool *stopped)
 
 /* Moves what is to be started to STARTING; *next: when more will be due. */
 static int
-choose_starts(List *candidates, StartOrder *orders, TimestampTz *next)
+choose_starts(List *candidates, StartOrder *orders, DxMono *next)
 {
-	TimestampTz now = dx_now();
+	DxMono		now = dx_mono();
 	int			n = 0;
 
 	for (int i = 0; i < dx_shared->ndatabases; i++)
@@ -264,7 +264,8 @@ choose_starts(List *candidates, StartOrder *orders, TimestampTz *next)
 		if (candidate == NULL)
 			continue;
 		database->generation++;
-		database->started_at = now;
+		database->started_at = dx_now();
+		database->started = now;
 		dx_database_set_state(database, DX_DB_STARTING);
 		orders[n].assignment.slot = i;
 		orders[n].assignment.generation = database->generation;
@@ -312,6 +313,30 @@ start_dispatcher(const StartOrder *order)
 				 errhint("Raise max_worker_processes.")));
 }
 
+/*
+ * Whether a database has got the extension in a way that nobody tells us of is
+ * seen by looking again, each sweep_interval.
+ */
+static void
+recheck_absent(DxMono *next)
+{
+	static DxMono last = 0;
+	DxMono		now = dx_mono();
+
+	if (last == 0)
+		last = now;
+	if (last + dx_sweep_interval * USECS_PER_SEC <= now)
+	{
+		for (int i = 0; i < dx_shared->ndatabases; i++)
+		{
+			if (dx_database_slots[i].state == DX_DB_ABSENT)
+				dx_database_slots[i].recheck = true;
+		}
+		last = now;
+	}
+	*next = last + dx_sweep_interval * USECS_PER_SEC;
+}
+
 /* One look at everything.  Returns how long to wait for the next, in ms. */
 static long
 launcher_cycle(void)
@@ -319,13 +344,13 @@ launcher_cycle(void)
 	List	   *candidates = list_candidates();
 	bool	   *stopped = list_stopped();
 	StartOrder *orders = palloc(dx_shared->ndatabases * sizeof(StartOrder));
-	TimestampTz now = dx_now();
-	TimestampTz next = TimestampTzPlusMilliseconds(now, dx_sweep_interval * 1000L);
+	DxMono		next;
 	int			norders;
 	bool		full;
 	bool		warn;
 
 	dx_lock();
+	recheck_absent(&next);
 	full = update_slots(candidates, stopped);
 	norders = choose_starts(candidates, orders, &next);
 	warn = full && !dx_shared->warned_databases;
@@ -341,7 +366,7 @@ launcher_cycle(void)
 	for (int i = 0; i < norders; i++)
 		start_dispatcher(&orders[i]);
 	pgstat_report_activity(STATE_IDLE, NULL);
-	return Max(TimestampDifferenceMilliseconds(dx_now(), next), 100);
+	return Max(dx_mono_left(next), 10);
 }
 
 /*

@@ -135,6 +135,24 @@ dx_process_settings(void)
 }
 
 /*
+ * dx_process_between
+ *		Between two transactions: forgets a cancel that came too late, does what
+ *		signals ask for, and takes over settings.  Who never waits, because
+ *		there always is work, must come by here too.
+ */
+void
+dx_process_between(void)
+{
+	QueryCancelPending = false;
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+/*
  * dx_process_wait
  *		Waits for our latch, timeout_ms at most (-1: for ever), and does what
  *		signals ask for.  Outside of a transaction.
@@ -148,14 +166,7 @@ dx_process_wait(long timeout_ms, DxWaitEvent event)
 		events |= WL_TIMEOUT;
 	(void) WaitLatch(MyLatch, events, timeout_ms, dx_wait_event(event));
 	ResetLatch(MyLatch);
-
-	QueryCancelPending = false;
-	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-	}
+	dx_process_between();
 }
 
 /*
@@ -166,10 +177,10 @@ dx_process_wait(long timeout_ms, DxWaitEvent event)
 void
 dx_process_pause(long ms, DxWaitEvent event)
 {
-	TimestampTz until = TimestampTzPlusMilliseconds(dx_now(), ms);
+	DxMono		until = dx_mono_after(ms);
 	long		left;
 
-	while ((left = TimestampDifferenceMilliseconds(dx_now(), until)) > 0)
+	while ((left = dx_mono_left(until)) > 0)
 		dx_process_wait(left, event);
 }
 

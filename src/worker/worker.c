@@ -42,8 +42,8 @@ typedef struct BusyRun
 {
 	pg_uuid_t	run_id;
 	int			delay;			/* ms */
-	TimestampTz due;
-	TimestampTz since;			/* when it was busy for the first time */
+	DxMono		due;
+	DxMono		since;			/* when it was busy for the first time */
 } BusyRun;
 
 static DxAssignment self;
@@ -70,7 +70,7 @@ static int	batch;
  * few runs with slow steps do not make all the others as slow.  0: no quick
  * one was there.
  */
-static TimestampTz quick_until = 0;
+static DxMono quick_until = 0;
 
 static void
 worker_exit(int code, Datum arg)
@@ -105,7 +105,7 @@ check_identity(void)
 static void
 add_busy(const pg_uuid_t *run_id, const BusyRun *before)
 {
-	TimestampTz now = dx_now();
+	DxMono		now = dx_mono();
 	BusyRun    *entry;
 	int			i;
 
@@ -116,7 +116,7 @@ add_busy(const pg_uuid_t *run_id, const BusyRun *before)
 	}
 	if (nbusy == MAX_BUSY ||
 		(before->delay > 0 &&
-		 TimestampDifferenceExceeds(before->since, now, dx_sweep_interval * 1000)))
+		 now - before->since > dx_sweep_interval * USECS_PER_SEC))
 		return;
 
 	entry = &busy[nbusy++];
@@ -124,14 +124,14 @@ add_busy(const pg_uuid_t *run_id, const BusyRun *before)
 	entry->delay = before->delay == 0 ? BUSY_FIRST_MS :
 		Min(before->delay * 2, BUSY_MAX_MS);
 	entry->since = before->delay == 0 ? now : before->since;
-	entry->due = TimestampTzPlusMilliseconds(now, entry->delay);
+	entry->due = now + entry->delay * INT64CONST(1000);
 }
 
 /* Moves busy runs whose time has come into hand, up to a whole batch. */
 static void
 take_busy(void)
 {
-	TimestampTz now = dx_now();
+	DxMono		now = dx_mono();
 
 	for (int i = 0; i < nbusy && nids < batch;)
 	{
@@ -147,10 +147,10 @@ take_busy(void)
 	}
 }
 
-static TimestampTz
+static DxMono
 next_busy(void)
 {
-	TimestampTz next = DT_NOEND;
+	DxMono		next = DX_MONO_NEVER;
 
 	for (int i = 0; i < nbusy; i++)
 		next = Min(next, busy[i].due);
@@ -193,7 +193,7 @@ recheck(void)
 static void
 pass(const pg_uuid_t *run_ids, int n, DxPassResult *result)
 {
-	DxPassLimits limits = {n, dx_pass_max_time, true, dx_now() >= quick_until};
+	DxPassLimits limits = {n, dx_pass_max_time, true, dx_mono() >= quick_until};
 
 	memset(result, 0, sizeof(DxPassResult));
 	dx_frame_begin("dealix_exec: pass");
@@ -303,6 +303,18 @@ pass_alone(int i, DxPassResult *result)
 	return sqlstate;
 }
 
+/*
+ * Between passes over runs in hand: takes over settings.  With no worker
+ * allowed any more we end; a scan finds what was in hand.
+ */
+static void
+heed_settings(void)
+{
+	dx_process_between();
+	if (dx_workers == 0)
+		proc_exit(0);
+}
+
 /* After a pass that failed as a whole: each of its n runs by itself. */
 static void
 pass_one_by_one(int n, int sqlstate)
@@ -316,6 +328,7 @@ pass_one_by_one(int n, int sqlstate)
 	{
 		DxPassResult result;
 
+		heed_settings();
 		(void) pass_alone(i, &result);
 	}
 }
@@ -410,13 +423,13 @@ run_apart(const pg_uuid_t *run_id)
 {
 	for (int i = 0; i < nids; i++)
 	{
-		TimestampTz begun = dx_now();
+		DxMono		begun = dx_mono();
 		DxPassResult result;
 
 		if (memcmp(&ids[i], run_id, sizeof(pg_uuid_t)) != 0)
 			continue;
 		(void) pass_alone(i, &result);
-		quick_until = dx_now() + (dx_now() - begun);
+		quick_until = dx_mono() + (dx_mono() - begun);
 		return;
 	}
 }
@@ -455,7 +468,10 @@ run_in_hand(void)
 	if (n > 0)
 		run_batch(n);
 	for (int i = n; i < nids; i++)
+	{
+		heed_settings();
 		run_suspect(i);
+	}
 	nids = 0;
 }
 
@@ -492,27 +508,26 @@ scan(DxDueCursor *cursor, int max)
 
 /* Waits for work.  Leaves when there was none for worker_idle_timeout. */
 static void
-idle(TimestampTz idle_since)
+idle(DxMono idle_since)
 {
-	TimestampTz until = TimestampTzPlusMilliseconds(idle_since,
-													dx_worker_idle_timeout);
-	TimestampTz now = dx_now();
+	DxMono		until = idle_since + dx_worker_idle_timeout * INT64CONST(1000);
 
-	if (now >= until && nbusy == 0 && dx_worker_leave(self.slot))
+	if (dx_mono() >= until && nbusy == 0 && dx_worker_leave(self.slot))
 		proc_exit(0);
 	if (nbusy > 0)
 		until = next_busy();
 	pgstat_report_stat(true);
-	dx_process_wait(TimestampDifferenceMilliseconds(now, until), DX_WAIT_WORKER);
+	dx_process_wait(dx_mono_left(until), DX_WAIT_WORKER);
 }
 
 /* One turn.  *idle_since: 0 while there is work. */
 static void
-worker_cycle(TimestampTz *idle_since)
+worker_cycle(DxMono *idle_since)
 {
 	DxDueCursor cursor;
 	int			n;
 
+	batch = Min(batch, Min(dx_pass_max_runs, MAX_IDS));
 	take_busy();
 	switch (dx_ring_take(self.slot, batch - nids, ids + nids, &n,
 						 &cursor, sizeof(cursor), nids == 0))
@@ -533,7 +548,7 @@ worker_cycle(TimestampTz *idle_since)
 			if (nids > 0)
 				break;
 			if (*idle_since == 0)
-				*idle_since = dx_now();
+				*idle_since = dx_mono();
 			idle(*idle_since);
 			return;
 	}
@@ -550,7 +565,7 @@ void
 dx_worker_main(Datum arg)
 {
 	MemoryContext loop;
-	static TimestampTz idle_since = 0;
+	static DxMono idle_since = 0;
 
 	StaticAssertStmt(sizeof(DxDueCursor) <= DX_CURSOR_LEN,
 					 "the ring has no room for the engine's cursor");
@@ -575,8 +590,7 @@ dx_worker_main(Datum arg)
 		PG_TRY();
 		{
 			worker_cycle(&idle_since);
-			QueryCancelPending = false;
-			CHECK_FOR_INTERRUPTS();
+			dx_process_between();
 		}
 		PG_CATCH();
 		{

@@ -39,6 +39,7 @@ extern void dx_process_describe(BackgroundWorker *process, DxProcessKind kind,
 								const DxAssignment *assignment);
 extern void dx_process_begin(DxProcessKind kind, DxAssignment *assignment);
 extern void dx_process_settings(void);
+extern void dx_process_between(void);
 extern void dx_process_wait(long timeout_ms, DxWaitEvent event);
 extern void dx_process_pause(long ms, DxWaitEvent event);
 extern void dx_process_loop(long (*cycle) (void), void (*failed) (void),
