@@ -6,7 +6,7 @@
 # read only when none of them is asked for, and a mixed command line is taken
 # apart into one make per goal.
 
-own_targets = help setup test check demo bench bench-million bench-memory bench-restart bench-scaling bench-profile conformance fuzz
+own_targets = help setup test check demo bench bench-million bench-memory bench-restart bench-scaling bench-profile conformance fuzz torture mutants
 
 ifneq ($(filter $(own_targets),$(MAKECMDGOALS)),)
 
@@ -15,7 +15,7 @@ other_goals := $(filter-out $(own_targets),$(MAKECMDGOALS))
 .PHONY: $(own_targets) $(other_goals)
 .NOTPARALLEL:
 
-export PG_CONFIG KEEP CASES SECONDS_OF_FUZZING QUICK MILLION
+export PG_CONFIG KEEP CASES SECONDS_OF_FUZZING QUICK MILLION ROUNDS SEED MUTANTS
 
 help:
 	@echo 'Build and install (PG_CONFIG=... chooses the PostgreSQL, 15 to 18):'
@@ -31,6 +31,8 @@ help:
 	@echo '  make check          the same as make test'
 	@echo '  make conformance CASES=DIR   run language cases from a folder'
 	@echo '  make fuzz           feed mutated definitions to the parser for a while'
+	@echo '  make torture        1,000 faults under a mixed load, effects counted (ROUNDS=n SEED=n)'
+	@echo '  make mutants        small defects, each built, each caught by a named test'
 	@echo '  make bench          measure, as a ratio to pgbench on the same machine'
 	@echo '  make bench QUICK=1  the same in two minutes, without a million runs'
 	@echo '  make bench-million  the drain beside 1,000,000 parked and 1,000,000 finished runs'
@@ -57,7 +59,7 @@ bench:
 bench-million bench-memory bench-restart bench-scaling bench-profile:
 	@scripts/bench.sh $(@:bench-%=%)
 
-conformance fuzz:
+conformance fuzz torture mutants:
 	@if test -x scripts/$@.sh; then scripts/$@.sh; \
 	else echo 'make $@: not available in this version.' >&2; exit 1; fi
 

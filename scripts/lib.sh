@@ -116,6 +116,11 @@ source_copy()
 	tar -C "$dx_top" --exclude=./.git --exclude='*.o' --exclude='*.so' \
 		--exclude='*.d' --exclude='./sql/dealix_exec--*.sql' --exclude=./results \
 		--exclude=./tmp_check --exclude=./log -cf - . | tar -C "$dx_work/source" -xf -
+	if [ -n "${DX_OBJECTS:-}" ]; then
+		# Built from the same sources but for a few: make sees which.
+		(cd "$DX_OBJECTS" && find . \( -name '*.o' -o -name '*.d' \) -print0 |
+			tar --null -T - -cf -) | tar -C "$dx_work/source" -xf -
+	fi
 }
 
 # Builds that copy and installs it into the private prefix.  Arguments go to
@@ -323,3 +328,39 @@ cluster_kill()
 }
 
 psql_quiet() { "$pg_bin/psql" -XqAt -v ON_ERROR_STOP=1 "$@"; }
+
+# ---------- torture ----------
+
+# shellcheck disable=SC2034
+torture_settings=("shared_preload_libraries = 'dealix_exec'" "restart_after_crash = on"
+	"dealix_exec.sweep_interval = 2" "dealix_exec.workers = 3" "max_worker_processes = 24")
+
+# A Python with psycopg: Debian's, or one that comes first.
+python_with_psycopg()
+{
+	local python
+
+	for python in python3 /usr/bin/python3; do
+		if "$python" -c 'import psycopg' 2>/dev/null; then
+			command -v "$python"
+			return
+		fi
+	done
+	die "python3-psycopg is missing."
+}
+
+# torture_run CLUSTER ROUNDS SEED: see scripts/torture/main.py.
+torture_run()
+{
+	local prefix='[]'
+
+	if [ "$(id -u)" = 0 ]; then prefix='["runuser", "-u", "postgres", "--"]'; fi
+	{
+		psql_quiet -c "CREATE DATABASE torture" &&
+			psql_quiet -d torture -c "CREATE EXTENSION dealix_exec" -f "$dx_top/scripts/torture/schema.sql" &&
+			psql_quiet -d torture -U app -c "SELECT count(*) FROM dealix.read_outbox('torture')"
+	} >/dev/null || die "the load of the torture could not be made."
+	TORTURE_FOLDER=$dx_work/clusters/$1 TORTURE_BINDIR=$pg_bin TORTURE_PREFIX=$prefix \
+		TORTURE_RECORD=$dx_work/torture.record PYTHONDONTWRITEBYTECODE=1 \
+		"$(python_with_psycopg)" "$dx_top/scripts/torture/main.py" "$2" "$3"
+}

@@ -3,14 +3,15 @@
 # private throwaway clusters with a build of its own that checks assertions.
 # Ends with the line "N passed, N failed, N skipped".
 #
-#   scripts/test.sh [regress|isolation|pgtap|tap|asl|fuzz]... only these suites
+#   scripts/test.sh [regress|isolation|pgtap|tap|asl|fuzz|torture|mutants]... only these suites
 #   KEEP=1                                                  keep the work folder
 #   TESTS='11_crash 14_*'                                   only these files (by stem)
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-suites=${*:-regress isolation pgtap tap asl fuzz}
+suites=${*:-regress isolation pgtap tap asl fuzz torture mutants}
+mutants_sample='01-* 02-* 03-* 04-* 05-*'
 passed=0
 failed=0
 skipped=0
@@ -229,6 +230,32 @@ run_fuzz()
 	suite_stop fuzz
 }
 
+# A few faults; make torture goes on for longer.
+run_torture()
+{
+	local out=$dx_work/out/torture.log good=0 bad=1 begin=$SECONDS
+
+	cluster_create torture "${torture_settings[@]}"
+	cluster_start torture
+	torture_run torture 12 9 >"$out" 2>&1 || true
+	read -r good bad < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$out" | tail -n 1) || true
+	if [ "${bad:-1}" != 0 ]; then tail -n 60 "$out"; fi
+	tally torture "${good:-0}" "${bad:-1}" 0 $((SECONDS - begin))
+	suite_stop torture
+}
+
+# Five defects; make mutants tries all.
+run_mutants()
+{
+	local out=$dx_work/out/mutants.log good=0 bad=1 begin=$SECONDS
+
+	DX_OBJECTS=$dx_work/source MUTANTS=${MUTANTS:-$mutants_sample} \
+		"$dx_top/scripts/mutants.sh" >"$out" 2>&1 || true
+	read -r good bad < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$out" | tail -n 1) || true
+	if [ "${bad:-1}" != 0 ]; then tail -n 40 "$out"; fi
+	tally mutants "${good:-0}" "${bad:-1}" 0 $((SECONDS - begin))
+}
+
 # What no server may have said in all this.
 check_logs()
 {
@@ -270,7 +297,9 @@ for suite in $suites; do
 		tap) run_tap ;;
 		asl) run_asl ;;
 		fuzz) run_fuzz ;;
-		*) die "there is no suite $suite; the suites are regress, isolation, pgtap, tap, asl and fuzz." ;;
+		torture) run_torture ;;
+		mutants) run_mutants ;;
+		*) die "there is no suite $suite; the suites are regress, isolation, pgtap, tap, asl, fuzz, torture and mutants." ;;
 	esac
 done
 check_logs
