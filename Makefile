@@ -114,7 +114,8 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq ($(wildcard $(PGXS)),)
 $(error $(PG_CONFIG) knows no PGXS: install PostgreSQL's server development \
-files ("make setup" does it on Debian) or give PG_CONFIG=/path/to/pg_config)
+files (on Debian, postgresql-server-dev-15 in the version of your server) or \
+give PG_CONFIG=/path/to/pg_config)
 endif
 include $(PGXS)
 

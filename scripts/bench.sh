@@ -28,8 +28,6 @@ END
 	chmod 755 "$dx_work/restart"
 }
 
-"$dx_top/scripts/setup.sh"
-command -v python3 >/dev/null || die "python3 is missing."
 work_create bench
 # shellcheck disable=SC2119
 postgres_prepare

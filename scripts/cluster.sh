@@ -17,7 +17,6 @@ while [ "${1:-}" = -c ]; do
 	shift 2
 done
 
-"$dx_top/scripts/setup.sh"
 work_create cluster
 postgres_prepare ASSERTS=1
 cluster_create main "${settings[@]}"

@@ -85,7 +85,6 @@ check_promises()
 	return "$broken"
 }
 
-"$dx_top/scripts/setup.sh"
 work_create demo
 heading "Build, install, a private cluster"
 postgres_prepare ASSERTS=

@@ -9,7 +9,6 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-"$dx_top/scripts/setup.sh"
 work_create fuzz
 postgres_prepare ASSERTS=1
 cluster_create fuzz "${fuzz_settings[@]}"

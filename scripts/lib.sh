@@ -23,19 +23,29 @@ die()
 
 # ---------- the role that servers run under ----------
 
-# Servers never run as root: root hands them to the user postgres.
+# Servers never run as root: root hands them to the user postgres, who may be
+# missing where no server is installed.
 server_user()
 {
-	if [ "$(id -u)" = 0 ]; then echo postgres; else id -un; fi
+	if [ "$(id -u)" != 0 ]; then
+		id -un
+	elif getent passwd postgres >/dev/null; then
+		echo postgres
+	else
+		echo nobody
+	fi
 }
 
 # What to put before a command to run it as that role.
 dx_server=()
 if [ "$(id -u)" = 0 ]; then
-	dx_server=(runuser -u postgres --)
+	dx_server=(runuser -u "$(server_user)" --)
 fi
 
 as_server() { "${dx_server[@]}" "$@"; }
+
+# shellcheck source=scripts/tools.sh
+. "$dx_top/scripts/tools.sh"
 
 # ---------- the folder for everything that is made ----------
 
@@ -114,7 +124,7 @@ source_copy()
 {
 	mkdir -p "$dx_work/source"
 	tar -C "$dx_top" --exclude=./.git --exclude='*.o' --exclude='*.so' \
-		--exclude='*.d' --exclude='./sql/dealix_exec--*.sql' --exclude=./results \
+		--exclude='*.d' --exclude=./.postgres --exclude=./.postgres.new --exclude='./sql/dealix_exec--*.sql' --exclude=./results \
 		--exclude=./tmp_check --exclude=./log -cf - . | tar -C "$dx_work/source" -xf -
 	if [ -n "${DX_OBJECTS:-}" ]; then
 		# Built from the same sources but for a few: make sees which.
@@ -141,6 +151,7 @@ build_install()
 # DX_INSTALLED=1 what is installed where PG_CONFIG points.
 postgres_prepare()
 {
+	tools_prepare
 	find_postgres
 	source_copy
 	if [ "${DX_INSTALLED:-0}" = 1 ]; then
@@ -181,9 +192,7 @@ cluster_create()
 	mkdir -p "$dir/socket"
 	chmod 711 "$dx_work/clusters"
 	if [ "$(id -u)" = 0 ]; then
-		getent passwd postgres >/dev/null ||
-			die "the user postgres is missing, and servers never run as root."
-		chown -R postgres: "$dir"
+		chown -R "$(server_user):" "$dir"
 	fi
 	chmod 700 "$dir/socket"
 	port=$(free_port)

@@ -1,44 +1,20 @@
 #!/bin/bash
-# Installs what is missing of scripts/packages.txt; does nothing, not even a
-# call of apt, when all is there.  Says in one sentence what it lacks if it
-# cannot.  No cluster is created, started, stopped or upgraded.
+# Sees to it that what scripts/packages.txt lists is there; does nothing, not
+# even a call of apt, when it is.  As root, or with a sudo that asks for no
+# password, it installs what is missing, unless that would change a package that
+# is installed: then, and without root, it unpacks a private copy into the folder
+# .postgres (see private.sh).  Says in one sentence what it lacks if it cannot.
+# No cluster is created, started, stopped or upgraded.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/private.sh
+. "$dx_top/scripts/private.sh"
 
 policy=/usr/sbin/policy-rc.d
 no_cluster=/etc/postgresql-common/createcluster.d/zz-dealix-exec-setup.conf
-
-# What is used, by its presence: a PostgreSQL from source is as good as a
-# package.
-tools_present()
-{
-	local pg=${PG_CONFIG:-pg_config} share bin pgxs tests tool
-
-	for tool in gcc make perl python3 prove pg_prove "$pg"; do
-		command -v "$tool" >/dev/null || return 1
-	done
-	share=$("$pg" --sharedir) && bin=$("$pg" --bindir) && pgxs=$("$pg" --pgxs) || return 1
-	tests=${pgxs%/makefiles/pgxs.mk}/test
-	for tool in "$bin/initdb" "$bin/psql" "$bin/pgbench" "$pgxs" \
-		"$share/extension/pg_cron.control" "$share/extension/pgtap.control" \
-		"$tests/regress/pg_regress" "$tests/isolation/pg_isolation_regress" \
-		"$tests/perl/PostgreSQL/Test/Cluster.pm"; do
-		[ -e "$tool" ] || return 1
-	done
-	perl -MIPC::Run -MTest::More -e 1 2>/dev/null || return 1
-	echo '#include <stdio.h>' | gcc -E -x c - >/dev/null 2>&1
-}
-
-wanted_packages()
-{
-	local major=15
-
-	if command -v "${PG_CONFIG:-pg_config}" >/dev/null; then
-		major=$("${PG_CONFIG:-pg_config}" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
-	fi
-	sed -e 's/#.*//' -e '/^[[:space:]]*$/d' -e "s/15/$major/" "$dx_top/scripts/packages.txt"
-}
+log=
+services=on
 
 missing_packages()
 {
@@ -56,19 +32,20 @@ as_root()
 {
 	if [ "$(id -u)" = 0 ]; then
 		env DEBIAN_FRONTEND=noninteractive "$@"
-	elif [ -t 0 ]; then
-		sudo env DEBIAN_FRONTEND=noninteractive "$@"
 	else
 		sudo -n env DEBIAN_FRONTEND=noninteractive "$@"
 	fi
 }
 
-apt() { as_root apt-get -q -y --no-install-recommends "$@" >>"$log" 2>&1; }
+may_install() { [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null && as_root true 2>/dev/null; }; }
+
+apt() { as_root apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=120 "$@" >>"$log" 2>&1; }
 
 # Package scripts would create and start the cluster "main", and start every
 # other one that is down.
 services_off()
 {
+	services=off
 	as_root mkdir -p "$(dirname "$no_cluster")"
 	echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
 	if [ ! -e "$policy" ]; then
@@ -79,61 +56,111 @@ services_off()
 
 services_on()
 {
+	rm -f "$log"
+	if [ "$services" = on ]; then return; fi
 	as_root rm -f "$no_cluster"
 	if grep -qs '^# dealix_exec setup$' "$policy"; then
 		as_root rm -f "$policy"
 	fi
 	as_root rmdir --ignore-fail-on-non-empty "$(dirname "$no_cluster")" 2>/dev/null || true
-	rm -f "$log"
 }
 
-refuse_server_upgrade()
+# Can these be installed so that what is installed stays as it is?  A package
+# that would change is "Inst NAME [OLD VERSION] ..." or "Remv NAME ...".
+# 2 if apt does not say, for instance because its lists are missing.
+adds_only()
 {
-	local server
+	local plan
 
-	server=$(as_root apt-get -s -y --no-install-recommends install "$@" 2>/dev/null |
-		sed -n 's/^Inst \(postgresql-[0-9]*\) \[.*/\1/p' | head -n 1)
-	if [ -n "$server" ] && [ -n "$(ls "/etc/postgresql/${server#postgresql-}" 2>/dev/null)" ]; then
-		die "the packages $* cannot be installed without upgrading $server, which has a cluster here: upgrade it yourself first."
+	plan=$(as_root apt-get -s -y --no-install-recommends install "$@" 2>>"$log") || return 2
+	! grep -qE '^(Inst [^ ]+ \[|Remv )' <<<"$plan"
+}
+
+# Prints those of the arguments that can be installed with nothing else changed:
+# all, only the others than PostgreSQL's, or only PostgreSQL's.  2 as above.
+installable()
+{
+	local package status=0 postgres=() others=()
+
+	for package in "$@"; do
+		case $package in
+			postgresql*) postgres+=("$package") ;;
+			*) others+=("$package") ;;
+		esac
+	done
+	adds_only "$@" || status=$?
+	if [ "$status" = 0 ]; then
+		printf '%s\n' "$@"
+	elif [ ${#postgres[@]} = 0 ] || [ ${#others[@]} = 0 ]; then
+		return "$status"
+	elif adds_only "${others[@]}"; then
+		printf '%s\n' "${others[@]}"
+	elif adds_only "${postgres[@]}"; then
+		printf '%s\n' "${postgres[@]}"
+	else
+		return "$status"
 	fi
+}
+
+# Installs what it can of the arguments.
+install_some()
+{
+	local names status=0 some=()
+
+	names=$(installable "$@") || status=$?
+	read -r -d '' -a some <<<"$names" || true
+	if [ "$status" = 2 ] || { [ -n "$names" ] && ! apt install --download-only "${some[@]}"; }; then
+		# perhaps the machine's lists are missing or old
+		say "Fetching new package lists ..."
+		apt update || true
+		names=$(installable "$@") || true
+		read -r -d '' -a some <<<"$names" || true
+	fi
+	if [ -z "$names" ]; then return; fi
+	say "Installing ${some[*]} ..."
+	apt install --download-only "${some[@]}" ||
+		die "the packages ${some[*]} are missing, and apt cannot get them (no network?): $(grep -m 1 '^[EW]:' "$log" || echo 'no reason given')"
+	services_off
+	apt install "${some[@]}" ||
+		die "apt could not install ${some[*]}: $(grep -m 1 '^E:' "$log" || tail -n 1 "$log")"
+	hash -r
+}
+
+complete()
+{
+	[ -z "$(tool_missing)" ] ||
+		{ private_valid && [ -z "$(private_use "$dx_private/root"; tool_missing)" ]; }
 }
 
 main()
 {
-	local missing
+	local missing why
 
-	if tools_present; then
-		return
-	fi
+	if [ -z "$(tool_missing)" ]; then return; fi
+	if [ -z "${PG_CONFIG:-}" ] && complete; then return; fi
 	command -v apt-get >/dev/null ||
-		die "apt is missing, so install what stands for the Debian packages" \
+		die "$(tool_missing) is missing, and so is apt: install what stands for the Debian packages" \
 			"$(wanted_packages | tr '\n' ' ')by hand."
-	mapfile -t missing < <(missing_packages)
-	if [ ${#missing[@]} = 0 ]; then
-		die "all packages of scripts/packages.txt are installed, but ${PG_CONFIG:-pg_config} does not name a complete PostgreSQL with server development files, pg_cron and pgTAP."
-	fi
-	if [ "$(id -u)" != 0 ]; then
-		command -v sudo >/dev/null ||
-			die "the packages ${missing[*]} are missing, and to install them you have to be root or to have sudo."
-		as_root true 2>/dev/null ||
-			die "the packages ${missing[*]} are missing, and sudo does not let you install them."
-	fi
-
+	say "Looking for what is missing ($(tool_missing)) ..."
 	log=$(mktemp)
 	trap services_on EXIT
-	say "Installing ${missing[*]} ..."
-	if ! apt install --download-only "${missing[@]}"; then
-		apt update || true
-		apt install --download-only "${missing[@]}" ||
-			die "the packages ${missing[*]} are missing, and apt cannot get them (no network?): $(grep -m 1 '^[EW]:' "$log" || echo 'no reason given')"
+	mapfile -t missing < <(missing_packages)
+	why="you are not root and sudo does not let you install ${missing[*]}"
+	if [ ${#missing[@]} != 0 ] && may_install; then
+		install_some "${missing[@]}"
+		if [ -z "$(tool_missing)" ]; then return; fi
+		mapfile -t missing < <(missing_packages)
+		why="installing ${missing[*]} would change packages that are installed"
 	fi
-	refuse_server_upgrade "${missing[@]}"
-	services_off
-	apt install "${missing[@]}" ||
-		die "apt could not install ${missing[*]}: $(grep -m 1 '^E:' "$log" || tail -n 1 "$log")"
-	hash -r
-	tools_present ||
-		die "all packages of scripts/packages.txt are installed, but ${PG_CONFIG:-pg_config} does not name a complete PostgreSQL with server development files, pg_cron and pgTAP."
+	if [ ${#missing[@]} = 0 ]; then
+		why="all packages of scripts/packages.txt are installed, but $(tool_missing) is missing"
+	fi
+	if [ -n "${PG_CONFIG:-}" ]; then
+		die "PG_CONFIG=$PG_CONFIG names no complete PostgreSQL with server development files, pg_cron and pgTAP ($(tool_missing) is missing), and $why. Without PG_CONFIG a private copy is used."
+	fi
+	private_make "$why"
+	complete ||
+		die "$why, and in the private copy $(private_use "$dx_private/root"; tool_missing) is missing."
 }
 
 main

@@ -273,7 +273,6 @@ check_logs()
 	fi
 }
 
-"$dx_top/scripts/setup.sh"
 work_create test
 if [ "${KEEP:-0}" = 1 ]; then
 	trap 'dx_work= ; work_remove' EXIT

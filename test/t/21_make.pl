@@ -26,28 +26,6 @@ like($out, qr/^  make $_ /m, "make help explains $_") for @targets, qw(install i
 	like($err, qr/knows no PGXS: install PostgreSQL's server development files/, 'make without PGXS says what is missing');
 }
 
-# someone without root and sudo, on a machine without the packages
-my $bin = PostgreSQL::Test::Utils::tempdir();
-for my $tool (qw(bash cat grep sed tr id dirname basename mktemp rm mkdir tee head env uname make apt-get))
-{
-	my ($path) = grep { -x } map { "$_/$tool" } split /:/, $ENV{PATH};
-
-	symlink $path, "$bin/$tool" if $path;
-}
-append_to_file("$bin/dpkg-query", "#!$bin/bash\nexit 1\n");
-chmod 0755, "$bin/dpkg-query";
-{
-	local $ENV{PATH} = $bin;
-	local $ENV{PG_CONFIG};
-
-	delete $ENV{PG_CONFIG};
-	for my $target (qw(setup test demo))
-	{
-		($out, $err) = run_command([ 'make', '--no-print-directory', $target ]);
-		like($err, qr/^setup: the packages .*postgresql-15 .* are missing, and to install them you have to be root or to have sudo\.$/m, "make $target says what is missing");
-	}
-}
-
 # The demo, smaller, with what this test run has installed.
 {
 	local $ENV{DEALS} = 100;
