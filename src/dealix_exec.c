@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/base.h"
+#include "base/session.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "outside/outside.h"
@@ -26,6 +27,7 @@ _PG_init(void)
 
 	dx_guc_init();
 	dx_wake_init();
+	dx_session_init();
 	dx_outside_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/session.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -326,6 +327,8 @@ dealix_tick(PG_FUNCTION_ARGS)
 				 errhint("Connect as the owner: steps must not run in a session that others can take back.")));
 
 	dx_refuse_in_step("dealix.tick()");
+	if (!dx_session_lend("dealix.tick()"))
+		PG_RETURN_INT32(0);
 	connect_spi();
 	if (!dx_extension_lock())
 		ereport(ERROR,

@@ -14,6 +14,7 @@
 #include "api/arguments.h"
 #include "base/base.h"
 #include "base/compat.h"
+#include "base/session.h"
 #include "base/shared.h"
 #include "engine/engine.h"
 #include "outside/outside.h"
@@ -427,7 +428,7 @@ drain_pass(DxMono until, DxPassResult *result)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("this database is held: it is a copy, and no run in it is advanced"),
 				 errhint("If this is the database to work in, call dealix.resume_engine().")));
-	if (here)
+	if (here && dx_session_lend("dealix.drain()"))
 		dx_pass_guarded(GetSessionUserId(), &limits, has_apart ? &apart : NULL, result);
 	PopActiveSnapshot();
 	return here && (has_apart || result->has_apart || result->advanced > 0 || result->more);

@@ -8,9 +8,12 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/session.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "miscadmin.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/timeout.h"
 #include "utils/wait_event.h"
@@ -81,4 +84,85 @@ dx_disarm_timeouts(void)
 #if PG_VERSION_NUM >= 170000
 	disable_timeout(TRANSACTION_TIMEOUT, false);
 #endif
+}
+
+/* Puts the lock into locks if it is an advisory one. */
+static int
+add_advisory(const PROCLOCK *proclock, DxHeldLock *locks, int n, int max)
+{
+	const LOCK *lock = proclock->tag.myLock;
+
+	if (lock->tag.locktag_lockmethodid != USER_LOCKMETHOD || n == max)
+		return n;
+	locks[n].tag = lock->tag;
+	locks[n].modes = proclock->holdMask;
+	return n + 1;
+}
+
+/*
+ * dx_advisory_locks
+ *		The advisory locks that this process holds, of the session and of the
+ *		transaction, at most max.  Only we ourselves add such locks, so an empty
+ *		list needs no lock to be seen.
+ */
+int
+dx_advisory_locks(DxHeldLock *locks, int max)
+{
+	int			n = 0;
+
+	for (int i = 0; i < NUM_LOCK_PARTITIONS; i++)
+	{
+#if PG_VERSION_NUM >= 160000
+		dlist_head *held = &MyProc->myProcLocks[i];
+		dlist_iter	iter;
+
+		if (dlist_is_empty(held))
+			continue;
+		LWLockAcquire(LockHashPartitionLockByIndex(i), LW_SHARED);
+		dlist_foreach(iter, held)
+			n = add_advisory(dlist_container(PROCLOCK, procLink, iter.cur), locks, n, max);
+		LWLockRelease(LockHashPartitionLockByIndex(i));
+#else
+		SHM_QUEUE  *held = &MyProc->myProcLocks[i];
+		PROCLOCK   *proclock;
+
+		if (SHMQueueEmpty(held))
+			continue;
+		LWLockAcquire(LockHashPartitionLockByIndex(i), LW_SHARED);
+		for (proclock = (PROCLOCK *) SHMQueueNext(held, held, offsetof(PROCLOCK, procLink));
+			 proclock != NULL;
+			 proclock = (PROCLOCK *) SHMQueueNext(held, &proclock->procLink,
+												  offsetof(PROCLOCK, procLink)))
+			n = add_advisory(proclock, locks, n, max);
+		LWLockRelease(LockHashPartitionLockByIndex(i));
+#endif
+	}
+	return n;
+}
+
+/*
+ * dx_local_xid
+ *		The number of this transaction among those of this process.
+ */
+uint32
+dx_local_xid(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProc->vxid.lxid;
+#else
+	return MyProc->lxid;
+#endif
+}
+
+/*
+ * dx_subxids_in_use
+ *		How many subtransactions of this transaction have an xid, as all others
+ *		see it; PG_INT32_MAX when they are too many to be told.
+ */
+int
+dx_subxids_in_use(void)
+{
+	if (MyProc->subxidStatus.overflowed)
+		return PG_INT32_MAX;
+	return MyProc->subxidStatus.count;
 }

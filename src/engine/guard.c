@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/session.h"
 #include "commands/trigger.h"
 #include "engine/engine.h"
 #include "miscadmin.h"
@@ -71,7 +72,7 @@ stop_timer(double timeout)
  * next step finds the defaults again.
  */
 static void
-fire_deferred(DxPass *pass)
+fire_deferred(void)
 {
 	ConstraintsSetStmt *statement;
 
@@ -81,8 +82,7 @@ fire_deferred(DxPass *pass)
 	statement->constraints = NIL;
 	statement->deferred = false;
 	AfterTriggerSetState(statement);
-	if (pass != NULL)
-		pass->over = true;
+	dx_session_left(DX_LEFT_CONSTRAINTS);
 }
 
 /* What an error of the user's code is in the language. */
@@ -138,7 +138,7 @@ dx_refuse_in_step(const char *what)
 
 /* The code itself and what has to happen while it still is the owner's turn. */
 static void
-run_guarded(DxPass *pass, Oid owner, int sec_context, double timeout,
+run_guarded(bool is_step, Oid owner, int sec_context, double timeout,
 			DxUserCode code, void *arg)
 {
 	int			guc_level = NewGUCNestLevel();
@@ -146,11 +146,28 @@ run_guarded(DxPass *pass, Oid owner, int sec_context, double timeout,
 	/* Neither SET ROLE nor SET SESSION AUTHORIZATION work in here. */
 	SetUserIdAndSecContext(owner, sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	start_timer(timeout);
-	in_step = in_step || pass != NULL;
+	if (is_step)
+	{
+		in_step = true;
+		dx_session_enter();
+	}
 	code(arg);
-	fire_deferred(pass);
+	fire_deferred();
 	stop_timer(timeout);
+	dx_session_close(GetCurrentSubTransactionId(), is_step);
 	AtEOXact_GUC(false, guc_level);
+}
+
+/*
+ * After the code and its subtransaction: what it has left behind goes, and the
+ * pass ends if that takes a commit.
+ */
+static void
+leave_step(DxPass *pass)
+{
+	in_step = false;
+	if (dx_session_leave() != 0)
+		pass->over = true;
 }
 
 /*
@@ -172,7 +189,7 @@ dx_guard(DxPass *pass, Oid owner, double timeout, DxUserCode code, void *arg,
 											  ALLOCSET_SMALL_SIZES);
 	ResourceOwner oldowner = CurrentResourceOwner;
 	DxCallOutcome outcome = DX_CALL_DONE;
-	bool		was_in_step = in_step;
+	bool		is_step = pass != NULL && !in_step;
 	Oid			userid;
 	int			sec_context;
 
@@ -181,18 +198,18 @@ dx_guard(DxPass *pass, Oid owner, double timeout, DxUserCode code, void *arg,
 	PG_TRY();
 	{
 		MemoryContextSwitchTo(cxt);
-		run_guarded(pass, owner, sec_context, timeout, code, arg);
-		in_step = was_in_step;
+		run_guarded(is_step, owner, sec_context, timeout, code, arg);
 		SetUserIdAndSecContext(userid, sec_context);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(oldcxt);
 		CurrentResourceOwner = oldowner;
+		if (is_step)
+			leave_step(pass);
 	}
 	PG_CATCH();
 	{
 		ErrorData  *edata;
 
-		in_step = was_in_step;
 		MemoryContextSwitchTo(oldcxt);
 		edata = CopyErrorData();
 		FlushErrorState();
@@ -205,6 +222,8 @@ dx_guard(DxPass *pass, Oid owner, double timeout, DxUserCode code, void *arg,
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(oldcxt);
 		CurrentResourceOwner = oldowner;
+		if (is_step)
+			leave_step(pass);
 		outcome = classify(pass, edata, timeout, fault);
 	}
 	PG_END_TRY();

@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "base/base.h"
+#include "base/session.h"
 #include "base/shared.h"
 #include "engine/engine.h"
 #include "miscadmin.h"
@@ -207,6 +208,8 @@ pass(const pg_uuid_t *run_ids, int n, DxPassResult *result)
 
 	passes++;
 	dx_worker_report(self.slot, result->advanced, result->steps);
+	if (dx_session_worn_out())
+		proc_exit(0);
 }
 
 /*

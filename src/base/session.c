@@ -1,0 +1,357 @@
+/*-------------------------------------------------------------------------
+ *
+ * session.c
+ *	  Takes away what code of the user's leaves behind in its session, so that
+ *	  the next step finds one as good as new.
+ *
+ * All steps of a pass share a transaction, and all runs of a worker a session.
+ * By where things live, they go
+ *
+ *	- at once, at the end of the code, within its subtransaction: temporary
+ *	  objects and cursors, those WITH HOLD as well (they would be read at
+ *	  commit, when nobody guards them);
+ *	- at once, after the subtransaction, because it does not govern them:
+ *	  prepared statements, what nextval() and setseed() have noted;
+ *	- with the transaction: SET CONSTRAINTS, open large objects, and session
+ *	  locks, which must hold until what was done under them can be seen;
+ *	- with the process: libraries, connections of dblink, and the like.
+ *
+ * After the last two, and after temporary objects, whose locks stay, the pass
+ * has to end: dx_session_leave() says so.  Settings are guard.c's.  Finding
+ * that there is nothing costs two comparisons; session_watch.c sees the rest.
+ *
+ * In a session of a client (tick, drain) what was there before is the
+ * client's: its cursors, prepared statements and locks stay.  Temporary objects
+ * can't be told apart, so a session that has any is refused.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "base/session.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_namespace.h"
+#include "commands/sequence.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/portal.h"
+
+/* More locks than that are not told apart from the client's, and released. */
+#define MAX_LOCKS	256
+
+static int	left = 0;			/* DX_LEFT_*, since dx_session_enter */
+static bool worn_out = false;
+
+/* The client's transaction in which a step has left what only its end takes away. */
+static bool soiled = false;
+static uint32 soiled_xid;
+
+static DxHeldLock lent[MAX_LOCKS];	/* held by the client before */
+static int	nlent = 0;
+static DxHeldLock kept[MAX_LOCKS];	/* by steps, to be released */
+static int	nkept = 0;
+
+/* ---------- cursors ---------- */
+
+/*
+ * The memory context whose children are the portals of the session.  There is
+ * no other way to walk over all of them, or to see in no time that there is
+ * none.
+ */
+static MemoryContext
+portals(void)
+{
+	static MemoryContext found = NULL;
+	MemoryContext cxt;
+
+	if (found != NULL)
+		return found;
+	for (cxt = TopMemoryContext->firstchild; cxt != NULL; cxt = cxt->nextchild)
+	{
+		if (strcmp(cxt->name, "TopPortalContext") == 0)
+			found = cxt;
+	}
+	if (found == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("the portals of this session are not where they are expected")));
+	return found;
+}
+
+/* A portal that was made in this subtransaction or later, or NULL. */
+static Portal
+portal_since(SubTransactionId since)
+{
+	MemoryContext cxt;
+
+	for (cxt = portals()->firstchild; cxt != NULL; cxt = cxt->nextchild)
+	{
+		Portal		portal;
+
+		if (strcmp(cxt->name, "PortalContext") != 0 || cxt->ident == NULL)
+			continue;
+		portal = GetPortalByName(cxt->ident);
+		if (portal != NULL && portal->portalContext == cxt &&
+			portal->createSubid >= since && portal->status != PORTAL_ACTIVE)
+			return portal;
+	}
+	return NULL;
+}
+
+static void
+close_cursors(SubTransactionId since)
+{
+	Portal		portal;
+
+	while ((portal = portal_since(since)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (portal->portalPinned)
+			UnpinPortal(portal);
+		PortalDrop(portal, false);
+	}
+}
+
+/* ---------- temporary objects ---------- */
+
+/* Is there anything at all in the session's temporary schema? */
+static bool
+has_temporary(void)
+{
+	Oid			schema;
+	Oid			toast_schema;
+	Relation	catalog;
+	SysScanDesc scan;
+	ScanKeyData keys[2];
+	bool		found;
+
+	GetTempNamespaceState(&schema, &toast_schema);
+	if (!OidIsValid(schema))
+		return false;
+	catalog = table_open(DependRelationId, AccessShareLock);
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(NamespaceRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(schema));
+	scan = systable_beginscan(catalog, DependReferenceIndexId, true, NULL, 2, keys);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return found;
+}
+
+/* Drops what the code has put into pg_temp. */
+static void
+drop_temporary(void)
+{
+	if ((MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) == 0 || !has_temporary())
+		return;
+	ResetTempTableNamespace();
+	CommandCounterIncrement();
+	left |= DX_LEFT_TEMPORARY;
+}
+
+/* ---------- advisory locks ---------- */
+
+static bool
+is_lent(const DxHeldLock *lock)
+{
+	for (int i = 0; i < nlent; i++)
+	{
+		if (memcmp(&lent[i].tag, &lock->tag, sizeof(LOCKTAG)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Notes the locks that steps have taken and may have kept. */
+static void
+note_locks(void)
+{
+	DxHeldLock	locks[MAX_LOCKS];
+	int			n = dx_advisory_locks(locks, MAX_LOCKS);
+
+	nkept = 0;
+	for (int i = 0; i < n; i++)
+	{
+		if (!is_lent(&locks[i]))
+			kept[nkept++] = locks[i];
+	}
+	if (nkept > 0)
+		left |= DX_LEFT_LOCK;
+}
+
+/* Releases what the session holds of a lock; what it does not hold is no matter. */
+static void
+release_lock(const DxHeldLock *lock)
+{
+	for (LOCKMODE mode = 1; mode <= MaxLockMode; mode++)
+	{
+		if (lock->modes & LOCKBIT_ON(mode))
+		{
+			while (LockRelease(&lock->tag, mode, true))
+				;
+		}
+	}
+}
+
+/*
+ * The transaction has ended.  The server warns about a lock that is not the
+ * session's but the transaction's: that is none of anybody's business.
+ */
+static void
+release_locks(XactEvent event, void *arg)
+{
+	int			client = client_min_messages;
+	int			server = log_min_messages;
+
+	if (nkept == 0 ||
+		(event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
+		 event != XACT_EVENT_PREPARE))
+		return;
+	client_min_messages = ERROR;
+	log_min_messages = ERROR;
+	for (int i = 0; i < nkept; i++)
+		release_lock(&kept[i]);
+	nkept = 0;
+	client_min_messages = client;
+	log_min_messages = server;
+}
+
+/* ---------- the frame ---------- */
+
+/*
+ * dx_session_lend
+ *		Before a pass in a session that is a client's.  what: the function that
+ *		was called.  false: a step of an earlier pass in this transaction has
+ *		left what only its end takes away.  Errors: 55000 when there are
+ *		temporary objects.
+ */
+bool
+dx_session_lend(const char *what)
+{
+	if (has_temporary())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s cannot run in a session that has temporary objects", what),
+				 errdetail("Steps would see them, and what steps leave in pg_temp is dropped."),
+				 errhint("Use a session of its own, or DISCARD TEMP before.")));
+	if (soiled && soiled_xid == dx_local_xid())
+	{
+		ereport(NOTICE,
+				(errmsg("%s does nothing more in this transaction", what),
+				 errdetail("A step has left something in it that the next one must not see, deferred constraints for example."),
+				 errhint("Commit, and call it again.")));
+		return false;
+	}
+	soiled = false;
+	nlent = dx_advisory_locks(lent, MAX_LOCKS);
+	ResetSequenceCaches();
+	return true;
+}
+
+/*
+ * dx_session_enter
+ *		Code of the user's is about to run.
+ */
+void
+dx_session_enter(void)
+{
+	left = 0;
+	dx_session_watched = true;
+}
+
+/*
+ * dx_session_close
+ *		At the end of code that has not failed, as the last thing in its
+ *		subtransaction: closes the cursors made since this subtransaction;
+ *		whole: drops temporary objects, too.
+ */
+void
+dx_session_close(SubTransactionId since, bool whole)
+{
+	if (portals()->firstchild != NULL)
+		close_cursors(since);
+	if (whole)
+		drop_temporary();
+}
+
+/*
+ * dx_session_leave
+ *		After the code and its subtransaction, whether it has failed or not.
+ *		Returns what is left until the transaction ends (DX_LEFT_*): then
+ *		nobody else's code may run before that.
+ */
+int
+dx_session_leave(void)
+{
+	float8		seed;
+
+	dx_session_watched = false;
+	dx_session_forget_prepared();
+	ResetSequenceCaches();
+	if (dx_in_background())
+	{
+		/* So that the steps that follow are not looked at; nobody prepares. */
+		MyXactFlags &= ~XACT_FLAGS_ACCESSEDTEMPNAMESPACE;
+		seed = 2 * pg_prng_double(&pg_global_prng_state) - 1;
+		(void) DirectFunctionCall1(setseed, Float8GetDatum(seed));
+	}
+	if (left == 0)
+		return 0;
+	if (left & DX_LEFT_LOCK)
+	{
+		left &= ~DX_LEFT_LOCK;
+		note_locks();
+	}
+	if (left & DX_LEFT_PROCESS)
+		worn_out = true;
+	if (left != 0)
+	{
+		soiled = true;
+		soiled_xid = dx_local_xid();
+	}
+	return left;
+}
+
+/*
+ * dx_session_left
+ *		The code that runs leaves something behind, DX_LEFT_*; DX_LEFT_LOCK: it
+ *		may, and is to be looked at.
+ */
+void
+dx_session_left(int what)
+{
+	left |= what;
+}
+
+/*
+ * dx_session_worn_out
+ *		Does this process have to end, because of what it can't get rid of?
+ */
+bool
+dx_session_worn_out(void)
+{
+	return worn_out;
+}
+
+/*
+ * dx_session_init
+ *		From _PG_init.
+ */
+void
+dx_session_init(void)
+{
+	RegisterXactCallback(release_locks, NULL);
+	dx_session_watch_init();
+}
