@@ -26,7 +26,8 @@ CREATE TABLE dealix.workflow_slot (
 	PRIMARY KEY (workflow_id, slot)
 );
 
-CREATE INDEX workflow_slot_run ON dealix.workflow_slot (run_id);
+-- Nobody has two.
+CREATE UNIQUE INDEX workflow_slot_run ON dealix.workflow_slot (run_id);
 
 CREATE TABLE dealix.version (
 	version_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -118,7 +119,21 @@ CREATE TABLE dealix.branch (
 	data jsonb,
 	items jsonb,
 	variables jsonb,
-	PRIMARY KEY (run_id, branch)
+	suspended boolean,			-- its run is an incident, or waits for a slot
+	PRIMARY KEY (run_id, branch),
+	-- Every branch that is stored can be woken; see phase.c.  counts of a JOIN
+	-- are total, opened, done, failed, limit, tolerated.
+	CONSTRAINT branch_wakes CHECK (CASE
+		WHEN suspended THEN due_at IS NOT NULL
+		WHEN phase IN (1, 2, 3) THEN due_at < 'infinity'									-- READY, RETRY, TIMER
+		WHEN phase = 6 THEN due_at < 'infinity' OR (wait_for IS NOT NULL AND ticket IS NOT NULL)	-- UNDO
+		WHEN phase = 4 THEN wait_for IS NOT NULL											-- SIGNAL
+		WHEN phase = 5 THEN counts IS NOT NULL AND (due_at IS NOT NULL OR					-- JOIN
+			(counts[2] > counts[3] + counts[4] AND (counts[2] = counts[1]
+				OR (counts[5] > 0 AND counts[2] - counts[3] - counts[4] >= counts[5]))))
+		WHEN phase IN (7, 8, 9, 10, 11) THEN wait_for IS NOT NULL AND ticket IS NOT NULL	-- ACTIVITY, EVENT, CHILD, APPROVAL, TOKEN
+		WHEN phase = 12 THEN wait_for IS NOT NULL OR due_at < 'infinity'					-- SLOT
+		ELSE false END IS TRUE)
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
 	autovacuum_vacuum_cost_delay = 0);
 

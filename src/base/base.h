@@ -82,7 +82,7 @@ typedef struct DxStatement
 {
 	const char *sql;
 	int			nargs;
-	Oid			argtypes[20];
+	Oid			argtypes[24];
 	SPIPlanPtr	plan;
 } DxStatement;
 

@@ -10,44 +10,11 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "common/pg_prng.h"
 #include "engine/engine.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-
-/* from + seconds, saturating at DT_NOEND. */
-TimestampTz
-dx_after_seconds(TimestampTz from, double seconds)
-{
-	if (seconds >= 1e11)
-		return DT_NOEND;
-	return from + (TimestampTz) rint(Max(seconds, 0) * USECS_PER_SEC);
-}
-
-/* Has the pass used what it may? */
-bool
-dx_budget_spent(DxPass *pass)
-{
-	if (!pass->over &&
-		(list_length(pass->events) >= DX_PASS_MAX_EVENTS ||
-		 MemoryContextMemAllocated(pass->cxt, false) >= pass->loaded + DX_PASS_MAX_MEMORY ||
-		 dx_mono() >= pass->deadline))
-		pass->over = true;
-	return pass->over;
-}
-
-/* When to try again after so many conflicts in a row: exponential, full jitter. */
-TimestampTz
-dx_conflict_retry_at(int conflicts)
-{
-	double		limit = Min(0.002 * pow(2, Min(conflicts, 10)), 1.0);
-
-	return dx_after_seconds(dx_now(),
-							limit * pg_prng_double(&pg_global_prng_state));
-}
 
 /* A new branch of a run; parent -1: the main one. */
 DxBranch *
@@ -58,9 +25,7 @@ dx_branch_new(DxPass *pass, DxRun *run, int32 parent)
 
 	branch->branch = ++run->last_branch;
 	branch->parent = parent;
-	branch->phase = DX_PHASE_READY;
-	branch->due_at = pass->now;
-	branch->changed = true;
+	dx_branch_set_phase(branch, DX_PHASE_READY, pass->now);
 	run->branches = lappend(run->branches, branch);
 	run->changed = true;
 	MemoryContextSwitchTo(oldcxt);
@@ -81,36 +46,6 @@ dx_branch_find(DxRun *run, int32 number)
 			return branch;
 	}
 	return NULL;
-}
-
-/* Puts a branch at the beginning of a state. */
-void
-dx_branch_goto(DxBranch *branch, const DxState *state, Jsonb *data)
-{
-	branch->state = state;
-	branch->phase = DX_PHASE_READY;
-	branch->data = data;
-	branch->data_changed = true;
-	branch->attempt = 0;
-	branch->conflicts = 0;
-	branch->retries = NULL;
-	branch->nretries = 0;
-	branch->entered_at = 0;
-	branch->wait_for = NULL;
-	branch->items = NULL;
-	branch->ticketed = false;
-	branch->effective = NULL;
-	branch->changed = true;
-}
-
-/* Lets a branch wait; the run's deadline wakes it too. */
-void
-dx_branch_park(DxRun *run, DxBranch *branch, DxPhase phase, TimestampTz due_at)
-{
-	branch->phase = phase;
-	branch->due_at = run->status == DX_RUN_RUNNING ?
-		Min(due_at, run->deadline) : due_at;
-	branch->changed = true;
 }
 
 /* ---------- leaving a state ---------- */
@@ -420,11 +355,9 @@ do_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 			dx_signal_enter(pass, run, branch, env);
 			break;
 		case DX_RESOURCE_COMPENSATE:
-			branch->phase = DX_PHASE_UNDO;
-			branch->due_at = pass->now;
+			dx_branch_set_phase(branch, DX_PHASE_UNDO, pass->now);
 			branch->item = 0;
 			branch->attempt = 0;
-			branch->changed = true;
 			break;
 		default:
 			if (resource != NULL)
@@ -503,7 +436,7 @@ enter(DxPass *pass, DxRun *run, DxBranch *branch)
 bool
 dx_branch_due(const DxPass *pass, const DxRun *run, const DxBranch *branch)
 {
-	if (branch->apart)
+	if (branch->apart || branch->suspended)
 		return false;
 	switch (branch->phase)
 	{
@@ -518,7 +451,7 @@ dx_branch_due(const DxPass *pass, const DxRun *run, const DxBranch *branch)
 			return branch->due_at <= pass->now ||
 				dx_signal_here(run, branch);
 		case DX_PHASE_JOIN:
-			return dx_join_due(pass, run, branch);
+			return dx_join_due(branch);
 		case DX_PHASE_SLOT:
 			/* Once a pass: whoever wakes it may know of a free slot. */
 			return !branch->changed;
@@ -560,7 +493,7 @@ dx_branch_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 		{
 			case DX_PHASE_READY:
 			case DX_PHASE_RETRY:
-				branch->phase = DX_PHASE_READY;
+				dx_branch_set_phase(branch, DX_PHASE_READY, pass->now);
 				enter(pass, run, branch);
 				break;
 			case DX_PHASE_TIMER:
@@ -586,6 +519,7 @@ dx_branch_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 				dx_branch_wake(pass, run, branch);
 				break;
 		}
+		pass->progressed = true;
 	} while (!branch->gone && !dx_status_ended(run->status) &&
 			 run->status != DX_RUN_INCIDENT &&
 			 !dx_budget_spent(pass) && dx_branch_due(pass, run, branch));

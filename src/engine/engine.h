@@ -151,6 +151,7 @@ typedef struct DxBranch
 	int32	   *retries;		/* per retrier; NULL = all 0 */
 	int			nretries;
 	TimestampTz due_at;			/* DT_NOEND: no timer */
+	bool		suspended;		/* nothing wakes it before its run goes on */
 	TimestampTz entered_at;
 	char	   *wait_for;		/* name of the signal */
 	Jsonb	   *data;			/* raw input of the state */
@@ -223,7 +224,9 @@ typedef struct DxRun
 	bool		limited;		/* its workflow has a max_concurrency, */
 	bool		refused;		/* and had no slot for it in this pass, */
 	bool		slotted;		/* or has taken one in this pass, */
-	bool		looked_up;		/* what it had before is known */
+	bool		holds;			/* or had one before; */
+	bool		gives_back;		/* does not need it after this pass */
+	bool		looked_up;		/* the one it had is in hand */
 	bool		changed;
 } DxRun;
 
@@ -264,6 +267,7 @@ typedef struct DxPass
 	DxMono		begun;
 	bool		cancel_is_error;	/* a cancel belongs to the step, not to us */
 	Size		loaded;			/* size of cxt when the runs were loaded */
+	bool		progressed;		/* some branch has made a step */
 	bool		over;			/* the budget is spent, or the pass has to end */
 	bool		sets_apart;		/* as in DxPassLimits */
 	bool		takes_apart;
@@ -428,26 +432,38 @@ extern char *dx_run_status_text(const pg_uuid_t *run_id, bool *ended);
 extern DxBranch *dx_branch_new(DxPass *pass, DxRun *run, int32 parent);
 extern DxBranch *dx_branch_find(DxRun *run, int32 number);
 extern void dx_branch_advance(DxPass *pass, DxRun *run, DxBranch *branch);
-extern void dx_branch_goto(DxBranch *branch, const DxState *state, Jsonb *data);
-extern void dx_branch_park(DxRun *run, DxBranch *branch, DxPhase phase,
-						   TimestampTz due_at);
 extern void dx_branch_step_done(DxPass *pass, DxRun *run, DxBranch *branch,
 								Jsonb *result);
 extern void dx_branch_step_failed(DxPass *pass, DxRun *run, DxBranch *branch,
 								  const DxFault *fault);
 extern bool dx_branch_due(const DxPass *pass, const DxRun *run,
 						  const DxBranch *branch);
+
+/* No Retry: it would not help. */
+extern void dx_branch_gave_up(DxPass *pass, DxRun *run, DxBranch *branch,
+							  const DxFault *fault);
+extern Jsonb *dx_json_uuid(const pg_uuid_t *uuid);
+
+/* ---------- phase.c: what a branch does, and what wakes it ---------- */
+
+extern void dx_branch_set_phase(DxBranch *branch, DxPhase phase,
+								TimestampTz due_at);
+extern void dx_branch_park(DxRun *run, DxBranch *branch, DxPhase phase,
+						   TimestampTz due_at);
+extern void dx_branch_goto(DxBranch *branch, const DxState *state, Jsonb *data);
+extern void dx_branch_hurry(DxBranch *branch, TimestampTz now);
+extern void dx_branch_suspend(DxBranch *branch, TimestampTz until);
+extern void dx_branch_check(const DxPass *pass, const DxRun *run,
+							DxBranch *branch);
+
+/* ---------- budget.c ---------- */
+
 extern bool dx_budget_spent(DxPass *pass);
 
 /* Deadlocks in a row after which the author of the step has to hear of it. */
 #define DX_MAX_CONFLICTS	25
 extern TimestampTz dx_conflict_retry_at(int conflicts);
 extern TimestampTz dx_after_seconds(TimestampTz from, double seconds);
-
-/* No Retry: it would not help. */
-extern void dx_branch_gave_up(DxPass *pass, DxRun *run, DxBranch *branch,
-							  const DxFault *fault);
-extern Jsonb *dx_json_uuid(const pg_uuid_t *uuid);
 
 /* ---------- context.c ---------- */
 
@@ -546,8 +562,8 @@ extern void dx_leases_expire(Oid owner);
 
 extern void dx_join_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
 extern void dx_join_advance(DxPass *pass, DxRun *run, DxBranch *branch);
-extern bool dx_join_due(const DxPass *pass, const DxRun *run,
-						const DxBranch *branch);
+extern bool dx_join_can_go_on(const DxBranch *branch);
+extern bool dx_join_due(const DxBranch *branch);
 extern void dx_join_child_done(DxPass *pass, DxRun *run, DxBranch *child,
 							   Jsonb *output);
 extern void dx_join_child_failed(DxPass *pass, DxRun *run, DxBranch *child,
@@ -581,9 +597,20 @@ extern bool dx_tolerance_check(DxBranch *branch, DxEnv *env, DxFault *fault);
 extern bool dx_tolerates_failures(const DxBranch *branch);
 extern bool dx_tolerance_holds(const DxBranch *branch, DxFault *fault);
 
+/* ---------- turn.c: a run in progress that has no slot ---------- */
+
+/* Number of the branch that stands in the queue for such a run. */
+#define DX_TURN_BRANCH	(-1)
+
+extern DxRun *dx_run_find(List *runs, const pg_uuid_t *run_id);
+extern void dx_slots_mark(List *runs);
+extern bool dx_turn_needed(const DxRun *run);
+extern void dx_turn_wait(DxPass *pass, DxRun *run);
+extern void dx_turn_taken(DxPass *pass, DxRun *run);
+extern void dx_turn_over(DxPass *pass, DxRun *run);
+
 /* ---------- slot.c ---------- */
 
-extern void dx_slots_mark(List *runs);
 extern bool dx_slot_take(DxPass *pass, DxRun *run);
 extern void dx_slots_settle(DxPass *pass);
 extern void dx_slots_changed(int32 workflow_id);

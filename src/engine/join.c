@@ -32,10 +32,17 @@ may_open(const DxBranch *branch)
 
 /* Is there a child to open, or have all come to their end? */
 bool
-dx_join_due(const DxPass *pass, const DxRun *run, const DxBranch *branch)
+dx_join_can_go_on(const DxBranch *branch)
 {
-	return may_open(branch) || dx_branch_answered(branch) ||
+	return may_open(branch) ||
 		(branch->counts.opened == branch->counts.total && live_children(branch) == 0);
+}
+
+/* The same, or have items that are runs sent their outcomes? */
+bool
+dx_join_due(const DxBranch *branch)
+{
+	return dx_branch_answered(branch) || dx_join_can_go_on(branch);
 }
 
 /* ---------- entering ---------- */
@@ -198,7 +205,7 @@ dx_join_failed(DxPass *pass, DxRun *run, DxBranch *parent, const DxFault *fault)
 	parent->items = NULL;
 	parent->data_changed = true;
 	memset(&parent->counts, 0, sizeof(parent->counts));
-	parent->phase = DX_PHASE_READY;
+	dx_branch_set_phase(parent, DX_PHASE_READY, pass->now);
 	dx_branch_step_failed(pass, run, parent, fault);
 }
 
@@ -239,27 +246,23 @@ dx_join_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 		   branch->state == state && may_open(branch))
 	{
 		CHECK_FOR_INTERRUPTS();
+		/* The rest has its turn in another pass. */
 		if (dx_budget_spent(pass))
-		{
-			/* The rest has its turn in another pass. */
-			branch->due_at = pass->now;
 			return;
-		}
 		open_child(pass, run, branch);
 		if (dx_status_ended(run->status) || run->status != DX_RUN_RUNNING)
 			return;
 	}
 	if (branch->gone || branch->phase != DX_PHASE_JOIN || branch->state != state)
 		return;
-	branch->due_at = run->deadline;
-	if (dx_join_due(pass, run, branch))
+	if (dx_join_due(branch))
 	{
 		Jsonb	   *results = dx_results_collect(pass, run, branch);
 
 		branch->items = NULL;
 		branch->data_changed = true;
 		branch->answered = true;
-		branch->phase = DX_PHASE_READY;
+		dx_branch_set_phase(branch, DX_PHASE_READY, pass->now);
 		dx_branch_step_done(pass, run, branch, results);
 	}
 }

@@ -105,19 +105,25 @@ has_work(DxPass *pass, DxRun *run)
 {
 	ListCell   *lc;
 
-	if (dx_status_ended(run->status))
-		return run->messages != NIL;
+	/* Who frees a slot wakes it. */
+	if (run->refused && run->status == DX_RUN_RUNNING)
+		return false;
 	foreach(lc, run->messages)
 	{
 		DxMessage  *message = lfirst(lc);
 
-		if (message->consumed || message->kind == DX_MESSAGE_SIGNAL)
+		if (message->consumed)
+			continue;
+		/* Whatever comes after the end is put on record. */
+		if (dx_status_ended(run->status))
+			return true;
+		if (message->kind == DX_MESSAGE_SIGNAL)
 			continue;
 		/* What answers a branch waits until a person has looked. */
 		if (run->status != DX_RUN_INCIDENT || message->branch < 0)
 			return true;
 	}
-	if (run->status == DX_RUN_INCIDENT)
+	if (run->status == DX_RUN_INCIDENT || dx_status_ended(run->status))
 		return false;
 	foreach(lc, run->branches)
 	{
@@ -203,7 +209,8 @@ announce(DxPass *pass)
 		{
 			DxBranch   *branch = lfirst(lb);
 
-			if (!branch->gone && !branch->apart &&
+			/* What is due now is hinted. */
+			if (!branch->gone && branch->due_at > pass->now &&
 				!TIMESTAMP_NOT_FINITE(branch->due_at))
 				dx_wake_at(branch->due_at);
 		}

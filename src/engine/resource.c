@@ -183,11 +183,11 @@ dx_branch_resume(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	const DxResource *resource;
 
-	branch->due_at = pass->now;
+	dx_branch_hurry(branch, pass->now);
 	if (branch->phase == DX_PHASE_SIGNAL)
 	{
 		/* Its timer begins anew. */
-		branch->phase = DX_PHASE_READY;
+		dx_branch_set_phase(branch, DX_PHASE_READY, pass->now);
 		branch->attempt--;
 	}
 	if (!DX_PHASE_IS_OUTSIDE(branch->phase))

@@ -159,8 +159,7 @@ dx_run_fail(DxPass *pass, DxRun *run, DxRunStatus final_status,
 	dx_run_set_status(run, DX_RUN_COMPENSATING);
 	run->final_status = final_status;
 	undo = dx_branch_new(pass, run, -1);
-	undo->phase = DX_PHASE_UNDO;
-	undo->due_at = pass->now;
+	dx_branch_set_phase(undo, DX_PHASE_UNDO, pass->now);
 }
 
 /* The run's deadline has come. */
@@ -175,7 +174,7 @@ dx_run_time_out(DxPass *pass, DxRun *run)
 
 /*
  * Stops a run until a person has looked.  Its branches stay where they are,
- * without a timer.
+ * suspended; a slot that it has goes to others.
  */
 void
 dx_run_incident(DxPass *pass, DxRun *run, const DxFault *fault)
@@ -183,12 +182,7 @@ dx_run_incident(DxPass *pass, DxRun *run, const DxFault *fault)
 	ListCell   *lc;
 
 	foreach(lc, run->branches)
-	{
-		DxBranch   *branch = lfirst(lc);
-
-		branch->due_at = DT_NOEND;
-		branch->changed = true;
-	}
+		dx_branch_suspend(lfirst(lc), DT_NOEND);
 	if (run->status == DX_RUN_RUNNING)
 		run->final_status = DX_RUN_NONE;
 	if (run->status != DX_RUN_COMPENSATING)
@@ -289,8 +283,7 @@ resume_failed(DxPass *pass, DxRun *run)
 	if (token != NULL)
 		branch->ticketed = dx_token_parse(token, &branch->ticket, &branch->attempt);
 	/* Its end has given the slot back that it had, if its workflow is limited. */
-	branch->phase = DX_PHASE_SLOT;
-	branch->due_at = pass->now;
+	dx_branch_set_phase(branch, DX_PHASE_SLOT, pass->now);
 	MemoryContextSwitchTo(oldcxt);
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -441,20 +434,6 @@ begin(DxPass *pass, DxRun *run)
 	run->changed = true;
 }
 
-/* Has the run not begun yet, or ended and been redriven since? */
-static bool
-needs_slot(const DxRun *run)
-{
-	const DxBranch *first;
-
-	if (run->status != DX_RUN_RUNNING)
-		return false;
-	if (run->started_at == 0)
-		return true;
-	first = run->branches == NIL ? NULL : linitial(run->branches);
-	return first != NULL && first->phase == DX_PHASE_SLOT;
-}
-
 static bool
 advance_branches(DxPass *pass, DxRun *run)
 {
@@ -486,14 +465,16 @@ void
 dx_run_advance(DxPass *pass, DxRun *run)
 {
 	take_commands(pass, run);
-	if (needs_slot(run))
+	/* Who waits for a slot in the midst of its work has a deadline all the same. */
+	if (run->status == DX_RUN_RUNNING && run->deadline <= pass->now)
+		dx_run_time_out(pass, run);
+	if (dx_turn_needed(run))
 	{
 		if (!dx_slot_take(pass, run))
 			return;
 		if (run->started_at == 0)
 			begin(pass, run);
 	}
-
 	if (run->status == DX_RUN_RUNNING && run->deadline <= pass->now)
 		dx_run_time_out(pass, run);
 
@@ -505,6 +486,7 @@ dx_run_advance(DxPass *pass, DxRun *run)
 		note_late_messages(pass, run);
 	else if (run->status != DX_RUN_INCIDENT)
 		dx_answers_late(pass, run);
+	dx_turn_over(pass, run);
 }
 
 /*

@@ -15,8 +15,8 @@
  * first that waits if that is of the same owner: who wakes later finds it.
  * Those of other owners only wake: nobody may be there to take it for them.
  *
- * A run that finds none is parked in phase SLOT (see queue.c).  Each pass that
- * has held a run of the workflow wakes as many as it sees free slots at its
+ * A run that finds none is parked in phase SLOT (see turn.c, queue.c).  Each
+ * pass that has held a run of the workflow wakes as many as it sees free slots at its
  * end.  A slot in an open transaction may be counted by two, or by nobody:
  * who is woken in vain waits again, and a sweep finds what was overlooked.
  *
@@ -52,12 +52,6 @@ typedef struct Slot
 	pg_uuid_t	next;
 	bool		crowded;		/* the limit has been lowered below it */
 } Slot;
-
-static DxStatement limited_statement = {
-	"SELECT workflow_id FROM dealix.workflow"
-	" WHERE workflow_id = ANY ($1) AND max_concurrency IS NOT NULL",
-	1, {INT4ARRAYOID}
-};
 
 #define CROWDED(workflow) \
 	"EXISTS (SELECT FROM dealix.workflow_slot x WHERE x.workflow_id = " workflow \
@@ -114,49 +108,13 @@ static DxStatement free_statement = {
 	1, {INT4OID}
 };
 
-/*
- * Notes which of these runs are of limited workflows.  Between dx_engine_enter
- * and dx_engine_leave.
- */
-void
-dx_slots_mark(List *runs)
-{
-	Datum	   *ids = palloc(sizeof(Datum) * Max(list_length(runs), 1));
-	Datum		values[1];
-	ListCell   *lc;
-	uint64		i;
-	bool		isnull;
-
-	if (runs == NIL)
-		return;
-	foreach(lc, runs)
-		ids[foreach_current_index(lc)] = Int32GetDatum(((DxRun *) lfirst(lc))->workflow_id);
-	values[0] = PointerGetDatum(construct_array(ids, list_length(runs), INT4OID,
-												sizeof(int32), true, TYPALIGN_INT));
-	(void) dx_execute(&limited_statement, values, NULL, false, 0);
-	for (i = 0; i < SPI_processed; i++)
-	{
-		int32		workflow_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i],
-															  SPI_tuptable->tupdesc, 1, &isnull));
-
-		foreach(lc, runs)
-		{
-			DxRun	   *run = lfirst(lc);
-
-			/* Items of a Map are within the slot of its run. */
-			if (run->workflow_id == workflow_id && run->map_state == NULL)
-				run->limited = true;
-		}
-	}
-	SPI_freetuptable(SPI_tuptable);
-}
-
 /* ---------- in hand ---------- */
 
 static bool
 is_free(const Slot *slot)
 {
-	return slot->run == NULL || dx_status_ended(slot->run->status);
+	return slot->run == NULL || slot->run->gives_back ||
+		dx_status_ended(slot->run->status);
 }
 
 /* Whom it belongs to after this pass; NULL: nobody. */
@@ -203,39 +161,17 @@ write_slots(List *slots)
 	dx_columns_execute(&write_statement, columns);
 }
 
-/* May the run have a slot that this pass does not know yet? */
+/* Has the run a slot from before that this pass has to dispose of? */
 static bool
-may_have(const DxRun *run)
+has_to_leave(const DxRun *run)
 {
-	const DxBranch *first;
-
-	if (!run->limited || run->slotted || run->looked_up)
-		return false;
-	if (dx_status_ended(run->status))
-		return run->changed;
-	first = run->branches == NIL ? NULL : linitial(run->branches);
-	return first != NULL && first->phase == DX_PHASE_SLOT;
-}
-
-static DxRun *
-find_run(DxPass *pass, const pg_uuid_t *run_id)
-{
-	ListCell   *lc;
-
-	foreach(lc, pass->runs)
-	{
-		DxRun	   *run = lfirst(lc);
-
-		if (memcmp(&run->id, run_id, UUID_LEN) == 0)
-			return run;
-	}
-	return NULL;
+	return run->holds && !run->looked_up && run->changed &&
+		(run->gives_back || dx_status_ended(run->status));
 }
 
 /*
- * The slots of runs that had one before this pass: they have ended in it, or
- * were handed one while they waited.  Free ones of a crowded workflow are given
- * back at once, not handed on.
+ * The slots that runs had before this pass and do not need any more.  Those of
+ * a crowded workflow are given back at once, not handed on.
  */
 static void
 collect(DxPass *pass)
@@ -251,7 +187,7 @@ collect(DxPass *pass)
 	{
 		DxRun	   *run = lfirst(lc);
 
-		if (!may_have(run))
+		if (!has_to_leave(run))
 			continue;
 		run->looked_up = true;
 		ids[n++] = run->id;
@@ -267,7 +203,7 @@ collect(DxPass *pass)
 		Slot	   *slot = add_slot(pass, workflow_id, &row);
 
 		slot->taken = true;
-		slot->run = slot->taken_by = find_run(pass, DatumGetUUIDP(dx_get(&row)));
+		slot->run = slot->taken_by = dx_run_find(pass->runs, DatumGetUUIDP(dx_get(&row)));
 		if (slot->crowded && is_free(slot))
 			crowded = lappend(crowded, slot);
 	}
@@ -281,17 +217,11 @@ collect(DxPass *pass)
 
 /* ---------- taking ---------- */
 
-/* The run's own slot, or one in hand that nobody has; NULL: there is none. */
+/* A slot in hand that nobody has; NULL: there is none. */
 static Slot *
 find_in_hand(DxPass *pass, const DxRun *run)
 {
 	ListCell   *lc;
-
-	foreach(lc, pass->slots)
-	{
-		if (((Slot *) lfirst(lc))->run == run)
-			return lfirst(lc);
-	}
 
 	foreach(lc, pass->slots)
 	{
@@ -353,7 +283,7 @@ take(DxPass *pass, DxRun *run)
 	DxIdentity	saved;
 	Slot	   *slot;
 
-	if (!run->limited)
+	if (!run->limited || run->holds)
 		return true;
 	dx_engine_enter(&saved);
 	collect(pass);
@@ -373,40 +303,19 @@ take(DxPass *pass, DxRun *run)
 	return true;
 }
 
-/* The branch of a run that has not begun.  The timer is another's business. */
-static void
-park(DxRun *run, DxBranch *branch)
-{
-	branch->wait_for = dx_queue_name(run->workflow_id);
-	dx_branch_park(run, branch, DX_PHASE_SLOT, DT_NOEND);
-	run->refused = true;
-	run->changed = true;
-}
-
 /*
- * Before a run begins: true if it may.  Otherwise its branch is parked until a
- * slot is free.
+ * Before a run goes on: true if it may.  Otherwise it waits until a slot is
+ * free.
  */
 bool
 dx_slot_take(DxPass *pass, DxRun *run)
 {
-	DxBranch   *branch;
-
-	if (run->branches == NIL)
-		return true;
-	branch = linitial(run->branches);
 	if (!take(pass, run))
 	{
-		park(run, branch);
+		dx_turn_wait(pass, run);
 		return false;
 	}
-	if (branch->phase == DX_PHASE_SLOT)
-	{
-		branch->phase = DX_PHASE_READY;
-		branch->wait_for = NULL;
-		branch->due_at = pass->now;
-		branch->changed = true;
-	}
+	dx_turn_taken(pass, run);
 	return true;
 }
 
@@ -582,8 +491,12 @@ dx_slots_settle(DxPass *pass)
 	{
 		DxRun	   *run = lfirst(lc);
 
-		if (run->limited)
-			workflows = list_append_unique_int(workflows, run->workflow_id);
+		if (!run->limited)
+			continue;
+		/* A call about one run has not advanced it. */
+		if (run->changed && run->status == DX_RUN_INCIDENT)
+			run->gives_back = true;
+		workflows = list_append_unique_int(workflows, run->workflow_id);
 	}
 	if (workflows == NIL)
 		return;

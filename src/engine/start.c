@@ -18,7 +18,7 @@
 #include "utils/syscache.h"
 
 /* Columns of the tables, as bulk inserts count them. */
-#define BRANCH_COLUMNS	19
+#define BRANCH_COLUMNS	20
 
 static DxStatement run_statement = {
 	"INSERT INTO dealix.run (run_id, created_at, workflow_id, version_id, owner,"
@@ -194,10 +194,20 @@ choose_id(const DxStart *start, pg_uuid_t *run_id)
 		dx_uuid_v7(run_id);
 }
 
+/*
+ * When the main branch is due.  It is READY, and nothing else wakes it; bulk.c
+ * does not look at the constraint that says so.  Errors: 22008.
+ */
 static TimestampTz
 first_due(const DxStart *start, TimestampTz now)
 {
-	return start->due_at ? start->due_at : now;
+	TimestampTz due_at = start->due_at ? start->due_at : now;
+
+	if (TIMESTAMP_NOT_FINITE(due_at))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("a run of workflow \"%s\" cannot start at infinity", start->workflow)));
+	return due_at;
 }
 
 /* Runs that may exist already, one by one. */

@@ -41,8 +41,8 @@ static DxStatement claim_wait_statement = {
 
 static DxStatement branch_statement = {
 	"SELECT run_id, branch, parent, item, phase, state, attempt, conflicts,"
-	" due_at, entered_at, wait_for, retries, counts, data, items, variables, ticket"
-	" FROM dealix.branch WHERE run_id = ANY ($1) ORDER BY run_id, branch",
+	" due_at, entered_at, wait_for, retries, counts, data, items, variables, ticket,"
+	" suspended FROM dealix.branch WHERE run_id = ANY ($1) ORDER BY run_id, branch",
 	1, {UUIDARRAYOID}
 };
 
@@ -58,20 +58,20 @@ static DxStatement inbox_statement = {
 	INT2ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, \
 	TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, \
 	TEXTARRAYOID, BOOLARRAYOID, JSONBARRAYOID, JSONBARRAYOID, JSONBARRAYOID, \
-	UUIDARRAYOID, INT2ARRAYOID
-#define BRANCH_NARRAYS 20
+	UUIDARRAYOID, INT2ARRAYOID, BOOLARRAYOID
+#define BRANCH_NARRAYS 21
 #define BRANCH_UNNEST \
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11," \
-	" $12, $13, $14, $15, $16, $17, $18, $19, $20) AS u(run_id, owner, branch, parent," \
+	" $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) AS u(run_id, owner, branch, parent," \
 	" item, phase, state, attempt, conflicts, due_at, entered_at, wait_for," \
-	" retries, counts, data_changed, data, items, variables, ticket, rank)"
+	" retries, counts, data_changed, data, items, variables, ticket, rank, suspended)"
 
 static DxStatement branch_insert_statement = {
 	"INSERT INTO dealix.branch (run_id, owner, branch, parent, item, phase,"
 	" state, attempt, conflicts, due_at, entered_at, wait_for, retries, counts,"
-	" data, items, variables, ticket, rank) SELECT run_id, owner, branch, parent, item, phase,"
+	" data, items, variables, ticket, rank, suspended) SELECT run_id, owner, branch, parent, item, phase,"
 	" state, attempt, conflicts, due_at, entered_at, wait_for, retries::int[],"
-	" counts::int[], data, items, variables, ticket, rank" BRANCH_UNNEST,
+	" counts::int[], data, items, variables, ticket, rank, suspended" BRANCH_UNNEST,
 	BRANCH_NARRAYS, {BRANCH_ARRAYS}
 };
 
@@ -84,7 +84,7 @@ static DxStatement branch_update_statement = {
 	" counts = u.counts::int[],"
 	" data = CASE WHEN u.data_changed THEN u.data ELSE b.data END,"
 	" items = CASE WHEN u.data_changed THEN u.items ELSE b.items END,"
-	" variables = u.variables, ticket = u.ticket" BRANCH_UNNEST
+	" variables = u.variables, ticket = u.ticket, suspended = u.suspended" BRANCH_UNNEST
 	" WHERE b.run_id = u.run_id AND b.branch = u.branch",
 	BRANCH_NARRAYS, {BRANCH_ARRAYS}
 };
@@ -233,6 +233,7 @@ read_branch(DxRun *run, DxRow *row)
 	branch->items = dx_get_jsonb(row);
 	branch->variables = dx_get_jsonb(row);
 	branch->ticketed = dx_get_uuid(row, &branch->ticket);
+	branch->suspended = DatumGetBool(dx_get(row));
 	branch->stored_phase = branch->phase;
 	branch->stored_attempt = branch->attempt;
 	branch->stored_ticketed = branch->ticketed;
@@ -482,7 +483,9 @@ put_branch(DxColumns *columns, const DxRun *run, const DxBranch *branch)
 	dx_put_text(columns, branch->state ? branch->state->name : NULL);
 	dx_put(columns, Int32GetDatum(branch->attempt), branch->attempt == 0);
 	dx_put(columns, Int32GetDatum(branch->conflicts), branch->conflicts == 0);
-	dx_put_time(columns, branch->due_at, DT_NOEND);
+	/* Who is suspended is due at infinity; who has no timer, never. */
+	dx_put(columns, TimestampTzGetDatum(branch->due_at),
+		   branch->due_at == DT_NOEND && !branch->suspended);
 	dx_put_time(columns, branch->entered_at, 0);
 	dx_put_text(columns, branch->wait_for);
 	dx_put_text(columns, ints_text(branch->retries, branch->nretries));
@@ -494,11 +497,13 @@ put_branch(DxColumns *columns, const DxRun *run, const DxBranch *branch)
 	dx_put_jsonb(columns, branch->variables);
 	dx_put_uuid(columns, branch->ticketed ? &branch->ticket : NULL);
 	dx_put(columns, Int16GetDatum(-run->priority), false);
+	dx_put(columns, BoolGetDatum(true), !branch->suspended);
 }
 
 static void
-write_branches(List *runs)
+write_branches(DxPass *pass)
 {
+	List	   *runs = pass->runs;
 	DxColumns  *inserted;
 	DxColumns  *updated;
 	DxColumns  *deleted;
@@ -529,10 +534,11 @@ write_branches(List *runs)
 				dx_put(deleted, UUIDPGetDatum(&run->id), false);
 				dx_put(deleted, Int32GetDatum(branch->branch), false);
 			}
-			else if (!branch->stored)
-				put_branch(inserted, run, branch);
-			else if (branch->changed)
-				put_branch(updated, run, branch);
+			else if (!branch->stored || branch->changed)
+			{
+				dx_branch_check(pass, run, branch);
+				put_branch(branch->stored ? updated : inserted, run, branch);
+			}
 		}
 	}
 	dx_columns_execute(&branch_delete_statement, deleted);
@@ -644,7 +650,7 @@ dx_store_write(DxPass *pass)
 {
 	dx_store_history(pass);
 	write_runs(pass->runs);
-	write_branches(pass->runs);
+	write_branches(pass);
 	write_inbox(pass->runs);
 	write_results(pass->runs);
 	forget_ended(pass->runs);

@@ -239,7 +239,7 @@ undo_one(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *completed)
 			branch->nretries = 0;
 			branch->ticketed = false;
 			branch->wait_for = NULL;
-			branch->due_at = pass->now;
+			dx_branch_set_phase(branch, DX_PHASE_UNDO, pass->now);
 			break;
 		case DX_CALL_CONFLICT:
 			pass->over = true;

@@ -163,7 +163,7 @@ look_again(DxRun *run, DxBranch *branch)
 	if (dx_activity_exists(&branch->ticket, branch->attempt))
 		dx_branch_park(run, branch, branch->phase, DT_NOEND);
 	else
-		branch->phase = DX_PHASE_READY;
+		dx_branch_set_phase(branch, DX_PHASE_READY, dx_now());
 }
 
 static void
