@@ -86,7 +86,9 @@ CREATE TABLE dealix.run (
 	children int,
 	redrives smallint,
 	item int,					-- of a distributed Map: which,
-	map_state text				-- and of which state
+	map_state text,				-- and of which state
+	first_run uuid,				-- of its line, if it is not that itself
+	continued_as uuid			-- the run that goes on in its place
 );
 
 -- Idempotent start.  Not over status: an index column that changes would cost
@@ -96,6 +98,10 @@ CREATE UNIQUE INDEX run_key ON dealix.run (workflow_id, owner, key)
 
 CREATE INDEX run_parent ON dealix.run (parent_run)
 	WHERE parent_run IS NOT NULL;
+
+-- Runs that continue others: the last of a line has its largest run_id.
+CREATE INDEX run_line ON dealix.run (first_run, run_id)
+	WHERE first_run IS NOT NULL;
 
 -- Lines of control that live.  Of a main branch at its beginning parent, item,
 -- attempt and conflicts are null, which is -1, 0, 0, 0.
@@ -152,7 +158,8 @@ CREATE TABLE dealix.branch_result (
 	PRIMARY KEY (run_id, parent, item)
 );
 
--- Messages for runs, not taken in yet.
+-- Messages for runs, not taken in yet.  What is not the answer to a branch is
+-- for the line of runs, and stands under the id of its first one.
 CREATE TABLE dealix.inbox (
 	inbox_id bigint GENERATED ALWAYS AS IDENTITY,
 	run_id uuid NOT NULL,
@@ -365,7 +372,7 @@ CREATE TABLE dealix.outbox_delivery (
 CREATE INDEX outbox_delivery_event ON dealix.outbox_delivery (outbox_id);
 
 -- Keys of signals already sent: who asks again, because the answer got lost, is
--- told so after the run's end too.
+-- told so after the run's end too.  run_id: the first of the line.
 CREATE TABLE dealix.message_key (
 	run_id uuid NOT NULL,
 	name text NOT NULL,

@@ -13,12 +13,12 @@ SELECT r.run_id, w.name AS workflow, v.version, r.owner,
 	r.priority, CASE r.durability WHEN 0 THEN 'sync' ELSE 'async' END AS durability,
 	r.input, r.output, r.error, r.cause,
 	r.created_at, r.started_at, r.finished_at, r.deadline,
-	r.parent_run, r.item, r.requester
+	r.parent_run, r.item, r.requester, r.first_run, r.continued_as
 FROM dealix.run r
 JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id
 JOIN dealix.version v ON v.version_id OPERATOR(pg_catalog.=) r.version_id
 WHERE dealix.run_visible(r.owner);
-COMMENT ON VIEW dealix.runs IS 'Runs of the caller''s roles; all runs for operators and auditors.';
+COMMENT ON VIEW dealix.runs IS 'Runs of the caller''s roles; all runs for operators and auditors. A run that continued as new names the next one in continued_as, which has the key now; first_run is the first of its line, null for that itself.';
 
 CREATE VIEW dealix.history WITH (security_barrier) AS
 SELECT h.run_id, h.seq, h.at, dealix.event_name(h.kind) AS event, h.branch, h.state,
@@ -88,8 +88,12 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	r record;
 BEGIN
-	SELECT x.status, x.output, x.error, x.cause INTO r FROM dealix.runs x
-	WHERE x.run_id = result.run_id;
+	SELECT x.status, x.output, x.error, x.cause, x.continued_as, coalesce(x.first_run, x.run_id) AS line
+	INTO r FROM dealix.runs x WHERE x.run_id = result.run_id;
+	IF r.continued_as IS NOT NULL THEN
+		SELECT x.status, x.output, x.error, x.cause INTO r FROM dealix.runs x
+		WHERE x.first_run = r.line ORDER BY x.run_id DESC LIMIT 1;
+	END IF;
 	IF NOT FOUND THEN
 		RAISE no_data_found USING MESSAGE = format('there is no run %s', result.run_id),
 			HINT = 'See dealix.runs for the runs that you may see.';
@@ -104,7 +108,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dealix.result(uuid) IS
-'The output of a run that SUCCEEDED; null while it goes on. A run that ended otherwise is an error (DX002) with the run''s error and cause. Errors: P0002 no such run.';
+'The output of a run that SUCCEEDED; null while it goes on. Of a run that continued as new, that of the last run of its line. A run that ended otherwise is an error (DX002) with the run''s error and cause. Errors: P0002 no such run.';
 
 CREATE FUNCTION dealix.timeline(run_id uuid) RETURNS TABLE (seq int, at timestamptz, event text,
 	branch int, state text, attempt int, actor text, detail jsonb)

@@ -54,7 +54,7 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'dx_wait';
 
 COMMENT ON PROCEDURE dealix.wait(uuid, interval, text) IS
-'Waits until the run has ended, at most for timeout (null: for ever), and returns its status then; RUNNING, say, if the time was over first. Outside of a transaction block it commits first and holds no snapshot while it waits; inside of one the run must have been started before, in a transaction that has committed. Woken by the commit that ends the run; without shared_preload_libraries it looks every 10 to 200 milliseconds.';
+'Waits until the run has ended, or is an INCIDENT (then a notice says so), at most for timeout (null: for ever), and returns its status then; RUNNING, say, if the time was over first. Of a run that continued as new, the last run of its line is meant. Outside of a transaction block it commits first and holds no snapshot while it waits; inside of one the run must have been started before, in a transaction that has committed: what this one has started or signalled is an error at once (25001). Woken by the commit that ends the run; without shared_preload_libraries it looks every 10 to 200 milliseconds.';
 
 CREATE PROCEDURE dealix.drain(
 	max_time interval DEFAULT NULL)

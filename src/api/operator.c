@@ -74,7 +74,8 @@ dealix_terminate(PG_FUNCTION_ARGS)
 	require_run_id(fcinfo);
 	pass = open_pass(&result);
 	run = dx_pass_take(pass, PG_GETARG_UUID_P(0), false);
-	if (run == NULL)
+	/* Of one that has handed over to another, that one ends. */
+	if (run == NULL || run->continued)
 		goes_on = dx_send_terminate(PG_GETARG_UUID_P(0), reason);
 	else
 	{

@@ -242,10 +242,12 @@ time_limit(FunctionCallInfo fcinfo, int argno)
 /* What a CALL waits for. */
 typedef struct Awaited
 {
-	pg_uuid_t	channel;		/* the run, or the channel of the activity */
+	pg_uuid_t	channel;		/* the run's line, or that of the activity */
+	pg_uuid_t	run_id;
 	const char *activity;		/* NULL: a run */
 	MemoryContext cxt;			/* of the caller */
 	char	   *status;			/* of the run */
+	DxStatusLook look;
 	bool		limits;			/* only time can tell */
 } Awaited;
 
@@ -264,8 +266,10 @@ look(Awaited *awaited)
 		here = dx_task_waits(awaited->activity, &awaited->limits);
 	else
 	{
-		char	   *status = dx_run_status_text(&awaited->channel, &here);
+		char	   *status = dx_run_status_text(&awaited->run_id, &awaited->look);
 
+		here = awaited->look.ended || awaited->look.incident;
+		awaited->channel = awaited->look.line;
 		oldcxt = MemoryContextSwitchTo(awaited->cxt);
 		awaited->status = pstrdup(status);
 		MemoryContextSwitchTo(oldcxt);
@@ -293,6 +297,22 @@ wait_slice(DxMono until, bool woken, int *poll_ms)
 }
 
 /*
+ * Nobody sees what this transaction has not committed, so that to wait for it
+ * would last until the time is over.  Errors: 25001.
+ */
+static void
+refuse_own_work(const Awaited *awaited)
+{
+	if (awaited->look.uncommitted || dx_sent_here(&awaited->look.line))
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("this transaction cannot wait for run %s: it has not committed what it did to it",
+						dx_uuid_text(&awaited->run_id)),
+				 errdetail("Nobody else sees a start, a signal or another change before the COMMIT, so the run cannot go on."),
+				 errhint("COMMIT, then CALL dealix.wait(). Within the transaction dealix.tick() advances the run.")));
+}
+
+/*
  * Waits under SPI.  While it sleeps, a wait that may commit is in a
  * transaction that has neither a snapshot nor locks.
  */
@@ -302,10 +322,15 @@ wait_until(Awaited *awaited, DxMono until, bool commits)
 	bool		woken;
 	int			poll_ms = POLL_FIRST_MS;
 
-	/* On a standby nothing commits, and so nobody wakes us. */
-	woken = dx_waiter_begin(&awaited->channel) && !RecoveryInProgress();
 	if (commits)
 		SPI_commit();
+	/* The first look tells which line the run is of. */
+	if (look(awaited))
+		return true;
+	if (!commits && awaited->activity == NULL)
+		refuse_own_work(awaited);
+	/* On a standby nothing commits, and so nobody wakes us. */
+	woken = dx_waiter_begin(&awaited->channel) && !RecoveryInProgress();
 	for (;;)
 	{
 		bool		here = look(awaited);
@@ -358,9 +383,10 @@ inout_result(FunctionCallInfo fcinfo, Datum value)
 
 /*
  * dealix.wait(run_id uuid, timeout interval, INOUT status text)
- *		Waits until the run has ended, timeout at most, and returns its status
- *		then.  Errors: P0002 when there is no such run for the caller; 22004
- *		without a run id.
+ *		Waits until the run has ended or is an incident, timeout at most, and
+ *		returns its status then.  Errors: P0002 when there is no such run for
+ *		the caller; 22004 without a run id; 25001 when the transaction itself
+ *		has started it or sent it something.
  */
 Datum
 dx_wait(PG_FUNCTION_ARGS)
@@ -368,8 +394,14 @@ dx_wait(PG_FUNCTION_ARGS)
 	Awaited		awaited = {0};
 
 	dx_require(fcinfo, 0, "run_id");
-	awaited.channel = *PG_GETARG_UUID_P(0);
+	awaited.run_id = *PG_GETARG_UUID_P(0);
 	(void) wait_guarded(&awaited, time_limit(fcinfo, 1), may_commit(fcinfo));
+	if (awaited.look.incident)
+		ereport(NOTICE,
+				(errmsg("run %s is an incident: it has stopped until a person has looked",
+						dx_uuid_text(&awaited.run_id)),
+				 errhint("See dealix.incidents; after the repair, SELECT dealix.redrive('%s').",
+						 dx_uuid_text(&awaited.run_id))));
 	return inout_result(fcinfo, CStringGetTextDatum(awaited.status));
 }
 

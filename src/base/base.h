@@ -121,6 +121,10 @@ extern bool dx_may_use_schema(const char *schema, Oid role);
  */
 extern void dx_force_durable(void);
 
+/* synchronous_commit as the server has it, without databases and roles: shmem.c. */
+extern int	dx_server_commit(void);
+extern void dx_server_commit_note(void);
+
 /* ---------- frame.c: the one transaction frame of background processes ---------- */
 
 extern void dx_frame_begin(const char *activity);
@@ -145,6 +149,7 @@ extern long dx_mono_left(DxMono until);
 
 /* RFC 9562 section 5.7; monotonic within a process. */
 extern void dx_uuid_v7(pg_uuid_t *uuid);
+extern void dx_uuid_v7_after(pg_uuid_t *uuid, const pg_uuid_t *before);
 extern char *dx_uuid_text(const pg_uuid_t *uuid);
 
 /* ---------- shmem.c, ring.c, wake.c: see the heads of those files ---------- */

@@ -56,13 +56,22 @@ dx_in_background(void)
 }
 
 /*
- * A commit that has been acknowledged must survive a crash, whatever the role
- * has set synchronous_commit to.  Lasts until the end of the transaction.
+ * A commit that has been acknowledged must survive a crash, and a failover
+ * where there are synchronous standbys, whatever the role has set
+ * synchronous_commit to: at least "on" (flushed there too), and what the server
+ * has set for everybody if that is more.  Lasts until the end of the
+ * transaction.
  */
 void
 dx_force_durable(void)
 {
-	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
-		(void) set_config_option("synchronous_commit", "on", PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+	int			level = SYNCHRONOUS_COMMIT_ON;
+
+	if (dx_shared_available())
+		level = Max(level, dx_server_commit());
+	if (synchronous_commit < level)
+		(void) set_config_option("synchronous_commit",
+								 level == SYNCHRONOUS_COMMIT_REMOTE_APPLY ? "remote_apply" : "on",
+								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
+								 true, 0, false);
 }

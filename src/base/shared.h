@@ -161,6 +161,7 @@ typedef struct DxShared
 	int			ring_size;
 	int			nwaiters;
 	pg_atomic_uint32 waiting;	/* waiters in use */
+	pg_atomic_uint32 server_commit; /* synchronous_commit of the server */
 } DxShared;
 
 extern DxShared *dx_shared;

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "base/base.h"
 #include "base/shared.h"
 #include "miscadmin.h"
@@ -85,6 +86,7 @@ shared_fill(void)
 	dx_shared->ring_size = dx_ring_size;
 	dx_shared->nwaiters = MaxBackends;
 	pg_atomic_init_u32(&dx_shared->waiting, 0);
+	pg_atomic_init_u32(&dx_shared->server_commit, synchronous_commit);
 
 	for (int i = 0; i < dx_shared->nrings; i++)
 	{
@@ -136,6 +138,26 @@ dx_shared_init(void)
 	shmem_request_hook = shmem_request;
 	prev_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = shmem_startup;
+}
+
+/*
+ * dx_server_commit
+ *		synchronous_commit as configured for the whole server.
+ */
+int
+dx_server_commit(void)
+{
+	return (int) pg_atomic_read_u32(&dx_shared->server_commit);
+}
+
+/*
+ * dx_server_commit_note
+ *		The launcher, who is in no database and has no role, says what it sees.
+ */
+void
+dx_server_commit_note(void)
+{
+	pg_atomic_write_u32(&dx_shared->server_commit, synchronous_commit);
 }
 
 /*

@@ -78,6 +78,23 @@ dx_uuid_v7(pg_uuid_t *uuid)
 }
 
 /*
+ * dx_uuid_v7_after
+ *		The same, but greater than another of version 7, which somebody else
+ *		may have made by a clock that is ahead.
+ */
+void
+dx_uuid_v7_after(pg_uuid_t *uuid, const pg_uuid_t *before)
+{
+	uint64		tick = 0;
+
+	for (int i = 0; i < 6; i++)
+		tick = (tick << 8) | before->data[i];
+	tick = (tick << 12) | ((uint64) (before->data[6] & 0x0f) << 8) | before->data[7];
+	last_tick = Max(last_tick, tick);
+	dx_uuid_v7(uuid);
+}
+
+/*
  * dx_uuid_text
  *		The canonical text of a UUID, palloc'd.
  */

@@ -8,7 +8,7 @@
 #ifndef DX_COLUMNS_H
 #define DX_COLUMNS_H
 
-#include "base/base.h"
+#include "engine/engine.h"
 
 /* Arrays that are filled row by row and become a statement's parameters. */
 typedef struct DxColumns
@@ -61,5 +61,8 @@ extern char *dx_get_text(DxRow *row);
 extern Jsonb *dx_get_jsonb(DxRow *row);
 extern int32 *dx_get_ints(DxRow *row, int *n);
 extern bool dx_get_uuid(DxRow *row, pg_uuid_t *uuid);
+
+/* store.c: a message, from a row behind its run_id, for a run of the pass. */
+extern void dx_store_read_message(DxRun *run, DxRow *row);
 
 #endif							/* DX_COLUMNS_H */

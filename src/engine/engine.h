@@ -195,7 +195,10 @@ typedef struct DxRun
 	int32		parent_branch;	/* -1: nobody waits */
 	pg_uuid_t	parent_ticket;	/* what the branch waits for */
 	int16		close_policy;	/* DxClosePolicy */
-	bool		continued;		/* goes on as another run */
+	bool		continued;		/* another run goes on in its place: */
+	pg_uuid_t	continued_as;
+	bool		continues;		/* goes on in the place of another; the */
+	pg_uuid_t	first_run;		/* first of the line, always set */
 	bool		ended_now;		/* in this pass */
 	int16		depth;			/* of children of children */
 	int32		children;		/* runs started, ever */
@@ -361,7 +364,7 @@ extern bool dx_identity_adopt(void);
 /* ---------- store.c: every statement over the engine's tables ---------- */
 
 /* Columns of dealix.run, as bulk.c counts them. */
-#define DX_RUN_COLUMNS	33
+#define DX_RUN_COLUMNS	35
 
 extern List *dx_store_claim(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait);
 extern void dx_store_load(DxPass *pass, List *runs);
@@ -425,7 +428,24 @@ extern void dx_run_incident(DxPass *pass, DxRun *run, const DxFault *fault);
 extern void dx_run_terminate(DxPass *pass, DxRun *run, const char *reason,
 							 Oid actor);
 extern void dx_run_redrive(DxPass *pass, DxRun *run);
-extern char *dx_run_status_text(const pg_uuid_t *run_id, bool *ended);
+
+/* What somebody who waits for a run wants to know besides its status. */
+typedef struct DxStatusLook
+{
+	bool		ended;
+	bool		incident;		/* waits for a person */
+	bool		uncommitted;	/* this transaction has written it */
+	pg_uuid_t	line;			/* whom its end wakes */
+} DxStatusLook;
+
+extern char *dx_run_status_text(const pg_uuid_t *run_id, DxStatusLook *look);
+
+/* ---------- line.c: runs that continue each other ---------- */
+
+extern void dx_line_last(const pg_uuid_t *first_run, pg_uuid_t *last);
+extern void dx_line_wake(const DxRun *run);
+extern void dx_line_load(DxPass *pass, List *runs);
+extern const pg_uuid_t *dx_mailbox(const DxRun *run, const DxMessage *message);
 
 /* ---------- branch.c ---------- */
 
@@ -708,6 +728,7 @@ typedef struct DxStart
 	TimestampTz due_at;			/* not before; 0: now */
 	bool		any_input;		/* a run with the key may have another */
 	const pg_uuid_t *run_id;	/* the id that it gets */
+	const pg_uuid_t *first_run; /* of the line that it continues */
 	Oid			owner;			/* InvalidOid: the current user */
 	bool		is_child;		/* started by a run: */
 	const pg_uuid_t *parent;	/* NULL: none */

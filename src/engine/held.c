@@ -39,6 +39,18 @@ static DxStatement adopt_statement = {
 	2, {INT8OID, INT8OID}
 };
 
+static DxStatement sequences_statement = {
+	"SELECT pg_catalog.format('SELECT pg_catalog.setval(%s::pg_catalog.regclass, m)"
+	" FROM (SELECT pg_catalog.max(%I) AS m FROM %s) t"
+	" WHERE m > (SELECT last_value FROM %s)',"
+	" pg_catalog.quote_literal(s.name), a.attname, a.attrelid::pg_catalog.regclass, s.name)"
+	" FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid,"
+	" pg_catalog.pg_get_serial_sequence(c.oid::pg_catalog.regclass::text, a.attname) s(name)"
+	" WHERE c.relnamespace = 'dealix'::pg_catalog.regnamespace"
+	" AND a.attidentity <> '' AND NOT a.attisdropped",
+	0, {0}
+};
+
 /* Extension of which we know that it is at home here; never unlearnt. */
 static Oid	at_home = InvalidOid;
 
@@ -118,6 +130,28 @@ dx_identity_record(void)
 }
 
 /*
+ * Rows that came by logical replication have numbers that the sequences here
+ * have not given out: they go on behind them.  Names are those of our own
+ * tables.
+ */
+static void
+raise_sequences(void)
+{
+	List	   *statements = NIL;
+	ListCell   *lc;
+
+	(void) dx_execute(&sequences_statement, NULL, NULL, false, 0);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		statements = lappend(statements, SPI_getvalue(SPI_tuptable->vals[i],
+													  SPI_tuptable->tupdesc, 1));
+	foreach(lc, statements)
+	{
+		if (SPI_execute(lfirst(lc), false, 0) != SPI_OK_SELECT)
+			elog(ERROR, "could not execute \"%s\"", (char *) lfirst(lc));
+	}
+}
+
+/*
  * Makes this database the one whose runs stand in it.  Returns false if it
  * already was.  Needs SPI_connect.
  */
@@ -133,6 +167,7 @@ dx_identity_adopt(void)
 	values[1] = Int64GetDatum((int64) MyDatabaseId);
 	dx_engine_enter(&saved);
 	(void) dx_execute(&adopt_statement, values, NULL, false, 0);
+	raise_sequences();
 	dx_engine_leave(&saved);
 	return true;
 }

@@ -200,6 +200,8 @@ announce(DxPass *pass)
 			pass->result->more = true;
 			dx_wake_run(run->owner, &run->id, run->priority);
 		}
+		if (run->continued && !run->ended_now)
+			dx_line_wake(run);
 		if (dx_status_ended(run->status))
 			continue;
 		announce_apart(pass, run);

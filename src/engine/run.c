@@ -9,7 +9,9 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "engine/columns.h"
 #include "engine/engine.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -42,8 +44,14 @@ static const struct
 	[DX_RUN_TERMINATED] = {"TERMINATED", 0},
 };
 
+/* Of a run that another goes on for, that one's. */
 static DxStatement status_statement = {
-	"SELECT status, owner::pg_catalog.oid FROM dealix.run WHERE run_id = $1",
+	"SELECT l.status, r.owner::pg_catalog.oid, COALESCE(r.first_run, r.run_id), l.xmin"
+	" FROM dealix.run r, LATERAL (SELECT r.status, r.xmin WHERE r.continued_as IS NULL"
+	" UNION ALL (SELECT n.status, n.xmin FROM dealix.run n"
+	" WHERE r.continued_as IS NOT NULL"
+	" AND n.first_run = COALESCE(r.first_run, r.run_id)"
+	" ORDER BY n.run_id DESC LIMIT 1)) l WHERE r.run_id = $1",
 	1, {UUIDOID}
 };
 
@@ -126,7 +134,7 @@ dx_run_end(DxPass *pass, DxRun *run, DxRunStatus status)
 	run->ended_now = true;
 	dx_event(pass, run, end_event(status), NULL, payload);
 	pass->result->ended++;
-	dx_wake_ended(&run->id);
+	dx_wake_ended(&run->first_run);
 }
 
 /* The main branch has come to its end. */
@@ -192,6 +200,7 @@ dx_run_incident(DxPass *pass, DxRun *run, const DxFault *fault)
 	}
 	dx_run_set_status(run, DX_RUN_INCIDENT);
 	dx_event(pass, run, DX_EVENT_INCIDENT_OPENED, NULL, fault_payload(fault));
+	dx_wake_ended(&run->first_run);
 	ereport(LOG,
 			(errmsg("dealix_exec: run %s of workflow \"%s\" is an incident: %s",
 					dx_uuid_text(&run->id), run->workflow,
@@ -215,7 +224,7 @@ dx_run_terminate(DxPass *pass, DxRun *run, const char *reason, Oid actor)
 	dx_event_by(pass, run, DX_EVENT_RUN_TERMINATED, actor,
 				reason ? dx_payload("reason", dx_json_string(reason), NULL) : NULL);
 	pass->result->ended++;
-	dx_wake_ended(&run->id);
+	dx_wake_ended(&run->first_run);
 }
 
 /* Brings an incident's branches back to life: attempts count from zero. */
@@ -419,7 +428,8 @@ note_late_messages(DxPass *pass, DxRun *run)
 	{
 		DxMessage  *message = lfirst(lc);
 
-		if (!message->consumed)
+		/* What was sent to the line waits for its next run. */
+		if (!message->consumed && !(run->continued && message->branch < 0))
 			dx_message_late(pass, run, message);
 	}
 }
@@ -490,38 +500,42 @@ dx_run_advance(DxPass *pass, DxRun *run)
 }
 
 /*
- * The status of a run, by name, as it is in the caller's snapshot; *ended
- * tells whether it is final.  Errors: P0002 when there is no such run, or it
- * is not the caller's to see.  Needs SPI_connect.
+ * The status of a run, by name, in the caller's snapshot; of one that another
+ * goes on for, that one's.  Fills the rest of *look.  Errors: P0002 when there
+ * is no such run, or it is not the caller's to see.  Needs SPI_connect.
  */
 char *
-dx_run_status_text(const pg_uuid_t *run_id, bool *ended)
+dx_run_status_text(const pg_uuid_t *run_id, DxStatusLook *look)
 {
 	DxIdentity	saved;
 	Datum		values[1];
-	bool		isnull;
 	bool		found;
 	int16		status = 0;
 	Oid			owner = InvalidOid;
 
 	dx_engine_enter(&saved);
 	values[0] = UUIDPGetDatum(run_id);
-	(void) dx_execute(&status_statement, values, NULL, false, 1);
+	/* Read-only is what takes the caller's snapshot. */
+	(void) dx_execute(&status_statement, values, NULL, true, 1);
 	dx_engine_leave(&saved);
 	found = SPI_processed > 0;
 	if (found)
 	{
-		status = DatumGetInt16(SPI_getbinval(SPI_tuptable->vals[0],
-											 SPI_tuptable->tupdesc, 1, &isnull));
-		owner = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0],
-											   SPI_tuptable->tupdesc, 2, &isnull));
-		SPI_freetuptable(SPI_tuptable);
+		DxRow		row = dx_row(0);
+
+		status = dx_get_int2(&row);
+		owner = DatumGetObjectId(dx_get(&row));
+		(void) dx_get_uuid(&row, &look->line);
+		look->uncommitted =
+			TransactionIdIsCurrentTransactionId(DatumGetTransactionId(dx_get(&row)));
 	}
+	SPI_freetuptable(SPI_tuptable);
 	if (!found || !dx_may_see(owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("there is no run %s", dx_uuid_text(run_id)),
 				 errhint("See dealix.runs for the runs that you may see.")));
-	*ended = dx_status_ended(status);
+	look->ended = dx_status_ended(status);
+	look->incident = status == DX_RUN_INCIDENT;
 	return pstrdup(dx_status_name(status));
 }

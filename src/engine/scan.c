@@ -31,22 +31,28 @@ static DxStatement rank_statement = {
 #define BEFORE_ALL_RANKS	(PG_INT16_MIN - 1)
 #define AFTER_ALL_RANKS		(PG_INT16_MAX + 1)
 
+/* Who takes a message in: of a line, its last run. */
+#define RECEIVER \
+	"LATERAL (SELECT COALESCE((SELECT n.run_id FROM dealix.run n" \
+	" WHERE i.branch IS NULL AND n.first_run = i.run_id" \
+	" ORDER BY n.run_id DESC LIMIT 1), i.run_id) AS run_id)"
+
 /*
  * A signal is work only while a branch waits for it; what came for a run that
  * has ended has to be put on record.  An incident takes in nothing but commands.
  */
 #define INBOX_IS_WORK \
 	"(i.kind IN (2, 9, 10)" \
-	" OR NOT EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = i.run_id)" \
-	" OR ((i.kind <> 1 OR EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = i.run_id" \
+	" OR NOT EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = c.run_id)" \
+	" OR ((i.kind <> 1 OR EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = c.run_id" \
 	" AND b.phase = 4 AND (b.wait_for = i.name OR i.name = ANY" \
 	" (pg_catalog.regexp_split_to_array(b.wait_for, '[|&]')))))" \
-	" AND NOT EXISTS (SELECT FROM dealix.run r WHERE r.run_id = i.run_id AND r.status = 3)))"
+	" AND NOT EXISTS (SELECT FROM dealix.run r WHERE r.run_id = c.run_id AND r.status = 3)))"
 
 static DxStatement inbox_statement = {
-	"SELECT i.run_id, i.inbox_id, (SELECT b.rank FROM dealix.branch b"
-	" WHERE b.run_id = i.run_id ORDER BY b.branch LIMIT 1) FROM dealix.inbox i"
-	" WHERE i.owner = $1 AND i.inbox_id > $2 AND " INBOX_IS_WORK
+	"SELECT c.run_id, i.inbox_id, (SELECT b.rank FROM dealix.branch b"
+	" WHERE b.run_id = c.run_id ORDER BY b.branch LIMIT 1)"
+	" FROM dealix.inbox i, " RECEIVER " c WHERE i.owner = $1 AND i.inbox_id > $2 AND " INBOX_IS_WORK
 	" ORDER BY i.inbox_id LIMIT $3",
 	3, {OIDOID, INT8OID, INT8OID}
 };
@@ -70,7 +76,7 @@ static DxStatement owners_statement = {
 	" FROM (SELECT owner::pg_catalog.oid, expires_at FROM dealix.activity_task"
 	" WHERE expires_at IS NOT NULL ORDER BY expires_at LIMIT 1000) t GROUP BY t.owner"
 	" UNION ALL SELECT i.owner::pg_catalog.oid, pg_catalog.count(*), NULL, false"
-	" FROM dealix.inbox i WHERE " INBOX_IS_WORK " GROUP BY i.owner",
+	" FROM dealix.inbox i, " RECEIVER " c WHERE " INBOX_IS_WORK " GROUP BY i.owner",
 	1, {TIMESTAMPTZOID}
 };
 

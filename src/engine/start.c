@@ -23,13 +23,14 @@
 static DxStatement run_statement = {
 	"INSERT INTO dealix.run (run_id, created_at, workflow_id, version_id, owner,"
 	" status, priority, durability, key, correlation_id, traceparent, input,"
-	" requester, parent_run, parent_branch, close_policy, depth, parent_ticket)"
+	" requester, parent_run, parent_branch, close_policy, depth, parent_ticket,"
+	" first_run)"
 	" VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
-	" $15, $16, $17)"
+	" $15, $16, $17, $18)"
 	" ON CONFLICT (workflow_id, owner, key) WHERE key IS NOT NULL DO NOTHING",
-	17, {UUIDOID, TIMESTAMPTZOID, INT4OID, INT4OID, OIDOID, INT2OID, INT2OID,
+	18, {UUIDOID, TIMESTAMPTZOID, INT4OID, INT4OID, OIDOID, INT2OID, INT2OID,
 	TEXTOID, TEXTOID, TEXTOID, JSONBOID, OIDOID, UUIDOID, INT4OID, INT2OID,
-	INT2OID, UUIDOID}
+	INT2OID, UUIDOID, UUIDOID}
 };
 
 static DxStatement branch_statement = {
@@ -38,9 +39,11 @@ static DxStatement branch_statement = {
 	4, {UUIDOID, OIDOID, TIMESTAMPTZOID, INT2OID}
 };
 
+/* The key is with the last run of a line, the input that it stands for with the first. */
 static DxStatement existing_statement = {
-	"SELECT run_id, input = $4 FROM dealix.run"
-	" WHERE workflow_id = $1 AND owner = $2 AND key = $3",
+	"SELECT r.run_id, COALESCE((SELECT f.input FROM dealix.run f"
+	" WHERE f.run_id = r.first_run), r.input) = $4 FROM dealix.run r"
+	" WHERE r.workflow_id = $1 AND r.owner = $2 AND r.key = $3",
 	4, {INT4OID, OIDOID, TEXTOID, JSONBOID}
 };
 
@@ -120,8 +123,8 @@ insert_run(const DxStart *start, const DxVersion *version, Oid owner,
 		   Jsonb *input, const char *key, const pg_uuid_t *run_id,
 		   TimestampTz now)
 {
-	Datum		values[17];
-	char		nulls[17];
+	Datum		values[18];
+	char		nulls[18];
 	Oid			requester = requester_of(start, owner);
 
 	memset(nulls, ' ', sizeof(nulls));
@@ -153,6 +156,8 @@ insert_run(const DxStart *start, const DxVersion *version, Oid owner,
 	values[14] = Int16GetDatum(start->close_policy);
 	values[15] = Int16GetDatum(start->depth);
 	values[16] = UUIDPGetDatum(start->parent_ticket ? start->parent_ticket : run_id);
+	values[17] = UUIDPGetDatum(start->first_run);
+	nulls[17] = start->first_run ? ' ' : 'n';
 	(void) dx_execute(&run_statement, values, nulls, false, 0);
 	return SPI_processed == 1;
 }
@@ -268,6 +273,9 @@ add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 	nulls[31] = start->items == NULL;
 	values[31] = Int32GetDatum(start->items ? start->items[n] : 0);
 	put_text(values, nulls, 32, start->map_state);
+	nulls[33] = start->first_run == NULL;
+	values[33] = UUIDPGetDatum(start->first_run);
+	nulls[34] = true;			/* continued_as */
 	dx_bulk_add(bulk, values, nulls);
 }
 

@@ -25,7 +25,8 @@
 	" created_at, started_at, finished_at, deadline, key, correlation_id," \
 	" traceparent, error, cause, chain, input, output, priority," \
 	" requester::pg_catalog.oid, parent_run, parent_branch, depth, children," \
-	" parent_ticket, close_policy, redrives, COALESCE(item, -1), map_state, ctid"
+	" parent_ticket, close_policy, redrives, COALESCE(item, -1), map_state, ctid," \
+	" first_run, continued_as"
 
 static DxStatement claim_statement = {
 	"SELECT " RUN_COLUMNS " FROM dealix.run WHERE run_id = ANY ($1)"
@@ -177,6 +178,10 @@ read_run(HeapTuple tuple, TupleDesc desc)
 	run->item = dx_get_int4(&row);
 	run->map_state = dx_get_text(&row);
 	run->tid = *(ItemPointer) DatumGetPointer(dx_get(&row));
+	run->continues = dx_get_uuid(&row, &run->first_run);
+	if (!run->continues)
+		run->first_run = run->id;
+	run->continued = dx_get_uuid(&row, &run->continued_as);
 	return run;
 }
 
@@ -252,8 +257,9 @@ read_branch(DxRun *run, DxRow *row)
 	run->branches = lappend(run->branches, branch);
 }
 
-static void
-read_message(DxRun *run, DxRow *row)
+/* A message for the run, from a row behind its run_id. */
+void
+dx_store_read_message(DxRun *run, DxRow *row)
 {
 	DxMessage  *message = palloc0(sizeof(DxMessage));
 
@@ -268,6 +274,9 @@ read_message(DxRun *run, DxRow *row)
 		message->branch = -1;
 	(void) dx_get_uuid(row, &message->ticket);
 	message->epoch = dx_get_int4(row);
+	/* What is for the line is for its last run: see line.c. */
+	if (run->continued && message->branch < 0)
+		return;
 	run->messages = lappend(run->messages, message);
 }
 
@@ -316,11 +325,15 @@ dx_store_load(DxPass *pass, List *runs)
 
 	(void) dx_execute(&inbox_statement, values, NULL, false, 0);
 	MemoryContextSwitchTo(pass->cxt);
-	merge_rows(runs, read_message);
+	merge_rows(runs, dx_store_read_message);
+	MemoryContextSwitchTo(oldcxt);
+	SPI_freetuptable(SPI_tuptable);
+
+	dx_line_load(pass, runs);
+	MemoryContextSwitchTo(pass->cxt);
 	foreach(lc, runs)
 		dx_answers_match(lfirst(lc));
 	MemoryContextSwitchTo(oldcxt);
-	SPI_freetuptable(SPI_tuptable);
 }
 
 /* ---------- writing ---------- */
@@ -395,8 +408,12 @@ static const AttrNumber run_changed[] = {
 	21,							/* chain */
 	23,							/* output */
 	30,							/* children */
-	31							/* redrives */
+	31,							/* redrives */
+	16,							/* key: only of a run that has continued, */
+	35							/* and continued_as */
 };
+
+#define CHANGED_BY_CONTINUING	2
 
 /* Integers that are null in the table when they are 0. */
 static void
@@ -409,7 +426,7 @@ put_nonzero(Datum *values, bool *nulls, int column, int32 value)
 static void
 update_run(DxBulk *bulk, DxRun *run)
 {
-	Datum		values[lengthof(run_changed)];
+	Datum		values[lengthof(run_changed)] = {0};
 	bool		nulls[lengthof(run_changed)] = {false};
 
 	values[0] = TimestampTzGetDatum(run->started_at);
@@ -432,7 +449,12 @@ update_run(DxBulk *bulk, DxRun *run)
 	values[11] = PointerGetDatum(run->output);
 	put_nonzero(values, nulls, 12, run->children);
 	put_nonzero(values, nulls, 13, run->redrives);
-	dx_bulk_update(bulk, &run->tid, lengthof(run_changed), run_changed, values, nulls);
+	/* The key goes on with the line: the index lets nobody else have it now. */
+	nulls[14] = true;
+	nulls[15] = false;
+	values[15] = UUIDPGetDatum(&run->continued_as);
+	dx_bulk_update(bulk, &run->tid, lengthof(run_changed) -
+				   (run->continued ? 0 : CHANGED_BY_CONTINUING), run_changed, values, nulls);
 }
 
 static void
@@ -569,7 +591,7 @@ write_inbox(List *runs)
 
 			if (!message->consumed)
 				continue;
-			dx_put(columns, UUIDPGetDatum(&run->id), false);
+			dx_put(columns, UUIDPGetDatum(dx_mailbox(run, message)), false);
 			dx_put(columns, Int64GetDatum(message->inbox_id), false);
 		}
 	}

@@ -39,39 +39,34 @@ static DxStatement ended_statement = {
 };
 
 static DxStatement alive_statement = {
-	"SELECT FROM dealix.run WHERE run_id = $1 AND status < 10",
+	"SELECT FROM dealix.run WHERE (run_id = $1 OR first_run = $1) AND status < 10",
 	1, {UUIDOID}
 };
 
-/* Default: as the parent was stopped; 1 terminate, 2 cancel, 3 abandon. */
+/*
+ * Default: as the parent was stopped; 1 terminate, 2 cancel, 3 abandon.  The
+ * message is for the child's line.
+ */
 #define CLOSE_ONES(which) \
 	MESSAGE_COLUMNS \
-	" SELECT r.run_id, pg_catalog.clock_timestamp(), r.owner," \
+	" SELECT COALESCE(r.first_run, r.run_id), pg_catalog.clock_timestamp(), r.owner," \
 	" CASE WHEN r.close_policy = 1 OR (r.close_policy = 0 AND $2) THEN 9 ELSE 2 END," \
 	" r.owner, NULL, NULL, NULL, pg_catalog.jsonb_build_object('reason', $3)" \
-	" FROM dealix.run r WHERE r." which " = ANY ($1) AND r.status < 10" \
+	" FROM dealix.run r WHERE " which " AND r.status < 10" \
 	" AND r.close_policy <> 3" \
 	" RETURNING run_id, owner::pg_catalog.oid, " DX_PRIORITY_OF("inbox.run_id")
 
 static DxStatement close_children_statement = {
-	CLOSE_ONES("parent_run"), 3, {UUIDARRAYOID, BOOLOID, TEXTOID}
+	CLOSE_ONES("r.parent_run = ANY ($1)"), 3, {UUIDARRAYOID, BOOLOID, TEXTOID}
 };
 
 static DxStatement close_given_up_statement = {
-	CLOSE_ONES("run_id"), 3, {UUIDARRAYOID, BOOLOID, TEXTOID}
+	CLOSE_ONES("(r.run_id = ANY ($1) OR r.first_run = ANY ($1))"), 3, {UUIDARRAYOID, BOOLOID, TEXTOID}
 };
 
 static DxStatement close_items_statement = {
-	CLOSE_ONES("parent_ticket = ANY ($4) AND r.parent_run"),
+	CLOSE_ONES("r.parent_ticket = ANY ($4) AND r.parent_run = ANY ($1)"),
 	4, {UUIDARRAYOID, BOOLOID, TEXTOID, UUIDARRAYOID}
-};
-
-/* A run that goes on as another leaves it its messages, and its parent. */
-static DxStatement hand_over_statement = {
-	"WITH m AS (UPDATE dealix.inbox SET run_id = $2"
-	" WHERE run_id = $1 AND kind = 1 AND NOT inbox_id = ANY ($3))"
-	" UPDATE dealix.message_key SET run_id = $2 WHERE run_id = $1",
-	3, {UUIDOID, UUIDOID, INT8ARRAYOID}
 };
 
 /* What a child is started with. */
@@ -128,10 +123,13 @@ continue_as_new(DxPass *pass, DxRun *run, DxBranch *branch)
 	Child	   *child = make_child(run, branch, run->workflow);
 
 	child->continued = true;
+	/* The last of a line is the one with the largest id. */
+	dx_uuid_v7_after(&branch->ticket, &run->id);
 	(void) dx_handout(pass, run, branch, DX_RESOURCE_WORKFLOW, 0, child);
 	dx_event(pass, run, DX_EVENT_RUN_CONTINUED, branch,
 			 dx_payload("run", dx_json_uuid(&branch->ticket), NULL));
 	run->continued = true;
+	run->continued_as = branch->ticket;
 	dx_run_succeed(pass, run,
 				   dx_payload("continued_as", dx_json_uuid(&branch->ticket), NULL));
 }
@@ -239,29 +237,6 @@ const DxResource dx_child_resource = {
 
 /* ---------- with the pass ---------- */
 
-/* A run that goes on as another leaves it its messages that nobody took. */
-static void
-hand_over(const DxRun *run, const pg_uuid_t *successor)
-{
-	Datum		values[3];
-	Datum	   *taken = palloc(sizeof(Datum) * Max(list_length(run->messages), 1));
-	ListCell   *lc;
-	int			n = 0;
-
-	foreach(lc, run->messages)
-	{
-		DxMessage  *message = lfirst(lc);
-
-		if (message->consumed)
-			taken[n++] = Int64GetDatum(message->inbox_id);
-	}
-	values[0] = UUIDPGetDatum(&run->id);
-	values[1] = UUIDPGetDatum(successor);
-	values[2] = PointerGetDatum(construct_array(taken, n, INT8OID, sizeof(int64),
-												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	(void) dx_execute(&hand_over_statement, values, NULL, false, 0);
-}
-
 /* What all children of a run get from it. */
 static void
 inherit(DxStart *start, DxRun *run)
@@ -284,6 +259,7 @@ start_child(const DxHandout *handout)
 	Child	   *child = handout->what;
 	DxStart		start = {0};
 	pg_uuid_t	run_id;
+	char	   *key = NULL;		/* goes on with the line */
 
 	inherit(&start, run);
 	start.workflow = child->workflow;
@@ -297,10 +273,10 @@ start_child(const DxHandout *handout)
 		start.parent_ticket = run->has_parent ? &run->parent_ticket : NULL;
 		start.close_policy = run->close_policy;
 		start.depth = run->depth;
+		start.first_run = &run->first_run;
+		key = run->key;
 	}
-	dx_start(&start, 1, &child->input, NULL, &run_id);
-	if (child->continued)
-		hand_over(run, &handout->ticket);
+	dx_start(&start, 1, &child->input, &key, &run_id);
 }
 
 /*

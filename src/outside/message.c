@@ -5,19 +5,22 @@
  *	  run's row, so that a sender never waits for a pass.
  *
  * A message can come while the run ends; then the next look at the run puts it
- * on record as late (run.c).
+ * on record as late (run.c).  A run that hands over to another ends nothing:
+ * messages are sent to the line of runs (line.c).
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "outside/outside.h"
 #include "utils/builtins.h"
 
 static DxStatement run_statement = {
-	"SELECT status, owner::pg_catalog.oid, durability, priority FROM dealix.run"
+	"SELECT status, owner::pg_catalog.oid, durability, priority,"
+	" COALESCE(first_run, run_id), continued_as IS NOT NULL FROM dealix.run"
 	" WHERE run_id = $1",
 	1, {UUIDOID}
 };
@@ -39,6 +42,11 @@ static DxStatement inbox_statement = {
 	6, {UUIDOID, OIDOID, INT2OID, OIDOID, TEXTOID, JSONBOID}
 };
 
+static DxStatement newest_statement = {
+	"SELECT xmin FROM dealix.inbox WHERE run_id = $1 ORDER BY inbox_id DESC LIMIT 100",
+	1, {UUIDOID}
+};
+
 static DxStatement by_key_statement = {
 	"SELECT r.run_id FROM dealix.run r JOIN dealix.workflow w ON w.workflow_id = r.workflow_id"
 	" WHERE w.name = $1 AND r.owner = $2 AND r.key = $3",
@@ -51,32 +59,56 @@ typedef struct Receiver
 	Oid			owner;
 	int16		durability;
 	int16		priority;
+	pg_uuid_t	run_id;
+	pg_uuid_t	mailbox;		/* of the run's line */
 } Receiver;
 
+/* Reads a run; *continued: another goes on in its place.  false: none. */
+static bool
+read_receiver(const pg_uuid_t *run_id, Receiver *receiver, bool *continued)
+{
+	Datum		values[1];
+	bool		found;
+
+	values[0] = UUIDPGetDatum(run_id);
+	(void) dx_execute(&run_statement, values, NULL, false, 1);
+	found = SPI_processed > 0;
+	if (found)
+	{
+		DxRow		row = dx_row(0);
+
+		receiver->run_id = *run_id;
+		receiver->status = dx_get_int2(&row);
+		receiver->owner = DatumGetObjectId(dx_get(&row));
+		receiver->durability = dx_get_int2(&row);
+		receiver->priority = dx_get_int2(&row);
+		(void) dx_get_uuid(&row, &receiver->mailbox);
+		*continued = DatumGetBool(dx_get(&row));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return found;
+}
+
+/* The run, or the one that goes on in its place. */
 static void
 find_receiver(const pg_uuid_t *run_id, Receiver *receiver)
 {
 	DxIdentity	saved;
-	Datum		values[1];
-	bool		isnull;
+	bool		continued = false;
 	bool		found;
 
 	dx_engine_enter(&saved);
-	values[0] = UUIDPGetDatum(run_id);
-	(void) dx_execute(&run_statement, values, NULL, false, 1);
-	dx_engine_leave(&saved);
-	found = SPI_processed > 0;
-	if (found)
+	found = read_receiver(run_id, receiver, &continued);
+	/* By the time that we have found it, it may have handed over, too. */
+	while (found && continued)
 	{
-		HeapTuple	tuple = SPI_tuptable->vals[0];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
+		pg_uuid_t	last;
 
-		receiver->status = DatumGetInt16(SPI_getbinval(tuple, desc, 1, &isnull));
-		receiver->owner = DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull));
-		receiver->durability = DatumGetInt16(SPI_getbinval(tuple, desc, 3, &isnull));
-		receiver->priority = DatumGetInt16(SPI_getbinval(tuple, desc, 4, &isnull));
-		SPI_freetuptable(SPI_tuptable);
+		CHECK_FOR_INTERRUPTS();
+		dx_line_last(&receiver->mailbox, &last);
+		found = read_receiver(&last, receiver, &continued);
 	}
+	dx_engine_leave(&saved);
 	if (!found || !dx_may_operate(receiver->owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
@@ -86,8 +118,8 @@ find_receiver(const pg_uuid_t *run_id, Receiver *receiver)
 
 /* Puts a message into the inbox.  false: its key was used before. */
 static bool
-send(const pg_uuid_t *run_id, const Receiver *receiver, DxMessageKind kind,
-	 const char *name, Jsonb *payload, const char *key)
+send(const Receiver *receiver, DxMessageKind kind, const char *name,
+	 Jsonb *payload, const char *key)
 {
 	Oid			sender = GetUserId();
 	DxIdentity	saved;
@@ -96,7 +128,7 @@ send(const pg_uuid_t *run_id, const Receiver *receiver, DxMessageKind kind,
 
 	dx_engine_enter(&saved);
 	memset(nulls, ' ', sizeof(nulls));
-	values[0] = UUIDPGetDatum(run_id);
+	values[0] = UUIDPGetDatum(&receiver->mailbox);
 	if (key != NULL)
 	{
 		values[1] = CStringGetTextDatum(name);
@@ -121,7 +153,7 @@ send(const pg_uuid_t *run_id, const Receiver *receiver, DxMessageKind kind,
 		nulls[5] = 'n';
 	(void) dx_execute(&inbox_statement, values, nulls, false, 0);
 	dx_engine_leave(&saved);
-	dx_wake_run(receiver->owner, run_id, receiver->priority);
+	dx_wake_run(receiver->owner, &receiver->run_id, receiver->priority);
 	if (receiver->durability == DX_DURABILITY_SYNC)
 		dx_force_durable();
 	return true;
@@ -129,12 +161,12 @@ send(const pg_uuid_t *run_id, const Receiver *receiver, DxMessageKind kind,
 
 /* Was a signal with this key sent before? */
 static bool
-was_sent(const pg_uuid_t *run_id, const char *name, const char *key)
+was_sent(const Receiver *receiver, const char *name, const char *key)
 {
 	DxIdentity	saved;
 	Datum		values[3];
 
-	values[0] = UUIDPGetDatum(run_id);
+	values[0] = UUIDPGetDatum(&receiver->mailbox);
 	values[1] = CStringGetTextDatum(name);
 	values[2] = CStringGetTextDatum(key);
 	dx_engine_enter(&saved);
@@ -158,7 +190,7 @@ dx_send_signal(const pg_uuid_t *run_id, const char *name, Jsonb *payload,
 	dx_check_payload(payload, "the payload of the signal");
 	find_receiver(run_id, &receiver);
 	if (dx_status_ended(receiver.status) && key != NULL &&
-		was_sent(run_id, name, key))
+		was_sent(&receiver, name, key))
 		return false;
 	if (dx_status_ended(receiver.status))
 		ereport(ERROR,
@@ -166,7 +198,7 @@ dx_send_signal(const pg_uuid_t *run_id, const char *name, Jsonb *payload,
 				 errmsg("run %s has ended: it is %s", dx_uuid_text(run_id),
 						dx_status_name(receiver.status)),
 				 errdetail("Signal \"%s\" was not sent.", name)));
-	return send(run_id, &receiver, DX_MESSAGE_SIGNAL, name, payload, key);
+	return send(&receiver, DX_MESSAGE_SIGNAL, name, payload, key);
 }
 
 /*
@@ -182,7 +214,7 @@ send_command(const pg_uuid_t *run_id, DxMessageKind kind, const char *reason)
 	if (dx_status_ended(receiver.status) &&
 		!(kind == DX_MESSAGE_COMPENSATE && receiver.status == DX_RUN_SUCCEEDED))
 		return false;
-	return send(run_id, &receiver, kind, NULL,
+	return send(&receiver, kind, NULL,
 				reason ? dx_payload("reason", dx_json_string(reason), NULL) : NULL,
 				NULL);
 }
@@ -216,6 +248,33 @@ bool
 dx_send_compensate(const pg_uuid_t *run_id, const char *reason)
 {
 	return send_command(run_id, DX_MESSAGE_COMPENSATE, reason);
+}
+
+/*
+ * Has this transaction put something into the mailbox of this line?  Needs
+ * SPI_connect.
+ */
+bool
+dx_sent_here(const pg_uuid_t *line)
+{
+	DxIdentity	saved;
+	Datum		values[1];
+	bool		here = false;
+
+	if (!TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		return false;
+	values[0] = UUIDPGetDatum(line);
+	dx_engine_enter(&saved);
+	(void) dx_execute(&newest_statement, values, NULL, false, 0);
+	dx_engine_leave(&saved);
+	for (uint64 i = 0; i < SPI_processed && !here; i++)
+	{
+		DxRow		row = dx_row(i);
+
+		here = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(dx_get(&row)));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return here;
 }
 
 /* The current user's run with this key.  false: there is none. */

@@ -50,7 +50,8 @@ static DxStatement find_statement = {
 };
 
 static DxStatement open_statement = {
-	"SELECT f.run_id FROM dealix.schedule_fire f JOIN dealix.run r ON r.run_id = f.run_id"
+	"SELECT f.run_id FROM dealix.schedule_fire f JOIN dealix.run r"
+	" ON r.run_id = f.run_id OR r.first_run = f.run_id"
 	" WHERE f.schedule_id = $1 AND r.status < 10 ORDER BY f.fired_for",
 	1, {INT4OID}
 };
@@ -379,11 +380,11 @@ dx_schedule_write(DxPass *pass)
 	{
 		DxRun	   *run = lfirst(lc);
 
-		if (!run->ended_now || run->key == NULL || strncmp(run->key, "schedule:", 9) != 0)
+		if (!run->ended_now || run->continued || run->key == NULL || strncmp(run->key, "schedule:", 9) != 0)
 			continue;
 		if (ids == NULL)
 			ids = palloc(sizeof(pg_uuid_t) * list_length(pass->runs));
-		ids[n++] = run->id;
+		ids[n++] = run->first_run;
 	}
 	if (n == 0)
 		return;

@@ -349,6 +349,7 @@ launcher_cycle(void)
 	bool		full;
 	bool		warn;
 
+	dx_server_commit_note();
 	dx_lock();
 	recheck_absent(&next);
 	full = update_slots(candidates, stopped);

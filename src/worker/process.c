@@ -126,6 +126,10 @@ dx_process_settings(void)
 
 	for (int i = 0; i < lengthof(settings); i++)
 	{
+		/* The launcher commits nothing, and tells what the server has set. */
+		if (dx_process_kind == DX_PROCESS_LAUNCHER &&
+			strcmp(settings[i][0], "synchronous_commit") == 0)
+			continue;
 		/* transaction_timeout is not there before PostgreSQL 17 */
 		if (i == 0 || GetConfigOption(settings[i][0], true, false) != NULL)
 			SetConfigOption(settings[i][0], settings[i][1],
