@@ -4,12 +4,12 @@ CREATE FUNCTION dealix.validate(
 	definition jsonb,
 	strict boolean DEFAULT false,
 	machine_type text DEFAULT 'STANDARD')
-RETURNS TABLE (pointer text, code text, message text, hint text)
+RETURNS TABLE (pointer text, code text, message text, hint text, severity text)
 AS 'MODULE_PATHNAME', 'dealix_validate'
 LANGUAGE C STABLE STRICT;
 
 COMMENT ON FUNCTION dealix.validate(jsonb, boolean, text) IS
-'Checks a workflow definition and returns one row for each problem, in document order: a JSON pointer, a code, what is wrong and what would be right. No rows: the definition can be published. strict => true accepts the pure Amazon States Language only; machine_type => ''EXPRESS'' adds the rules that AWS has for that type.';
+'Checks a workflow definition and returns one row for each problem, in document order: a JSON pointer, a code, what is wrong and what would be right, and its severity. A definition with an error is not published; one with warnings is, and they are told at publish. No rows: all is well. strict => true accepts the pure Amazon States Language only; machine_type => ''EXPRESS'' adds the rules that AWS has for that type.';
 
 CREATE FUNCTION dealix.test_state(
 	definition jsonb,

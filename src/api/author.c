@@ -36,11 +36,33 @@ dx_author_refuse(const DxProblems *problems)
 			 errhint("dealix.validate() shows all problems.")));
 }
 
+static void
+put_problems(ReturnSetInfo *rsinfo, const List *problems, const char *severity)
+{
+	ListCell   *lc;
+
+	foreach(lc, problems)
+	{
+		DxProblem  *problem = lfirst(lc);
+		Datum		values[5];
+		bool		nulls[5] = {false, false, false, false, false};
+
+		values[0] = CStringGetTextDatum(problem->pointer);
+		values[1] = CStringGetTextDatum(problem->code);
+		values[2] = CStringGetTextDatum(problem->message);
+		nulls[3] = problem->hint == NULL;
+		values[3] = nulls[3] ? (Datum) 0 : CStringGetTextDatum(problem->hint);
+		values[4] = CStringGetTextDatum(severity);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+}
+
 /*
  * dealix.validate(definition jsonb, strict boolean, machine_type text)
- * RETURNS TABLE(pointer text, code text, message text, hint text)
+ * RETURNS TABLE(pointer text, code text, message text, hint text, severity text)
  *
- * One row for each problem, in document order; none when all is well.  Never
+ * One row for each problem and then for each warning, in document order; none
+ * when all is well.  Never
  * an error because of the definition.  ERRCODE_INVALID_PARAMETER_VALUE for a
  * machine type that is neither STANDARD nor EXPRESS.
  */
@@ -52,9 +74,8 @@ dealix_validate(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	DxCompileOptions options;
 	DxPublishing publishing;
-	DxProblems	problems = {NIL};
+	DxProblems	problems = {NIL, NIL};
 	DxProgram  *program;
-	ListCell   *lc;
 
 	dx_publish_options(&options, &publishing, definition);
 	options.strict = PG_GETARG_BOOL(1);
@@ -73,19 +94,8 @@ dealix_validate(PG_FUNCTION_ARGS)
 	if (program)
 		dx_program_free(program);
 
-	foreach(lc, problems.list)
-	{
-		DxProblem  *problem = lfirst(lc);
-		Datum		values[4];
-		bool		nulls[4] = {false, false, false, false};
-
-		values[0] = CStringGetTextDatum(problem->pointer);
-		values[1] = CStringGetTextDatum(problem->code);
-		values[2] = CStringGetTextDatum(problem->message);
-		nulls[3] = problem->hint == NULL;
-		values[3] = nulls[3] ? (Datum) 0 : CStringGetTextDatum(problem->hint);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	}
+	put_problems(rsinfo, problems.list, "error");
+	put_problems(rsinfo, problems.warnings, "warning");
 	SPI_finish();
 	return (Datum) 0;
 }

@@ -61,11 +61,27 @@ describe(const DxProblems *problems)
 	return buf.data;
 }
 
+/* What the author should look at, although the definition can run. */
+static void
+warn(const DxProblems *problems)
+{
+	ListCell   *lc;
+
+	foreach(lc, problems->warnings)
+	{
+		const DxProblem *warning = lfirst(lc);
+
+		ereport(WARNING,
+				(errmsg("at \"%s\": %s", warning->pointer, warning->message),
+				 warning->hint ? errhint("%s", warning->hint) : 0));
+	}
+}
+
 /* publish(name, definition) */
 Datum
 dealix_publish(PG_FUNCTION_ARGS)
 {
-	DxProblems	problems = {NIL};
+	DxProblems	problems = {NIL, NIL};
 	char	   *name;
 	int			version;
 
@@ -88,6 +104,7 @@ dealix_publish(PG_FUNCTION_ARGS)
 							   name, list_length(problems.list)),
 				 errdetail("%s", describe(&problems)),
 				 errhint("SELECT * FROM dealix.validate(definition) gives them as rows.")));
+	warn(&problems);
 	SPI_finish();
 	PG_RETURN_INT32(version);
 }

@@ -317,7 +317,7 @@ static void
 prepare(Trial *trial, const Jsonb *definition, const char *name)
 {
 	DxCompileOptions options;
-	DxProblems	problems = {NIL};
+	DxProblems	problems = {NIL, NIL};
 
 	/* The mock stands for whatever a resource is. */
 	dx_publish_options(&options, NULL, NULL);

@@ -41,6 +41,7 @@ typedef struct DxProblem
 typedef struct DxProblems
 {
 	List	   *list;			/* of DxProblem *, in document order */
+	List	   *warnings;		/* likewise: what can run, and is odd */
 } DxProblems;
 
 typedef enum DxQueryLanguage
@@ -388,6 +389,9 @@ extern void dx_program_free(DxProgram *program);
 extern const DxState *dx_program_find_state(const DxProgram *program,
 											const char *name);
 extern void dx_problem(DxProblems *problems, const char *pointer,
+					   const char *code, const char *hint,
+					   const char *fmt,...) pg_attribute_printf(5, 6);
+extern void dx_warning(DxProblems *problems, const char *pointer,
 					   const char *code, const char *hint,
 					   const char *fmt,...) pg_attribute_printf(5, 6);
 extern const char *dx_pointer_child(const char *pointer, const char *name);

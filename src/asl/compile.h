@@ -188,7 +188,8 @@ extern int	dx_compile_retriers(DxCompiler *c, const DxNode *object,
 								DxRetrier **retriers);
 extern int	dx_compile_catchers(DxCompiler *c, DxStateSource *state,
 								DxCatcher **catchers);
-extern bool dx_error_name_reserved(const char *name);
+extern void dx_check_error_name(DxCompiler *c, const char *pointer,
+								const char *name);
 
 /* ---------- task.c, fanout.c ---------- */
 

@@ -5,7 +5,9 @@
  *
  * The rules are Jayway's: what a path does not find is undefined, which is
  * equal to nothing; a number and a text are equal when they are written
- * alike; values of different types are in no order.
+ * alike; values of different types are in no order.  Where only the existence
+ * of something is asked for, null is not there: that is how AWS's version of
+ * it answers.
  *
  *-------------------------------------------------------------------------
  */
@@ -262,7 +264,7 @@ dx_filter_matches(const DxFilter *filter, const JsonbValue *root,
 		case DX_FILTER_EXISTS:
 			if (!eval_operand(&filter->a, root, item, &a, fault))
 				return false;
-			*match = a.defined;
+			*match = a.defined && a.value.type != jbvNull;
 			if (filter->a.kind == DX_OPERAND_VALUE)
 				*match = a.value.val.boolean;
 			else if (a.defined && !filter->a.path->definite)

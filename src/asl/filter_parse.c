@@ -8,7 +8,9 @@
  *		and		:= unary { "&&" unary }
  *		unary	:= "!" unary | "(" or ")" | operand [ operator operand ]
  *		operand := path | string | number | true | false | null
- *				 | "[" operands "]" | "/" pattern "/" flags
+ *				 | "[" operands "]" | "/" pattern "/" flags | text
+ *
+ * text stands without quotes, "[?(@.status == OPEN)]", as AWS takes it.
  *
  *-------------------------------------------------------------------------
  */
@@ -77,8 +79,30 @@ take(DxPathParser *p, const char *word)
 	return true;
 }
 
+/*
+ * A text without quotes: up to what ends an operand, blanks within it included.
+ */
 static bool
-parse_number(DxPathParser *p, JsonbValue *value)
+parse_bare_text(DxPathParser *p, JsonbValue *value)
+{
+	int			start = p->pos;
+	int			end = start;
+
+	while (dx_parse_peek(p) >= 0 && strchr("()[],&|!=<>~'\"@$", dx_parse_peek(p)) == NULL)
+	{
+		if (!isspace(dx_parse_peek(p)))
+			end = p->pos + 1;
+		p->pos++;
+	}
+	if (end == start)
+		return dx_parse_fail(p, "expected a path, a text, a number, true, false or null");
+	p->pos = end;
+	dx_value_string(pnstrdup(p->text + start, end - start), end - start, value);
+	return true;
+}
+
+static bool
+parse_number_or_text(DxPathParser *p, JsonbValue *value)
 {
 	int			start = p->pos;
 
@@ -88,7 +112,7 @@ parse_number(DxPathParser *p, JsonbValue *value)
 		value->type == jbvNumeric)
 		return true;
 	p->pos = start;
-	return dx_parse_fail(p, "expected a path, a text, a number, true, false or null");
+	return parse_bare_text(p, value);
 }
 
 /*
@@ -148,7 +172,7 @@ parse_literal(DxPathParser *p, JsonbValue *value)
 	value->type = jbvBool;
 	if ((value->val.boolean = take(p, "true")) || take(p, "false"))
 		return true;
-	return parse_number(p, value);
+	return parse_number_or_text(p, value);
 }
 
 /*

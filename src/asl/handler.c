@@ -16,33 +16,49 @@
 /* AWS: less than 31622400, the seconds of a leap year. */
 #define MAX_MAX_DELAY	31622399
 
-/*
- * Is this the name of an error that begins with "States." and is none that the
- * language defines?
- */
-bool
-dx_error_name_reserved(const char *name)
-{
-	static const char *const known[] = {
-		DX_ERROR_ALL, DX_ERROR_TASK_FAILED, DX_ERROR_TIMEOUT,
-		DX_ERROR_HEARTBEAT, DX_ERROR_RUNTIME, DX_ERROR_DATA_LIMIT,
-		DX_ERROR_PERMISSIONS, DX_ERROR_RESULT_PATH, DX_ERROR_PARAMETER_PATH,
-		DX_ERROR_BRANCH_FAILED, DX_ERROR_NO_CHOICE, DX_ERROR_INTRINSIC,
-		DX_ERROR_THRESHOLD, DX_ERROR_ITEM_READER, DX_ERROR_RESULT_WRITER,
-		DX_ERROR_QUERY
-	};
+/* Names of errors that the language defines. */
+static const char *const known_errors[] = {
+	DX_ERROR_ALL, DX_ERROR_TASK_FAILED, DX_ERROR_TIMEOUT,
+	DX_ERROR_HEARTBEAT, DX_ERROR_RUNTIME, DX_ERROR_DATA_LIMIT,
+	DX_ERROR_PERMISSIONS, DX_ERROR_RESULT_PATH, DX_ERROR_PARAMETER_PATH,
+	DX_ERROR_BRANCH_FAILED, DX_ERROR_NO_CHOICE, DX_ERROR_INTRINSIC,
+	DX_ERROR_THRESHOLD, DX_ERROR_ITEM_READER, DX_ERROR_RESULT_WRITER,
+	DX_ERROR_QUERY
+};
 
+/* Begins the name with "States.", and is none that the language defines? */
+static bool
+is_foreign_name(const char *name)
+{
 	if (strncmp(name, "States.", strlen("States.")) != 0)
 		return false;
 	/* An open set: States.Http.StatusCode.404 and the like. */
 	if (strncmp(name, "States.Http.", strlen("States.Http.")) == 0)
 		return false;
-	for (int i = 0; i < lengthof(known); i++)
+	for (int i = 0; i < lengthof(known_errors); i++)
 	{
-		if (strcmp(name, known[i]) == 0)
+		if (strcmp(name, known_errors[i]) == 0)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * Warns of the name of an error that begins with "States." and that the
+ * language does not define.  No more than that: AWS runs such definitions.
+ */
+void
+dx_check_error_name(DxCompiler *c, const char *pointer, const char *name)
+{
+	const char *near;
+
+	if (!is_foreign_name(name))
+		return;
+	near = dx_closest(c, name, known_errors, lengthof(known_errors));
+	dx_warning(c->problems, pointer, DX_P_ERROR_NAME,
+			   near ? psprintf("Did you mean \"%s\"?", near) :
+			   "Names of your own errors had better begin otherwise; \"States.\" is the language's.",
+			   "the language has no error \"%s\"", dx_clip(name));
 }
 
 /*
@@ -66,10 +82,8 @@ compile_error_name(DxCompiler *c, const DxNode *node, bool alone, bool last)
 		dx_problem(c->problems, node->pointer, DX_P_ERROR_NAME,
 				   alone ? "Move it to the end." : "Give it an entry of its own, the last one.",
 				   "States.ALL has to stand alone and in the last entry");
-	else if (dx_error_name_reserved(name))
-		dx_problem(c->problems, node->pointer, DX_P_ERROR_NAME,
-				   "Names of your own errors cannot begin with \"States.\".",
-				   "there is no error \"%s\"", dx_clip(name));
+	else
+		dx_check_error_name(c, node->pointer, name);
 	return name;
 }
 

@@ -20,7 +20,23 @@
 #define MAX_SHOWN	(DX_MAX_NAME * MAX_MULTIBYTE_CHAR_LEN)
 
 /*
- * Adds a problem to the list.
+ * A problem of which all texts are copied but message, which is made.
+ */
+static DxProblem *
+make_problem(const char *pointer, const char *code, const char *hint,
+			 char *message)
+{
+	DxProblem  *problem = palloc(sizeof(DxProblem));
+
+	problem->message = message;
+	problem->pointer = pstrdup(pointer);
+	problem->code = pstrdup(code);
+	problem->hint = hint ? pstrdup(hint) : NULL;
+	return problem;
+}
+
+/*
+ * Adds a problem to the list: the definition cannot be published.
  *
  * pointer is the RFC 6901 pointer of what is wrong, code one of the DX_P_
  * names, hint what would be right (or NULL).  The rest is the message.  All
@@ -30,16 +46,32 @@ void
 dx_problem(DxProblems *problems, const char *pointer, const char *code,
 		   const char *hint, const char *fmt,...)
 {
-	DxProblem  *problem = palloc(sizeof(DxProblem));
 	va_list		args;
+	char	   *message;
 
 	va_start(args, fmt);
-	problem->message = dx_format(fmt, args);
+	message = dx_format(fmt, args);
 	va_end(args);
-	problem->pointer = pstrdup(pointer);
-	problem->code = pstrdup(code);
-	problem->hint = hint ? pstrdup(hint) : NULL;
-	problems->list = lappend(problems->list, problem);
+	problems->list = lappend(problems->list,
+							 make_problem(pointer, code, hint, message));
+}
+
+/*
+ * Adds a warning: the definition can be published, and its author should look
+ * here.  The arguments are those of dx_problem.
+ */
+void
+dx_warning(DxProblems *problems, const char *pointer, const char *code,
+		   const char *hint, const char *fmt,...)
+{
+	va_list		args;
+	char	   *message;
+
+	va_start(args, fmt);
+	message = dx_format(fmt, args);
+	va_end(args);
+	problems->warnings = lappend(problems->warnings,
+								 make_problem(pointer, code, hint, message));
 }
 
 /*
@@ -172,19 +204,16 @@ compare_found(const void *left, const void *right)
 	return cmp != 0 ? cmp : a->number - b->number;
 }
 
-/*
- * Appends the problems of one list to another, in document order, as copies in
- * CurrentMemoryContext.
- */
-void
-dx_problems_move(DxProblems *from, DxProblems *to)
+/* Copies of problems, in document order, behind those of a list. */
+static List *
+append_sorted(List *list, const List *more)
 {
-	int			n = list_length(from->list);
-	FoundProblem *found = palloc(sizeof(FoundProblem) * n);
+	int			n = list_length(more);
+	FoundProblem *found = palloc(sizeof(FoundProblem) * Max(n, 1));
 
 	for (int i = 0; i < n; i++)
 	{
-		found[i].problem = list_nth(from->list, i);
+		found[i].problem = list_nth(more, i);
 		found[i].number = i;
 	}
 	qsort(found, n, sizeof(FoundProblem), compare_found);
@@ -193,8 +222,20 @@ dx_problems_move(DxProblems *from, DxProblems *to)
 	{
 		const DxProblem *problem = found[i].problem;
 
-		dx_problem(to, problem->pointer, problem->code, problem->hint,
-				   "%s", problem->message);
+		list = lappend(list, make_problem(problem->pointer, problem->code,
+										  problem->hint, pstrdup(problem->message)));
 	}
 	pfree(found);
+	return list;
+}
+
+/*
+ * Appends the problems and warnings of one collection to another, each in
+ * document order, as copies in CurrentMemoryContext.
+ */
+void
+dx_problems_move(DxProblems *from, DxProblems *to)
+{
+	to->list = append_sorted(to->list, from->list);
+	to->warnings = append_sorted(to->warnings, from->warnings);
 }

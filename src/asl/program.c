@@ -121,8 +121,8 @@ compile(DxCompiler *c, const Jsonb *definition)
  * Compiles a definition.
  *
  * definition: any JSON.  options: NULL for the defaults.  The Program lives in
- * a memory context of its own under parent.  What is wrong is appended to
- * problems, in document order; NULL is returned then.  Nothing of the
+ * a memory context of its own under parent.  What is wrong or odd is appended
+ * to problems, in document order; NULL is returned when something is wrong.  Nothing of the
  * definition itself is an error; what the callbacks raise is passed on.
  *
  * Amazon States Language, all of it for the query language JSONPath.
@@ -133,7 +133,7 @@ dx_program_compile(const Jsonb *definition, const DxCompileOptions *options,
 {
 	static const DxCompileOptions defaults;
 	DxCompiler	c;
-	DxProblems	found = {NIL};
+	DxProblems	found = {NIL, NIL};
 	MemoryContext cxt;
 	MemoryContext old;
 	int			max_depth;
@@ -155,9 +155,9 @@ dx_program_compile(const Jsonb *definition, const DxCompileOptions *options,
 		compile(&c, definition);
 
 	MemoryContextSwitchTo(old);
+	dx_problems_move(&found, problems);
 	if (found.list != NIL)
 	{
-		dx_problems_move(&found, problems);
 		MemoryContextDelete(cxt);
 		return NULL;
 	}

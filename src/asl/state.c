@@ -118,11 +118,9 @@ compile_fail(DxCompiler *c, DxStateSource *source, DxState *state)
 
 	dx_read_dynamic_text(c, source, node, "Error", true, &fail->error);
 	dx_read_dynamic_text(c, source, node, "Cause", true, &fail->cause);
-	if (fail->error.value && dx_error_name_reserved(fail->error.value))
-		dx_problem(c->problems, dx_pointer_child(node->pointer, "Error"),
-				   DX_P_ERROR_NAME,
-				   "Names of your own errors cannot begin with \"States.\".",
-				   "there is no error \"%s\"", dx_clip(fail->error.value));
+	if (fail->error.value)
+		dx_check_error_name(c, dx_pointer_child(node->pointer, "Error"),
+							fail->error.value);
 }
 
 /*

@@ -76,7 +76,7 @@ load(ProgramEntry *entry)
 {
 	Datum		values[1];
 	DxCompileOptions options;
-	DxProblems	problems = {NIL};
+	DxProblems	problems = {NIL, NIL};
 	HeapTuple	tuple;
 	TupleDesc	desc;
 	bool		isnull;

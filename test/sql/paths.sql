@@ -70,7 +70,7 @@ SELECT p, pg_temp.path(p) FROM unnest(ARRAY[
 SELECT p, pg_temp.path(p) FROM unnest(ARRAY[
 	'', '$.', '$..', '$...a', '.a', '..a', 'a', '()', '@.a', '$.a[', '$.a[]', '$.a['']', '$.a[''x]', '$.a[1', '$.a[1,]',
 	'$.a[1:2:0]', '$.a[1.5]', '$.a[99999999999]', '$.a b c', '$a b', '$[?(@.a ==)]', '$[?(@.a', '$[?()]', '$[?(@.a = 1)]',
-	'$[?(@.a == ''x)]', '$[?(@.a =~ /(/)]', '$.a.nope()', '$1', '$.a]', '$[''a'' ''b'']', '$.a\']) p;
+	'$[?(@.a == ''x)]', '$[?(@.a == x''y)]', '$[?(@.a =~ /(/)]', '$.a.nope()', '$1', '$.a]', '$[''a'' ''b'']', '$.a\']) p;
 SELECT left(pg_temp.path('$[?' || repeat('(', 10000)), 60), left(pg_temp.path('$' || repeat('.a', 10000)), 60);
 
 -- ---------- Reference paths ----------
@@ -117,3 +117,13 @@ SELECT i, p, pg_temp.pass(jsonb_build_object('Result', '{"r": 1}'::jsonb, 'Resul
 -- The result goes into the raw input, not into what InputPath selected.
 SELECT pg_temp.pass('{"InputPath": "$.a", "ResultPath": "$.copy"}', '{"a": {"b": 1}}');
 SELECT pg_temp.pass('{"InputPath": "$.a", "Parameters": {"c.$": "$.b"}, "ResultPath": "$.a.b", "OutputPath": "$.a"}', '{"a": {"b": 1}}');
+
+-- ---------- as AWS takes filters ----------
+
+CREATE FUNCTION pg_temp.filtered(filter text) RETURNS text
+LANGUAGE sql AS $$ SELECT pg_temp.pass(jsonb_build_object('Parameters', jsonb_build_object('ids.$', '$.l[?(' || filter || ')].id')),
+	'{"l": [{"id": 1, "t": "TOTAL", "x": null}, {"id": 2, "t": "IN PROGRESS", "x": 1}, {"id": 3, "t": "5", "x": false}, {"id": 4, "t": 5}]}') $$;
+-- a text without quotes, and null where only existence is asked for
+SELECT f, pg_temp.filtered(f) FROM unnest(ARRAY[
+	'@.t==TOTAL', '@.t == TOTAL', '@.t == IN PROGRESS', 'TOTAL == @.t', '@.t != TOTAL', '@.t == TOTAL || @.t == IN PROGRESS',
+	'@.t in [TOTAL, 5]', '@.t == 5', '@.t == total', '@.x', '!@.x', '!(@.x)', '@.x == null', '@.x != null']) f;
