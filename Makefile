@@ -6,7 +6,7 @@
 # read only when none of them is asked for, and a mixed command line is taken
 # apart into one make per goal.
 
-own_targets = help setup test check demo bench bench-million bench-memory bench-restart bench-scaling bench-profile conformance fuzz torture mutants
+own_targets = help setup test check test-plans demo bench bench-million bench-memory bench-restart bench-scaling bench-profile conformance fuzz torture mutants
 
 ifneq ($(filter $(own_targets),$(MAKECMDGOALS)),)
 
@@ -28,6 +28,7 @@ help:
 	@echo '  make demo           the main job on a private throwaway cluster, with a crash in the middle'
 	@echo '  make demo KEEP=1    the same, and the cluster stays for a look around'
 	@echo '  make test           every test there is, on private throwaway clusters'
+	@echo '  make test-plans     regress, isolation and pgTAP under plans for tiny, huge and mixed tables'
 	@echo '  make check          the same as make test'
 	@echo '  make conformance CASES=DIR   run language cases from a folder'
 	@echo '  make fuzz           feed mutated definitions to the parser for a while'
@@ -49,6 +50,12 @@ setup:
 
 test check:
 	@scripts/test.sh
+
+# Each suite whose statements mean the same whatever plan they get.
+test-plans:
+	@for plans in tiny huge scan 1 2; do \
+		echo "Plans: $$plans"; PLANS=$$plans scripts/test.sh regress isolation pgtap || exit 1; \
+	done
 
 demo:
 	@scripts/demo.sh

@@ -3,14 +3,15 @@
 # private throwaway clusters with a build of its own that checks assertions.
 # Ends with the line "N passed, N failed, N skipped".
 #
-#   scripts/test.sh [regress|isolation|pgtap|tap|asl|fuzz|torture|mutants]... only these suites
+#   scripts/test.sh [regress|isolation|pgtap|tap|asl|fuzz|plans|torture|mutants]... only these suites
 #   KEEP=1                                                  keep the work folder
 #   TESTS='11_crash 14_*'                                   only these files (by stem)
+#   PLANS=tiny|huge|scan|NUMBER                             the engine's plans as over such tables
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-suites=${*:-regress isolation pgtap tap asl fuzz torture mutants}
+suites=${*:-regress isolation pgtap tap asl fuzz plans torture mutants}
 mutants_sample='01-* 02-* 03-* 04-* 05-*'
 passed=0
 failed=0
@@ -54,6 +55,29 @@ stems()
 	done
 }
 
+# ---------- other plans ----------
+
+# With PLANS the engine's statements get the plans that they would have over
+# tables of a row, of ten million rows, or of some of each (a number); with "scan"
+# they scan, hash and merge, and neither look up by index nor loop.
+# What a statement means must not depend on it.
+plans_set()
+{
+	PLANS=$1
+	plan_settings=()
+	if [ -n "$PLANS" ]; then plan_settings=("autovacuum = off" "jit = off"); fi
+	if [ "$PLANS" = scan ]; then plan_settings+=("dealix_exec.scan_plans = on"); fi
+}
+
+# plans_pretend [DATABASE]: in databases made from now on, or in this one.
+plans_pretend()
+{
+	if [ -z "$PLANS" ]; then return; fi
+	psql_quiet -d "${1:-template1}" -v size="${PLANS/scan/huge}" -f "$dx_top/test/plans/pretend.sql"
+}
+
+plans_set "${PLANS:-}"
+
 # Counts a pg_regress run: its lines are TAP since version 16, and end in "ok"
 # or "FAILED" before.
 count_regress()
@@ -74,8 +98,14 @@ run_regress()
 	if [ $# = 0 ]; then return; fi
 	# Isolation specs create the extension anew for each permutation.
 	if [ "$name" = regress ]; then options=(--load-extension=dealix_exec); fi
-	cluster_create "$name" "max_prepared_transactions = 5"
+	cluster_create "$name" "max_prepared_transactions = 5" "${plan_settings[@]}"
 	cluster_start "$name"
+	if [ -n "$PLANS" ]; then
+		options=(--use-existing)
+		psql_quiet -c "CREATE DATABASE \"dx_$name\""
+		plans_pretend "dx_$name"
+		if [ "$name" = regress ]; then psql_quiet -d "dx_$name" -c "CREATE EXTENSION dealix_exec"; fi
+	fi
 	(cd "$dx_work/source" && as_server "$program" --inputdir=test --outputdir=. \
 		--bindir="$pg_bin" --dbname="dx_$name" \
 		"${options[@]}" "$@") >"$out.log" 2>&1 || status=$?
@@ -133,16 +163,18 @@ tap_report()
 	done
 }
 
+# run_pgtap NAME: the name of the cluster, too
 run_pgtap()
 {
-	local name names out=$dx_work/out/pgtap
+	local name names suite=$1 out=$dx_work/out/$1
 
 	mapfile -t names < <(stems "$dx_top/test/pgtap" sql)
 	if [ ${#names[@]} = 0 ]; then return; fi
 	mkdir -p "$out"
-	cluster_create pgtap "shared_preload_libraries = 'dealix_exec,pg_cron'" \
-		"cron.database_name = 'postgres'" "max_prepared_transactions = 5"
-	cluster_start pgtap
+	cluster_create "$suite" "shared_preload_libraries = 'dealix_exec,pg_cron'" \
+		"cron.database_name = 'postgres'" "max_prepared_transactions = 5" "${plan_settings[@]}"
+	cluster_start "$suite"
+	plans_pretend
 	for name in "${names[@]}"; do
 		cluster_wait
 		psql_quiet -c "CREATE DATABASE \"$name\""
@@ -152,8 +184,8 @@ run_pgtap()
 		cluster_wait
 		psql_quiet -c "DROP DATABASE \"$name\" WITH (FORCE)"
 	done
-	tap_report pgtap "$out" "${names[@]}"
-	suite_stop pgtap
+	tap_report "$suite" "$out" "${names[@]}"
+	suite_stop "$suite"
 }
 
 # Two files at a time: they wait more than they work.
@@ -256,6 +288,21 @@ run_mutants()
 	tally mutants "${good:-0}" "${bad:-1}" 0 $((SECONDS - begin))
 }
 
+# A sample of "make test-plans": a few files under plans that they never meet.
+run_plans()
+{
+	local plans
+
+	if [ -n "$PLANS" ]; then return; fi
+	for plans in scan 1; do
+		plans_set "$plans"
+		run_regress "isolation_$plans" "$pg_tests/isolation/pg_isolation_regress" \
+			activity_limit start_key task_race
+		TESTS='35_limits 42_activities 54_children' run_pgtap "pgtap_$plans"
+	done
+	plans_set ''
+}
+
 # What no server may have said in all this.
 check_logs()
 {
@@ -292,13 +339,14 @@ for suite in $suites; do
 		isolation)
 			mapfile -t tests < <(stems "$dx_top/test/specs" spec)
 			run_regress isolation "$pg_tests/isolation/pg_isolation_regress" "${tests[@]}" ;;
-		pgtap) run_pgtap ;;
+		pgtap) run_pgtap pgtap ;;
+		plans) run_plans ;;
 		tap) run_tap ;;
 		asl) run_asl ;;
 		fuzz) run_fuzz ;;
 		torture) run_torture ;;
 		mutants) run_mutants ;;
-		*) die "there is no suite $suite; the suites are regress, isolation, pgtap, tap, asl, fuzz, torture and mutants." ;;
+		*) die "there is no suite $suite; the suites are regress, isolation, pgtap, tap, asl, fuzz, plans, torture and mutants." ;;
 	esac
 done
 check_logs

@@ -213,7 +213,7 @@ CREATE TABLE dealix.activity_task (
 
 CREATE INDEX activity_task_queue ON dealix.activity_task (activity, owner, rank, task_id)
 	WHERE claimed_at IS NULL;
-CREATE INDEX activity_task_expires ON dealix.activity_task (expires_at)
+CREATE INDEX activity_task_expires ON dealix.activity_task (owner, expires_at)
 	WHERE expires_at IS NOT NULL;
 
 -- Outcomes of tasks, for a worker who asks again because the answer got lost.

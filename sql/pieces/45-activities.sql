@@ -70,9 +70,10 @@ BEGIN
 
 	-- What a claim has locked stays: nobody waits for it, and claims look at
 	-- the limit and not only at the rows.
-	DELETE FROM dealix.activity_slot s USING (SELECT slot FROM dealix.activity_slot
+	WITH f AS MATERIALIZED (SELECT slot FROM dealix.activity_slot
 			WHERE activity = limit_activity.activity AND NOT taken
-				AND slot > coalesce(limit_activity.max_in_flight, 0) FOR UPDATE SKIP LOCKED) f
+				AND slot > coalesce(limit_activity.max_in_flight, 0) FOR UPDATE SKIP LOCKED)
+	DELETE FROM dealix.activity_slot s USING f
 		WHERE s.activity = limit_activity.activity AND s.slot = f.slot;
 	INSERT INTO dealix.activity_slot (activity, slot)
 		SELECT limit_activity.activity, n FROM generate_series(1, limit_activity.max_in_flight) n
@@ -82,8 +83,9 @@ BEGIN
 	IF limit_activity.rate IS DISTINCT FROM rate_before THEN
 		UPDATE dealix.activity_limit l SET rate = limit_activity.rate, shards = nshards
 			WHERE l.activity = limit_activity.activity;
-		DELETE FROM dealix.activity_rate r USING (SELECT shard FROM dealix.activity_rate
-				WHERE activity = limit_activity.activity FOR UPDATE SKIP LOCKED) f
+		WITH f AS MATERIALIZED (SELECT shard FROM dealix.activity_rate
+				WHERE activity = limit_activity.activity FOR UPDATE SKIP LOCKED)
+		DELETE FROM dealix.activity_rate r USING f
 			WHERE r.activity = limit_activity.activity AND r.shard = f.shard;
 		INSERT INTO dealix.activity_rate (activity, shard, tokens, filled_at)
 			SELECT limit_activity.activity, n, greatest(limit_activity.rate / nshards, 1), clock_timestamp()

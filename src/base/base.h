@@ -35,6 +35,10 @@ extern int	dx_outcome_retention;	/* s */
 extern int	dx_max_child_depth;
 extern char *dx_outbox_channel;	/* "": no NOTIFY */
 
+#ifdef USE_ASSERT_CHECKING
+extern bool dx_scan_plans;		/* for tests: see identity.c */
+#endif
+
 extern void dx_guc_init(void);
 
 /* ---------- extension.c: is the extension here, and whose is it ---------- */
@@ -88,6 +92,20 @@ typedef struct DxStatement
 
 extern int	dx_execute(DxStatement *statement, Datum *values, const char *nulls,
 					   bool read_only, long max_rows);
+
+extern void dx_no_room(int64 room, const char *what) pg_attribute_noreturn();
+
+/*
+ * Before element n of an array is written whose number of elements, room, was
+ * not counted from what fills it: an error in every build, never a write past
+ * its end.  what: plural, for the message.
+ */
+static inline void
+dx_check_room(int64 n, int64 room, const char *what)
+{
+	if (unlikely(n < 0 || n >= room))
+		dx_no_room(room, what);
+}
 
 /* ---------- bulk.c: many rows into one table of the engine ---------- */
 

@@ -27,6 +27,10 @@ int			dx_outcome_retention = 86400;
 int			dx_max_child_depth = 16;
 char	   *dx_outbox_channel = NULL;
 
+#ifdef USE_ASSERT_CHECKING
+bool		dx_scan_plans = false;
+#endif
+
 int			dx_max_databases = 32;
 int			dx_max_rings = 64;
 int			dx_ring_size = 1024;
@@ -148,5 +152,12 @@ dx_guc_init(void)
 	define_worker_settings();
 	define_limits();
 	define_sizes();
+#ifdef USE_ASSERT_CHECKING
+	DefineCustomBoolVariable("dealix_exec.scan_plans",
+							 "For tests: engine statements scan, hash and merge where they can.",
+							 NULL, &dx_scan_plans, false, PGC_SUSET,
+							 GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
+							 NULL, NULL, NULL);
+#endif
 	MarkGUCPrefixReserved("dealix_exec");
 }

@@ -19,11 +19,13 @@
  * The planner settings pin the engine's plans to index look-ups: a plan made
  * while a table is empty must not turn into a scan of a million rows.
  */
-static const struct
+typedef struct Setting
 {
 	const char *name;
 	const char *value;
-}			engine_settings[] =
+} Setting;
+
+static const Setting engine_settings[] =
 {
 	{"search_path", "pg_catalog, pg_temp"},
 	{"enable_seqscan", "off"},
@@ -33,6 +35,35 @@ static const struct
 	{"jit", "off"},
 	{"row_security", "off"},
 };
+
+#ifdef USE_ASSERT_CHECKING
+/*
+ * What a statement means must not hang on its plan.  Under dealix_exec.scan_plans
+ * tests get, where there is a choice, the opposite of what is pinned above.
+ */
+static const Setting scan_settings[] =
+{
+	{"enable_seqscan", "on"},
+	{"enable_hashjoin", "on"},
+	{"enable_mergejoin", "on"},
+	{"enable_bitmapscan", "on"},
+	{"enable_indexscan", "off"},
+	{"enable_indexonlyscan", "off"},
+	{"enable_tidscan", "off"},
+	{"enable_nestloop", "off"},
+};
+#endif
+
+static void
+set_all(const Setting *settings, int n)
+{
+	int			i;
+
+	for (i = 0; i < n; i++)
+		(void) set_config_option(settings[i].name, settings[i].value,
+								 PGC_SUSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+}
 
 /*
  * From here on statements run as the extension's owner under a safe
@@ -44,7 +75,6 @@ void
 dx_engine_enter(DxIdentity *saved)
 {
 	Oid			owner = dx_extension_owner();
-	int			i;
 
 	if (!OidIsValid(owner))
 		ereport(ERROR,
@@ -56,11 +86,11 @@ dx_engine_enter(DxIdentity *saved)
 	saved->guc_level = NewGUCNestLevel();
 	SetUserIdAndSecContext(owner,
 						   saved->sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	for (i = 0; i < lengthof(engine_settings); i++)
-		(void) set_config_option(engine_settings[i].name,
-								 engine_settings[i].value,
-								 PGC_SUSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+	set_all(engine_settings, lengthof(engine_settings));
+#ifdef USE_ASSERT_CHECKING
+	if (dx_scan_plans)
+		set_all(scan_settings, lengthof(scan_settings));
+#endif
 }
 
 /* Back to who we were. */

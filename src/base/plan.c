@@ -52,3 +52,18 @@ dx_execute(DxStatement *statement, Datum *values, const char *nulls,
 				 errdetail("Statement: %s", statement->sql)));
 	return rc;
 }
+
+/*
+ * The error of dx_check_room: there are more rows than the caller has asked
+ * for.  XX000: the statement or the caller is wrong, not the data.
+ */
+void
+dx_no_room(int64 room, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INTERNAL_ERROR),
+			 errmsg("there are more %s than the %lld that there is room for",
+					what, (long long) room),
+			 errhint("This is an error in %s; nothing was written.",
+					 DX_EXTENSION)));
+}

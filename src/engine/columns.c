@@ -20,10 +20,12 @@ dx_columns_make(const DxStatement *statement, int max_rows)
 	DxColumns  *columns = palloc0(sizeof(DxColumns));
 	int			i;
 
+	max_rows = Max(max_rows, 1);
 	columns->ncolumns = statement->nargs;
-	columns->types = palloc(sizeof(Oid) * statement->nargs);
-	columns->values = palloc(sizeof(Datum *) * statement->nargs);
-	columns->nulls = palloc(sizeof(bool *) * statement->nargs);
+	columns->max_rows = max_rows;
+	columns->types = palloc0(sizeof(Oid) * statement->nargs);
+	columns->values = palloc0(sizeof(Datum *) * statement->nargs);
+	columns->nulls = palloc0(sizeof(bool *) * statement->nargs);
 	for (i = 0; i < statement->nargs; i++)
 	{
 		columns->types[i] = get_element_type(statement->argtypes[i]);
@@ -35,10 +37,35 @@ dx_columns_make(const DxStatement *statement, int max_rows)
 	return columns;
 }
 
+/* Twice the rows; an error when that is more than an array can be. */
+static void
+grow(DxColumns *columns)
+{
+	int			max_rows = columns->max_rows * 2;
+	int			i;
+
+	if (columns->max_rows > PG_INT32_MAX / 2)
+		dx_no_room(columns->max_rows, "rows of a statement");
+	for (i = 0; i < columns->ncolumns; i++)
+	{
+		if (columns->values[i] == NULL)
+			continue;
+		columns->values[i] = repalloc(columns->values[i], sizeof(Datum) * max_rows);
+		columns->nulls[i] = repalloc(columns->nulls[i], sizeof(bool) * max_rows);
+	}
+	columns->max_rows = max_rows;
+}
+
 void
 dx_put(DxColumns *columns, Datum value, bool isnull)
 {
-	Assert(columns->next < columns->ncolumns);
+	dx_check_room(columns->next, columns->ncolumns, "columns of a statement");
+	if (unlikely(columns->values[columns->next] == NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("parameter %d of a statement is no array", columns->next + 1)));
+	if (unlikely(columns->nrows == columns->max_rows))
+		grow(columns);
 	columns->values[columns->next][columns->nrows] = value;
 	columns->nulls[columns->next][columns->nrows] = isnull;
 	if (++columns->next == columns->ncolumns)

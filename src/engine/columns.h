@@ -15,13 +15,17 @@ typedef struct DxColumns
 {
 	int			ncolumns;
 	int			nrows;
+	int			max_rows;		/* that there is room for; it grows */
 	Oid		   *types;			/* of the elements */
 	Datum	  **values;
 	bool	  **nulls;
 	int			next;			/* column that dx_put() fills next */
 } DxColumns;
 
-/* Room for max_rows rows of the statement's parameters, all of them arrays. */
+/*
+ * Room for rows of the statement's parameters that are arrays.  max_rows is
+ * how many there will be as far as the caller knows; more of them find room.
+ */
 extern DxColumns *dx_columns_make(const DxStatement *statement, int max_rows);
 
 /* The next column of the present row; the last one completes the row. */

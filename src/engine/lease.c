@@ -23,7 +23,7 @@
 	"LEAST(COALESCE(t.heartbeat_at, t.claimed_at) + t.lease, t.until_at)"
 
 static DxStatement expire_statement = {
-	"WITH due AS (SELECT task_id, epoch FROM dealix.activity_task"
+	"WITH due AS MATERIALIZED (SELECT task_id, epoch FROM dealix.activity_task"
 	" WHERE owner = $1 AND expires_at <= $2"
 	" ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED),"
 	" moved AS (UPDATE dealix.activity_task t SET expires_at = " LIVES_UNTIL

@@ -20,14 +20,19 @@
 
 #define WAITS	"phase = 12 AND due_at IS NULL"
 
-/* Those that somebody else is just waking are left out. */
+/*
+ * Those that somebody else is just waking are left out.  The ids are an array,
+ * which is made once under every plan; a subquery that is joined would be
+ * executed anew, with its LIMIT, for each row of the other side.  The cast keeps
+ * the partial index, in which all of them are, out of the outer plan.
+ */
 static DxStatement wake_statement = {
-	"UPDATE dealix.branch b SET due_at = $3 FROM ("
-	" SELECT run_id, branch FROM dealix.branch WHERE " WAITS
+	"UPDATE dealix.branch b SET due_at = $3 WHERE b.run_id = ANY (ARRAY("
+	" SELECT run_id FROM dealix.branch WHERE " WAITS
 	" AND wait_for = $1 AND (rank, run_id) > ($4, $5)"
 	" AND ($6 IS NULL OR owner = $6)"
-	" ORDER BY wait_for, rank, run_id LIMIT $2 FOR UPDATE SKIP LOCKED) w"
-	" WHERE b.run_id = w.run_id AND b.branch = w.branch"
+	" ORDER BY wait_for, rank, run_id LIMIT $2 FOR UPDATE SKIP LOCKED))"
+	" AND b.phase::pg_catalog.int4 = 12 AND b.due_at IS NULL"
 	" RETURNING b.run_id, b.owner::pg_catalog.oid, b.rank",
 	6, {TEXTOID, INT8OID, TIMESTAMPTZOID, INT4OID, UUIDOID, OIDOID}
 };
@@ -45,7 +50,7 @@ static DxStatement workflows_statement = {
 
 /* Free slots, which are locked; null: there is no limit. */
 static DxStatement free_statement = {
-	"WITH f AS (SELECT slot FROM dealix.workflow_slot"
+	"WITH f AS MATERIALIZED (SELECT slot FROM dealix.workflow_slot"
 	" WHERE workflow_id = $1 AND run_id IS NULL FOR UPDATE SKIP LOCKED)"
 	" SELECT CASE WHEN max_concurrency IS NOT NULL THEN"
 	" LEAST((SELECT pg_catalog.count(*) FROM f), max_concurrency"
@@ -80,7 +85,7 @@ static Mark marks[NMARKS];
 static Mark *
 mark_of(int32 workflow_id)
 {
-	Mark	   *mark = &marks[workflow_id % NMARKS];
+	Mark	   *mark = &marks[(uint32) workflow_id % NMARKS];
 
 	if (mark->workflow_id != workflow_id || mark->again_at <= dx_mono())
 		memset(mark, 0, sizeof(Mark));
@@ -112,6 +117,7 @@ typedef struct Own
 {
 	Oid			owner;
 	int			n;
+	int			max;
 	pg_uuid_t  *ids;
 } Own;
 
@@ -134,6 +140,11 @@ wake_after(Mark *mark, Oid owner, int64 n, TimestampTz due, Own *own)
 	nulls[5] = OidIsValid(owner) ? ' ' : 'n';
 	(void) dx_execute(&wake_statement, values, nulls, false, 0);
 	woken = SPI_processed;
+	if (woken > n)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("%lld runs were woken for %lld free slots",
+						(long long) woken, (long long) n)));
 	for (i = 0; i < SPI_processed; i++)
 	{
 		DxRow		row = dx_row(i);
@@ -144,7 +155,10 @@ wake_after(Mark *mark, Oid owner, int64 n, TimestampTz due, Own *own)
 		CHECK_FOR_INTERRUPTS();
 		move_mark(mark, rank, run_id);
 		if (own != NULL && own->owner == whose)
+		{
+			dx_check_room(own->n, own->max, "runs that were woken");
 			own->ids[own->n++] = *run_id;
+		}
 		if (due > dx_now())
 			dx_wake_at(due);
 		else
@@ -193,7 +207,7 @@ dx_queue_wake(int32 workflow_id, Oid owner, int64 n, TimestampTz due)
 int
 dx_queue_wake_own(int32 workflow_id, int n, Oid owner, pg_uuid_t *ids)
 {
-	Own			own = {owner, 0, ids};
+	Own			own = {owner, 0, n, ids};
 
 	(void) wake(workflow_id, InvalidOid, n, dx_now(), &own);
 	return own.n;

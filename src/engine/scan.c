@@ -57,6 +57,7 @@ static DxStatement inbox_statement = {
 	3, {OIDOID, INT8OID, INT8OID}
 };
 
+/* Per owner: what one of them has left undone hides nothing of the others. */
 static DxStatement owners_statement = {
 	"WITH RECURSIVE o(owner, rank) AS ("
 	" (SELECT b.owner, b.rank FROM dealix.branch b WHERE b.due_at IS NOT NULL"
@@ -64,17 +65,24 @@ static DxStatement owners_statement = {
 	" UNION ALL SELECT n.owner, n.rank FROM o, LATERAL ("
 	" SELECT b.owner, b.rank FROM dealix.branch b WHERE b.due_at IS NOT NULL"
 	" AND (b.owner, b.rank) > (o.owner, o.rank)"
-	" ORDER BY b.owner, b.rank LIMIT 1) n)"
+	" ORDER BY b.owner, b.rank LIMIT 1) n),"
+	" e(owner) AS ("
+	" (SELECT t.owner FROM dealix.activity_task t WHERE t.expires_at IS NOT NULL"
+	" ORDER BY t.owner LIMIT 1)"
+	" UNION ALL SELECT n.owner FROM e, LATERAL ("
+	" SELECT t.owner FROM dealix.activity_task t WHERE t.expires_at IS NOT NULL"
+	" AND t.owner > e.owner ORDER BY t.owner LIMIT 1) n)"
 	" SELECT o.owner::pg_catalog.oid,"
 	" (SELECT pg_catalog.count(*) FROM (SELECT FROM dealix.branch b"
 	" WHERE b.owner = o.owner AND b.rank = o.rank AND b.due_at <= $1 LIMIT 1000) d),"
 	" (SELECT b.due_at FROM dealix.branch b WHERE b.owner = o.owner"
 	" AND b.rank = o.rank AND b.due_at > $1 ORDER BY b.due_at LIMIT 1),"
 	" o.rank < 0 FROM o"
-	" UNION ALL SELECT t.owner, pg_catalog.count(*) FILTER (WHERE t.expires_at <= $1),"
-	" pg_catalog.min(t.expires_at) FILTER (WHERE t.expires_at > $1), false"
-	" FROM (SELECT owner::pg_catalog.oid, expires_at FROM dealix.activity_task"
-	" WHERE expires_at IS NOT NULL ORDER BY expires_at LIMIT 1000) t GROUP BY t.owner"
+	" UNION ALL SELECT e.owner::pg_catalog.oid,"
+	" (SELECT pg_catalog.count(*) FROM (SELECT FROM dealix.activity_task t"
+	" WHERE t.owner = e.owner AND t.expires_at <= $1 LIMIT 1000) d),"
+	" (SELECT t.expires_at FROM dealix.activity_task t WHERE t.owner = e.owner"
+	" AND t.expires_at > $1 ORDER BY t.expires_at LIMIT 1), false FROM e"
 	" UNION ALL SELECT i.owner::pg_catalog.oid, pg_catalog.count(*), NULL, false"
 	" FROM dealix.inbox i, " RECEIVER " c WHERE " INBOX_IS_WORK " GROUP BY i.owner",
 	1, {TIMESTAMPTZOID}
@@ -112,6 +120,7 @@ typedef struct Found
 static void
 add_found(Found *found, const pg_uuid_t *run_id, int rank)
 {
+	dx_check_room(found->n, found->max, "runs that are due");
 	if (found->ranks != NULL)
 		found->ranks[found->n] = rank;
 	found->ids[found->n++] = *run_id;

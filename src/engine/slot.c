@@ -61,7 +61,7 @@ typedef struct Slot
 static DxStatement lock_statement = {
 	"WITH w AS (SELECT max_concurrency, " CROWDED("w") " AS crowded"
 	" FROM dealix.workflow w WHERE workflow_id = $1),"
-	" f AS (SELECT slot, ctid FROM dealix.workflow_slot"
+	" f AS MATERIALIZED (SELECT slot, ctid FROM dealix.workflow_slot"
 	" WHERE workflow_id = $1 AND run_id IS NULL AND slot <> ALL ($3) ORDER BY slot"
 	" LIMIT (SELECT CASE WHEN NOT crowded THEN $2 END FROM w) FOR UPDATE SKIP LOCKED)"
 	" SELECT slot, ctid, (SELECT crowded FROM w) FROM f ORDER BY slot"
@@ -91,13 +91,20 @@ static DxStatement lock_runs_statement = {
 	1, {UUIDARRAYOID}
 };
 
-/* Free slots beyond a limit that has been lowered go. */
+/*
+ * Free slots beyond a limit that has been lowered go.  Not while somebody
+ * changes the limit: he counts on those that he sees.
+ */
 static DxStatement shrink_statement = {
-	"DELETE FROM dealix.workflow_slot s USING (SELECT s.workflow_id, s.slot"
-	" FROM dealix.workflow w JOIN dealix.workflow_slot s"
-	" ON s.workflow_id = w.workflow_id AND s.slot > w.max_concurrency"
-	" WHERE w.workflow_id = $1 AND s.run_id IS NULL FOR UPDATE OF s SKIP LOCKED) f"
-	" WHERE s.workflow_id = f.workflow_id AND s.slot = f.slot",
+	"WITH w AS MATERIALIZED (SELECT w.max_concurrency FROM dealix.workflow w"
+	" WHERE w.workflow_id = $1 AND EXISTS (SELECT FROM dealix.workflow_slot s"
+	" WHERE s.workflow_id = $1 AND s.slot > w.max_concurrency AND s.run_id IS NULL)"
+	" FOR SHARE OF w SKIP LOCKED),"
+	" f AS MATERIALIZED (SELECT s.slot FROM w, dealix.workflow_slot s"
+	" WHERE s.workflow_id = $1 AND s.slot > w.max_concurrency AND s.run_id IS NULL"
+	" FOR UPDATE OF s SKIP LOCKED)"
+	" DELETE FROM dealix.workflow_slot s"
+	" WHERE s.workflow_id = $1 AND s.slot = ANY (ARRAY(SELECT slot FROM f))",
 	1, {INT4OID}
 };
 
@@ -344,7 +351,7 @@ static Count counts[NCOUNTS];
 static int64
 count_free(int32 workflow_id, bool need)
 {
-	Count	   *count = &counts[workflow_id % NCOUNTS];
+	Count	   *count = &counts[(uint32) workflow_id % NCOUNTS];
 	DxMono		begun = dx_mono();
 	DxMono		now;
 	Datum		values[1];
@@ -401,6 +408,7 @@ lock_runs(pg_uuid_t *ids, int n)
 	{
 		DxRow		row = dx_row(i);
 
+		dx_check_room(i, n, "runs that wait for a slot");
 		(void) dx_get_uuid(&row, &ids[i]);
 	}
 	SPI_freetuptable(SPI_tuptable);

@@ -43,7 +43,7 @@ static DxStatement insert_statement = {
 #define FORGOTTEN_AT	"$3 + '" DX_DEFAULT_LEASE "'::interval"
 
 static DxStatement give_up_statement = {
-	"WITH l AS (SELECT t.task_id, t.epoch, t.claimed_at IS NOT NULL AND t.activity IS NOT NULL AS leased"
+	"WITH l AS MATERIALIZED (SELECT t.task_id, t.epoch, t.claimed_at IS NOT NULL AND t.activity IS NOT NULL AS leased"
 	" FROM unnest($1, $2) AS u(task_id, epoch)"
 	" JOIN dealix.activity_task t ON t.task_id = u.task_id AND t.epoch = u.epoch"
 	" FOR UPDATE OF t SKIP LOCKED),"
@@ -63,9 +63,10 @@ static DxStatement exists_statement = {
 
 /* The oldest ones are looked at; only what is old enough goes. */
 static DxStatement forget_statement = {
-	"DELETE FROM dealix.activity_outcome o USING (SELECT task_id, epoch"
+	"WITH f AS MATERIALIZED (SELECT task_id, epoch"
 	" FROM dealix.activity_outcome ORDER BY task_id, epoch LIMIT $1"
-	" FOR UPDATE SKIP LOCKED) f"
+	" FOR UPDATE SKIP LOCKED)"
+	" DELETE FROM dealix.activity_outcome o USING f"
 	" WHERE o.task_id = f.task_id AND o.epoch = f.epoch AND o.at < $2",
 	2, {INT8OID, TIMESTAMPTZOID}
 };

@@ -35,7 +35,7 @@ static DxStatement insert_statement = {
 
 /* One that is being decided is left to the decision, which is late then. */
 static DxStatement withdraw_statement = {
-	"WITH l AS (SELECT intent_id FROM dealix.intent"
+	"WITH l AS MATERIALIZED (SELECT intent_id FROM dealix.intent"
 	" WHERE intent_id = ANY ($1) AND status = 1 FOR UPDATE SKIP LOCKED)"
 	" UPDATE dealix.intent i SET status = 5, decided_at = pg_catalog.clock_timestamp()"
 	" FROM l WHERE i.intent_id = l.intent_id",
@@ -43,7 +43,7 @@ static DxStatement withdraw_statement = {
 };
 
 static DxStatement expire_statement = {
-	"WITH l AS (SELECT intent_id FROM dealix.intent"
+	"WITH l AS MATERIALIZED (SELECT intent_id FROM dealix.intent"
 	" WHERE intent_id = $1 AND status = 1 FOR UPDATE SKIP LOCKED)"
 	" UPDATE dealix.intent i SET status = 4, decided_at = $2"
 	" FROM l WHERE i.intent_id = l.intent_id",

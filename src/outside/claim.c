@@ -42,7 +42,7 @@ static DxStatement owners_statement = {
 	" THEN '" DX_DEFAULT_LEASE "'::interval ELSE LEAST(t.heartbeat, $8) END"
 
 #define CLAIM(set, picked, with) \
-	"WITH picked AS (" WAITING_TASKS("task_id, epoch, rank") ")," \
+	"WITH picked AS MATERIALIZED (" WAITING_TASKS("task_id, epoch, rank") ")," \
 	" c AS (UPDATE dealix.activity_task t SET claimed_at = $6, worker = $7," set \
 	" lease = " LEASE ", until_at = LEAST($6 + t.start_to_close, t.close_at)," \
 	" expires_at = LEAST($6 + " LEASE ", $6 + t.start_to_close, t.close_at)" \
@@ -70,7 +70,8 @@ static DxStatement claim_limited_statement = {
 
 /* Under limits: what there is, before something is taken for it. */
 static DxStatement lock_tasks_statement = {
-	"SELECT pg_catalog.count(*) FROM (" WAITING_TASKS("task_id") ") t",
+	"WITH picked AS MATERIALIZED (" WAITING_TASKS("task_id") ")"
+	" SELECT pg_catalog.count(*) FROM picked",
 	5, {TEXTOID, OIDOID, INT8OID, INT2OID, UUIDOID}
 };
 

@@ -55,9 +55,9 @@ static DxStatement free_statement = {
 
 /* Free slots beyond the limit go.  Not while somebody changes the limit. */
 static DxStatement trim_statement = {
-	"WITH l AS (SELECT max_in_flight FROM dealix.activity_limit"
+	"WITH l AS MATERIALIZED (SELECT max_in_flight FROM dealix.activity_limit"
 	" WHERE activity = $1 FOR UPDATE SKIP LOCKED),"
-	" f AS (SELECT s.slot FROM l, dealix.activity_slot s WHERE s.activity = $1"
+	" f AS MATERIALIZED (SELECT s.slot FROM l, dealix.activity_slot s WHERE s.activity = $1"
 	" AND s.slot > l.max_in_flight AND NOT s.taken FOR UPDATE OF s SKIP LOCKED)"
 	" DELETE FROM dealix.activity_slot s USING f"
 	" WHERE s.activity = $1 AND s.slot = f.slot",
@@ -67,7 +67,7 @@ static DxStatement trim_statement = {
 static DxStatement slots_statement = {
 	"WITH l AS (SELECT max_in_flight, " CROWDED " AS crowded"
 	" FROM dealix.activity_limit l WHERE activity = $1),"
-	" f AS (SELECT slot FROM dealix.activity_slot WHERE activity = $1 AND NOT taken"
+	" f AS MATERIALIZED (SELECT slot FROM dealix.activity_slot WHERE activity = $1 AND NOT taken"
 	" ORDER BY slot LIMIT (SELECT CASE WHEN NOT crowded THEN $2 END FROM l)"
 	" FOR UPDATE SKIP LOCKED)"
 	" SELECT slot FROM f ORDER BY slot LIMIT (SELECT CASE WHEN NOT crowded THEN $2"
@@ -235,6 +235,7 @@ lock_shards(const char *activity, double enough, Shard *shards, TimestampTz *now
 		double		rate;
 		TimestampTz filled_at;
 
+		dx_check_room(i, MAX_SHARDS, "shards of a rate");
 		shards[i].shard = dx_get_int4(&row);
 		tokens = DatumGetFloat8(dx_get(&row));
 		filled_at = dx_get_time(&row, *now);

@@ -186,11 +186,11 @@ changes_databases(Node *statement)
  * COMMIT PREPARED the dispatcher sweeps.
  */
 static void
-announce(Node *statement)
+announce(bool databases, bool prepared)
 {
-	if (changes_databases(statement))
+	if (databases)
 		dx_wake_launcher();
-	if (is_commit_prepared(statement))
+	if (prepared)
 		dx_wake_prepared();
 }
 
@@ -201,6 +201,10 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 				QueryCompletion *qc)
 {
 	Node	   *statement = pstmt->utilityStmt;
+
+	/* Read before it is executed: that may free the statement. */
+	bool		databases = changes_databases(statement);
+	bool		prepared = is_commit_prepared(statement);
 
 	/* A step that does such things must not end the worker that it runs in. */
 	if (dx_process_kind == DX_PROCESS_NONE && IsTransactionState() &&
@@ -218,7 +222,7 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
 								params, queryEnv, dest, qc);
 
-	announce(statement);
+	announce(databases, prepared);
 }
 
 /* However the extension is dropped: its processes see for themselves. */
