@@ -327,8 +327,7 @@ dealix_tick(PG_FUNCTION_ARGS)
 				 errhint("Connect as the owner: steps must not run in a session that others can take back.")));
 
 	dx_refuse_in_step("dealix.tick()");
-	if (!dx_session_lend("dealix.tick()"))
-		PG_RETURN_INT32(0);
+	dx_session_lend();
 	connect_spi();
 	if (!dx_extension_lock())
 		ereport(ERROR,

@@ -460,7 +460,8 @@ drain_pass(DxMono until, DxPassResult *result)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("this database is held: it is a copy, and no run in it is advanced"),
 				 errhint("If this is the database to work in, call dealix.resume_engine().")));
-	if (here && dx_session_lend("dealix.drain()"))
+	dx_session_lend();
+	if (here)
 		dx_pass_guarded(GetSessionUserId(), &limits, has_apart ? &apart : NULL, result);
 	PopActiveSnapshot();
 	return here && (has_apart || result->has_apart || result->advanced > 0 || result->more);

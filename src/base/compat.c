@@ -141,20 +141,6 @@ dx_advisory_locks(DxHeldLock *locks, int max)
 }
 
 /*
- * dx_local_xid
- *		The number of this transaction among those of this process.
- */
-uint32
-dx_local_xid(void)
-{
-#if PG_VERSION_NUM >= 170000
-	return MyProc->vxid.lxid;
-#else
-	return MyProc->lxid;
-#endif
-}
-
-/*
  * dx_subxids_in_use
  *		How many subtransactions of this transaction have an xid, as all others
  *		see it; PG_INT32_MAX when they are too many to be told.

@@ -21,8 +21,9 @@
  * that there is nothing costs two comparisons; session_watch.c sees the rest.
  *
  * In a session of a client (tick, drain) what was there before is the
- * client's: its cursors, prepared statements and locks stay.  Temporary objects
- * can't be told apart, so a session that has any is refused.
+ * client's, and stays: its temporary objects, cursors, prepared statements and
+ * locks.  Steps of several ticks in one transaction share what only its end
+ * takes away.
  *
  *-------------------------------------------------------------------------
  */
@@ -52,10 +53,7 @@
 static int	left = 0;			/* DX_LEFT_*, since dx_session_enter */
 static bool worn_out = false;
 
-/* The client's transaction in which a step has left what only its end takes away. */
-static bool soiled = false;
-static uint32 soiled_xid;
-
+static ObjectAddresses *lent_objects = NULL;	/* temporary, the client's */
 static DxHeldLock lent[MAX_LOCKS];	/* held by the client before */
 static int	nlent = 0;
 static DxHeldLock kept[MAX_LOCKS];	/* by steps, to be released */
@@ -124,27 +122,40 @@ close_cursors(SubTransactionId since)
 
 /* ---------- temporary objects ---------- */
 
-/* Is there anything at all in the session's temporary schema? */
-static bool
-has_temporary(void)
+/* What is in the session's temporary schema and not in known; NULL: nothing. */
+static ObjectAddresses *
+temporary_but(const ObjectAddresses *known)
 {
 	Oid			schema;
 	Oid			toast_schema;
 	Relation	catalog;
 	SysScanDesc scan;
 	ScanKeyData keys[2];
-	bool		found;
+	HeapTuple	tuple;
+	ObjectAddresses *found = NULL;
 
 	GetTempNamespaceState(&schema, &toast_schema);
 	if (!OidIsValid(schema))
-		return false;
+		return NULL;
 	catalog = table_open(DependRelationId, AccessShareLock);
 	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber,
 				F_OIDEQ, ObjectIdGetDatum(NamespaceRelationId));
 	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber,
 				F_OIDEQ, ObjectIdGetDatum(schema));
 	scan = systable_beginscan(catalog, DependReferenceIndexId, true, NULL, 2, keys);
-	found = HeapTupleIsValid(systable_getnext(scan));
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend depend = (Form_pg_depend) GETSTRUCT(tuple);
+		ObjectAddress object;
+
+		CHECK_FOR_INTERRUPTS();
+		ObjectAddressSet(object, depend->classid, depend->objid);
+		if (known != NULL && object_address_present(&object, known))
+			continue;
+		if (found == NULL)
+			found = new_object_addresses();
+		add_exact_object_address(&object, found);
+	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	return found;
@@ -154,9 +165,18 @@ has_temporary(void)
 static void
 drop_temporary(void)
 {
-	if ((MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) == 0 || !has_temporary())
+	ObjectAddresses *objects;
+
+	if ((MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) == 0)
 		return;
-	ResetTempTableNamespace();
+	objects = temporary_but(lent_objects);
+	if (objects == NULL)
+		return;
+	/* As the server does at the end of a session. */
+	performMultipleDeletions(objects, DROP_CASCADE,
+							 PERFORM_DELETION_INTERNAL | PERFORM_DELETION_QUIETLY |
+							 PERFORM_DELETION_SKIP_EXTENSIONS);
+	free_object_addresses(objects);
 	CommandCounterIncrement();
 	left |= DX_LEFT_TEMPORARY;
 }
@@ -232,32 +252,15 @@ release_locks(XactEvent event, void *arg)
 
 /*
  * dx_session_lend
- *		Before a pass in a session that is a client's.  what: the function that
- *		was called.  false: a step of an earlier pass in this transaction has
- *		left what only its end takes away.  Errors: 55000 when there are
- *		temporary objects.
+ *		Before a pass in a session that is a client's: notes what is there.
+ *		Needs a memory context that lives as long as the pass.
  */
-bool
-dx_session_lend(const char *what)
+void
+dx_session_lend(void)
 {
-	if (has_temporary())
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("%s cannot run in a session that has temporary objects", what),
-				 errdetail("Steps would see them, and what steps leave in pg_temp is dropped."),
-				 errhint("Use a session of its own, or DISCARD TEMP before.")));
-	if (soiled && soiled_xid == dx_local_xid())
-	{
-		ereport(NOTICE,
-				(errmsg("%s does nothing more in this transaction", what),
-				 errdetail("A step has left something in it that the next one must not see, deferred constraints for example."),
-				 errhint("Commit, and call it again.")));
-		return false;
-	}
-	soiled = false;
+	lent_objects = temporary_but(NULL);
 	nlent = dx_advisory_locks(lent, MAX_LOCKS);
 	ResetSequenceCaches();
-	return true;
 }
 
 /*
@@ -307,8 +310,6 @@ dx_session_leave(void)
 		seed = 2 * pg_prng_double(&pg_global_prng_state) - 1;
 		(void) DirectFunctionCall1(setseed, Float8GetDatum(seed));
 	}
-	if (left == 0)
-		return 0;
 	if (left & DX_LEFT_LOCK)
 	{
 		left &= ~DX_LEFT_LOCK;
@@ -316,11 +317,6 @@ dx_session_leave(void)
 	}
 	if (left & DX_LEFT_PROCESS)
 		worn_out = true;
-	if (left != 0)
-	{
-		soiled = true;
-		soiled_xid = dx_local_xid();
-	}
 	return left;
 }
 

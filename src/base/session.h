@@ -20,7 +20,7 @@
 #define DX_LEFT_PROCESS		0x10	/* as long as this process lives */
 
 extern void dx_session_init(void);
-extern bool dx_session_lend(const char *what);
+extern void dx_session_lend(void);
 extern void dx_session_enter(void);
 extern void dx_session_close(SubTransactionId since, bool whole);
 extern int	dx_session_leave(void);
@@ -44,7 +44,6 @@ typedef struct DxHeldLock
 } DxHeldLock;
 
 extern int	dx_advisory_locks(DxHeldLock *locks, int max);
-extern uint32 dx_local_xid(void);
 extern int	dx_subxids_in_use(void);
 
 #endif							/* DX_SESSION_H */
