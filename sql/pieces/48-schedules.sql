@@ -33,12 +33,12 @@ COMMENT ON FUNCTION dealix.schedule_pause(text, boolean) IS
 CREATE FUNCTION dealix.fire_schedule(name text, at timestamptz DEFAULT NULL) RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_fire_schedule';
 COMMENT ON FUNCTION dealix.fire_schedule(text, timestamptz) IS
-'What the job of pg_cron calls when it is time (at: default now): starts a run of the current user''s schedule, or does what its overlap says. Returns started, skipped, buffered, paused or held. Errors: 42704 no such schedule.';
+'What the job of pg_cron calls when it is time (at: default now): starts a run of the current user''s schedule, or does what its overlap says. at counts by the minute (of a schedule like ''30 seconds'' by its period): a time that has had its run, by pg_cron, by hand or by a backfill, starts no other, and what came of it is returned again. Returns started, skipped, buffered, paused, held, caught_up or backfilled. Errors: 42704 no such schedule, 22008 a time that is not finite.';
 
 CREATE FUNCTION dealix.backfill(name text, times timestamptz[]) RETURNS SETOF uuid
 LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'dealix_backfill';
 COMMENT ON FUNCTION dealix.backfill(text, timestamptz[]) IS
-'Starts a run of a schedule for each of these times, whatever its overlap says, and returns their run_ids in the same order. A time that has had its run gives that one. Errors: 42704 no such schedule.';
+'Starts a run of a schedule for each of these times, whatever its overlap says, and returns their run_ids in the same order. A time that has had its run gives that one; times count by the minute, as with dealix.fire_schedule. At most 10,000 times a call. Errors: 42704 no such schedule, 22008 a time that is not finite, 22023 too many times.';
 
 CREATE FUNCTION dealix.require_cron() RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -71,14 +71,14 @@ BEGIN
 			HINT = 'Publish it with dealix.publish(name, definition).';
 	END IF;
 	PERFORM dealix.schedule_put(name, cron, workflow, coalesce(input, 'null'), overlap,
-		greatest(coalesce(catch_up, '0'), '0'), greatest(coalesce(jitter, '0'), '0'));
+		coalesce(catch_up, '0'), coalesce(jitter, '0'));
 	EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job
 		USING 'dealix:' || name, cron, format('SELECT dealix.fire_schedule(%L)', name);
 	RETURN job;
 END
 $$;
 COMMENT ON FUNCTION dealix.schedule(text, text, text, jsonb, text, interval, interval) IS
-'Starts a run of a workflow whenever pg_cron''s schedule cron says so, owned by the current user; returns the job of pg_cron. The same name again changes it. overlap: what happens when the run before still goes on: skip, buffer_one (start one when it has ended), allow, cancel_other. catch_up: how far back dealix.resume_schedule makes up for what was missed during a pause. jitter: a random delay of each run up to this. Errors: 0A000 without pg_cron, 42704 no such workflow.';
+'Starts a run of a workflow whenever pg_cron''s schedule cron says so, owned by the current user; returns the job of pg_cron. The same name again changes it. overlap: what happens when the run before still goes on: skip, buffer_one (start one when it has ended), allow, cancel_other. catch_up: how far back dealix.resume_schedule makes up for what was missed during a pause. jitter: a random delay of each run up to this. cron is read in the zone that dealix.schedules shows: GMT, or pg_cron''s setting cron.timezone where it has one (from 1.5 on). Errors: 0A000 without pg_cron, 42704 no such workflow, 22023 catch_up or jitter out of range.';
 
 CREATE FUNCTION dealix.unschedule(name text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -112,9 +112,10 @@ SELECT s.name, s.cron, s.workflow, s.input, s.overlap, s.catch_up, s.jitter, s.p
 			'run_id', l.run_id, 'status', dealix.status_name(r.status)) ORDER BY l.fired_for DESC)
 	 FROM (SELECT * FROM dealix.schedule_fire x WHERE x.schedule_id OPERATOR(pg_catalog.=) s.schedule_id
 		ORDER BY x.fired_for DESC LIMIT 10) l
-	 LEFT JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) l.run_id) AS last_runs
+	 LEFT JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) l.run_id) AS last_runs,
+	coalesce(pg_catalog.current_setting('cron.timezone', true), 'GMT') AS zone
 FROM dealix.schedule s
 LEFT JOIN LATERAL (SELECT * FROM dealix.schedule_fire x WHERE x.schedule_id OPERATOR(pg_catalog.=) s.schedule_id
 	ORDER BY x.fired_for DESC LIMIT 1) f ON true
 WHERE dealix.run_visible(s.owner);
-COMMENT ON VIEW dealix.schedules IS 'Schedules, and what came of their last fires.';
+COMMENT ON VIEW dealix.schedules IS 'Schedules, and what came of their last fires. zone: in which pg_cron reads cron.';

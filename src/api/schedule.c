@@ -21,6 +21,26 @@ PG_FUNCTION_INFO_V1(dealix_schedule_pause);
 PG_FUNCTION_INFO_V1(dealix_fire_schedule);
 PG_FUNCTION_INFO_V1(dealix_backfill);
 
+/* How far back a schedule makes up for a pause, and how late it may start, in days. */
+#define MAX_CATCH_UP	36525
+#define MAX_JITTER		30
+
+/* How many runs one backfill starts. */
+#define MAX_BACKFILL	10000
+
+/* Errors: 22023 when an interval is negative or longer than so many days. */
+static void
+check_interval(FunctionCallInfo fcinfo, int arg, const char *name, int max_days)
+{
+	double		seconds = dx_interval_seconds(PG_GETARG_INTERVAL_P(arg));
+
+	if (!(seconds >= 0 && seconds <= max_days * 86400.0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s is out of range", name),
+				 errhint("It is from 0 to %d days.", max_days)));
+}
+
 /* schedule_put(name, cron, workflow, input, overlap, catch_up, jitter) */
 Datum
 dealix_schedule_put(PG_FUNCTION_ARGS)
@@ -28,6 +48,11 @@ dealix_schedule_put(PG_FUNCTION_ARGS)
 	Datum		values[8];
 
 	(void) dx_name_arg(fcinfo, 0, "name");
+	(void) dx_name_arg(fcinfo, 1, "cron");
+	(void) dx_name_arg(fcinfo, 2, "workflow");
+	dx_check_payload(PG_GETARG_JSONB_P(3), "the input");
+	check_interval(fcinfo, 5, "catch_up", MAX_CATCH_UP);
+	check_interval(fcinfo, 6, "jitter", MAX_JITTER);
 	for (int i = 0; i < 7; i++)
 		values[i + 1] = PG_GETARG_DATUM(i);
 	dx_connect_spi();
@@ -86,6 +111,12 @@ dealix_backfill(PG_FUNCTION_ARGS)
 
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TIMESTAMPTZOID, sizeof(TimestampTz),
 					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &times, &nulls, &n);
+	if (n > MAX_BACKFILL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%d times are too many for one backfill", n),
+				 errhint("Call it for up to %d times after each other: a time that has had its run starts no other.",
+						 MAX_BACKFILL)));
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	dx_connect_spi();
 	for (int i = 0; i < n; i++)

@@ -6,7 +6,9 @@
  * The clock and the parser are pg_cron's; here is what a fire means: whether a
  * run is started, skipped or kept for later.  The lock on the schedule's row
  * puts fires in order.  A run's key is made of the schedule's name and the
- * time, so that one time never starts two.
+ * time that it was planned for: the minute, as pg_cron's schedules have no
+ * seconds, or of one like '30 seconds' its period.  So one time never starts
+ * two runs, whenever in it pg_cron, a backfill or a person calls.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,7 +43,8 @@ static DxStatement pause_statement = {
 
 #define SCHEDULE_COLUMNS \
 	"s.schedule_id, s.name, s.workflow, s.input, s.overlap, s.paused," \
-	" EXTRACT(epoch FROM s.jitter)::float8, s.buffered_for, s.owner::pg_catalog.oid"
+	" EXTRACT(epoch FROM s.jitter)::float8, s.buffered_for, s.owner::pg_catalog.oid," \
+	" COALESCE(pg_catalog.substring(s.cron, '^ *([0-9]{1,2}) +seconds? *$')::int, 0)"
 
 static DxStatement find_statement = {
 	"SELECT " SCHEDULE_COLUMNS " FROM dealix.schedule s"
@@ -63,6 +66,12 @@ static DxStatement fire_statement = {
 	" run_id = excluded.run_id, fired_at = excluded.fired_at"
 	" WHERE schedule_fire.run_id IS NULL",
 	4, {INT4OID, TIMESTAMPTZOID, TEXTOID, UUIDOID}
+};
+
+static DxStatement outcome_statement = {
+	"SELECT outcome FROM dealix.schedule_fire WHERE schedule_id = $1 AND fired_for = $2"
+	" AND (run_id IS NOT NULL OR outcome = 'buffered')",
+	2, {INT4OID, TIMESTAMPTZOID}
 };
 
 static DxStatement buffer_statement = {
@@ -102,6 +111,7 @@ typedef struct Schedule
 	double		jitter;			/* seconds */
 	TimestampTz buffered_for;	/* 0: none */
 	Oid			owner;
+	int			seconds;		/* its period; 0: it goes by minutes */
 } Schedule;
 
 static void
@@ -118,6 +128,32 @@ read_schedule(Schedule *schedule, uint64 i)
 	schedule->jitter = DatumGetFloat8(dx_get(&row));
 	schedule->buffered_for = dx_get_time(&row, 0);
 	schedule->owner = DatumGetObjectId(dx_get(&row));
+	schedule->seconds = dx_get_int4(&row);
+}
+
+/* The planned time that a call at this one is for. */
+static TimestampTz
+planned_time(const Schedule *schedule, TimestampTz at)
+{
+	int64		period = (schedule->seconds > 0 ? schedule->seconds : SECS_PER_MINUTE) * USECS_PER_SEC;
+	int64		rest = at % period;
+
+	return at - (rest < 0 ? rest + period : rest);
+}
+
+/*
+ * Errors: 22008 for a time that no schedule can mean.
+ */
+static void
+check_time(TimestampTz at)
+{
+	/* From 1970 to 9999. */
+	if (TIMESTAMP_NOT_FINITE(at) || at < -INT64CONST(946684800000000) ||
+		at >= INT64CONST(252455616000000000))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("a schedule has no run for the time %s", timestamptz_to_str(at)),
+				 errhint("Give a time from 1970 to 9999.")));
 }
 
 static void
@@ -147,6 +183,7 @@ dx_schedule_put(Datum *values, const char *nulls)
 	dx_engine_enter(&saved);
 	(void) dx_execute(&put_statement, values, nulls, false, 0);
 	dx_engine_leave(&saved);
+	dx_force_durable();
 }
 
 /* false: there is none. */
@@ -163,6 +200,7 @@ dx_schedule_drop(const char *name)
 	(void) dx_execute(&drop_statement, values, NULL, false, 0);
 	dropped = SPI_processed > 0;
 	dx_engine_leave(&saved);
+	dx_force_durable();
 	return dropped;
 }
 
@@ -240,6 +278,26 @@ set_buffer(const Schedule *schedule, TimestampTz at)
 	(void) dx_execute(&buffer_statement, values, at ? NULL : " n", false, 0);
 }
 
+/* What came of this time before, if that was a run, or will be; else NULL. */
+static const char *
+outcome_before(const Schedule *schedule, TimestampTz at)
+{
+	Datum		values[2];
+	char	   *outcome = NULL;
+
+	values[0] = Int32GetDatum(schedule->id);
+	values[1] = TimestampTzGetDatum(at);
+	(void) dx_execute(&outcome_statement, values, NULL, false, 1);
+	if (SPI_processed > 0)
+	{
+		DxRow		row = dx_row(0);
+
+		outcome = dx_get_text(&row);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return outcome;
+}
+
 /* What a fire comes to. */
 static const char *
 fire(const Schedule *schedule, TimestampTz at)
@@ -247,6 +305,10 @@ fire(const Schedule *schedule, TimestampTz at)
 	pg_uuid_t  *open;
 	pg_uuid_t	run_id;
 	int			nopen = open_runs(schedule, &open);
+	const char *before = outcome_before(schedule, at);
+
+	if (before != NULL)
+		return before;
 
 	if (schedule->paused)
 	{
@@ -277,8 +339,9 @@ fire(const Schedule *schedule, TimestampTz at)
 }
 
 /*
- * It is time: what pg_cron's job of the schedule calls.  Returns the outcome.
- * Needs SPI_connect.  Errors: 42704 no such schedule of the current user.
+ * It is time: what pg_cron's job of the schedule calls.  Returns the outcome;
+ * of a time that has had its run already, that.  Needs SPI_connect.  Errors:
+ * 42704 no such schedule of the current user, 22008 no such time.
  */
 const char *
 dx_schedule_fire(const char *name, TimestampTz at)
@@ -289,11 +352,13 @@ dx_schedule_fire(const char *name, TimestampTz at)
 	Oid			owner = GetUserId();
 	const char *outcome;
 
+	check_time(at);
 	if (dx_database_held())
 		return "held";
+	dx_force_durable();
 	dx_engine_enter(&saved);
 	find_schedule(owner, name, &schedule);
-	outcome = fire(&schedule, at);
+	outcome = fire(&schedule, planned_time(&schedule, at));
 	values[0] = Int32GetDatum(schedule.id);
 	(void) dx_execute(&forget_statement, values, NULL, false, 0);
 	dx_engine_leave(&saved);
@@ -308,10 +373,12 @@ dx_schedule_backfill(const char *name, TimestampTz at, pg_uuid_t *run_id)
 	Schedule	schedule;
 	Oid			owner = GetUserId();
 
+	check_time(at);
+	dx_force_durable();
 	dx_engine_enter(&saved);
 	find_schedule(owner, name, &schedule);
 	schedule.jitter = 0;
-	start_one(&schedule, at, "backfilled", run_id);
+	start_one(&schedule, planned_time(&schedule, at), "backfilled", run_id);
 	dx_engine_leave(&saved);
 }
 
@@ -362,6 +429,7 @@ dx_schedule_pause(const char *name, bool paused)
 	if (changed && !paused)
 		catch_up(owner, name);
 	dx_engine_leave(&saved);
+	dx_force_durable();
 	return changed;
 }
 

@@ -88,6 +88,43 @@ SELECT is(dealix.fire_schedule('s', now() - interval '2 hours') || dealix.fire_s
 SELECT is(dealix.resume_schedule('s'), true, 'resume');
 SELECT is((SELECT count(*)::int FROM dealix.runs WHERE workflow = 'job'), 8, 'makes up for what was missed, as far back as catch_up');
 SELECT is((SELECT last_outcome || (last_runs -> 0 ->> 'status') || jsonb_array_length(last_runs) FROM dealix.schedules), 'caught_upRUNNING10', 'dealix.schedules shows it');
+
+-- ---------- one time, one run ----------
+
+SELECT t.end_jobs() \g /dev/null
+SELECT t.put('cancel_other') \g /dev/null
+SELECT is(t.fire('2027-01-01 00:00:00.734Z'), 'started', 'pg_cron fires some time after the minute began');
+SELECT is((SELECT max(key) FROM dealix.runs WHERE workflow = 'job'), 'schedule:s:2027-01-01T00:00:00.000Z', 'the run is the minute''s');
+SELECT is(t.fire('2027-01-01 00:00:59.9Z'), 'started', 'a second fire within the minute');
+SELECT t.pump() \g /dev/null
+SELECT is((SELECT count(*)::int || min(status) FROM dealix.runs WHERE key LIKE 'schedule:s:2027%'), '1RUNNING', 'starts and cancels nothing');
+SELECT is((SELECT count(*)::int FROM dealix.backfill('s', ARRAY['2027-01-01 00:00Z', '2027-01-01 00:00:30Z']::timestamptz[])), 2, 'a backfill of what has run');
+SELECT is((SELECT count(*)::int FROM dealix.runs WHERE key LIKE 'schedule:s:2027%'), 1, 'does not double it');
+SELECT t.put('buffer_one') \g /dev/null
+SELECT is(t.fire('2027-01-01 00:01Z') || t.fire('2027-01-01 00:01:10Z'), 'bufferedbuffered', 'what is kept for later is kept once');
+SELECT t.end_jobs() \g /dev/null
+SELECT is((SELECT count(*)::int FROM dealix.runs WHERE key LIKE 'schedule:s:2027%'), 2, 'and starts once');
+SELECT is(t.fire('2027-01-01 00:01:20Z'), 'started', 'asked again, that is the answer');
+SELECT t.end_jobs() \g /dev/null
+SELECT dealix.schedule_put('secs', '30 seconds', 'job', '{}', 'allow', '0', '0') \g /dev/null
+SELECT is(dealix.fire_schedule('secs', '2027-01-01 00:00:01Z') || dealix.fire_schedule('secs', '2027-01-01 00:00:31Z') || dealix.fire_schedule('secs', '2027-01-01 00:00:32Z'), 'startedstartedstarted', 'a schedule by seconds');
+SELECT is((SELECT string_agg(right(key, 13), ' ' ORDER BY key) FROM dealix.runs WHERE key LIKE 'schedule:secs:%'), '00:00:00.000Z 00:00:30.000Z', 'has a run for each period');
+SELECT is(dealix.fire_schedule('secs', '1999-12-31 23:59:31Z'), 'started', 'also before 2000');
+SELECT is((SELECT min(key) FROM dealix.runs WHERE key LIKE 'schedule:secs:%'), 'schedule:secs:1999-12-31T23:59:30.000Z', 'rounded down there, too');
+SELECT is(dealix.unschedule('secs'), true, 'gone');
+
+-- ---------- what cannot be ----------
+
+SELECT throws_ok($$SELECT dealix.fire_schedule('s', 'infinity')$$, '22008', NULL, 'no run for ever');
+SELECT throws_ok($$SELECT dealix.backfill('s', ARRAY['infinity']::timestamptz[])$$, '22008', NULL, 'nor by a backfill');
+SELECT throws_ok($$SELECT dealix.backfill('s', ARRAY['-infinity', now()]::timestamptz[])$$, '22008', NULL, 'nor since ever');
+SELECT throws_ok($$SELECT dealix.backfill('s', ARRAY[now(), NULL])$$, '22004', NULL, 'nor for null');
+SELECT throws_ok($$SELECT dealix.backfill('s', array_agg('2020-01-01 00:00Z'::timestamptz + i * interval '1 min')) FROM generate_series(1, 10001) i$$, '22023', '10001 times are too many for one backfill', 'nor for too many');
+SELECT throws_ok($$SELECT t.put('skip', '300000 years')$$, '22023', 'catch_up is out of range', 'catch_up has a limit');
+SELECT throws_ok($$SELECT t.put('skip', '-1 s')$$, '22023', 'catch_up is out of range', 'and is not negative');
+SELECT throws_ok($$SELECT dealix.schedule_put('s', '* * * * *', 'job', '{}', 'skip', '0', '31 days')$$, '22023', 'jitter is out of range', 'so jitter');
+SELECT is((SELECT DISTINCT zone FROM dealix.schedules), coalesce(current_setting('cron.timezone', true), 'GMT'), 'the zone is said');
+
 RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_other;
 SELECT is((SELECT count(*)::int FROM dealix.schedules), 0, 'not to others');
