@@ -38,6 +38,7 @@ CREATE TABLE dealix.version (
 	author regrole NOT NULL,
 	created_at timestamptz NOT NULL,
 	bindings jsonb,
+	signals text[] NOT NULL,	-- names that its signal: states ask for
 	UNIQUE (workflow_id, version)
 );
 

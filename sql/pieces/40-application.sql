@@ -17,7 +17,7 @@ COMMENT ON FUNCTION dealix.start_many(text, jsonb[], text[], text, text, int, te
 CREATE FUNCTION dealix.signal(run_id uuid, name text, payload jsonb DEFAULT 'null', key text DEFAULT NULL) RETURNS boolean
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_signal';
 COMMENT ON FUNCTION dealix.signal(uuid, text, jsonb, text) IS
-'Sends a named message to a run. It is kept until a signal: state of the run asks for it, whichever comes first. key: a signal of this name with the same key is sent to the run once; false means that it was sent before, even if the run has ended meanwhile. Errors: P0002 no such run, 55000 the run has ended.';
+'Sends a named message to a run. It is kept until a signal: state of the run asks for it, whichever comes first. key: a signal of this name with the same key is sent to the run once; false means that it was sent before, even if the run has ended meanwhile. A name that no state of the run''s version asks for is a notice; dealix.signals shows what nobody has taken. Errors: P0002 no such run, DX006 the run has ended.';
 
 CREATE FUNCTION dealix.cancel(run_id uuid, reason text DEFAULT NULL) RETURNS boolean
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_cancel';

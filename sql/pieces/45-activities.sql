@@ -10,7 +10,7 @@ RETURNS TABLE (token text, input jsonb, run_id uuid, state text, deadline timest
 	correlation_id text, traceparent text, details jsonb, idempotency_key text, attempt int, task uuid)
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_claim';
 COMMENT ON FUNCTION dealix.claim(text, text, int, interval) IS
-'Leases up to max tasks of an activity to a worker, the most important and oldest first. Commit before doing the work. The lease lasts until deadline: heartbeats move it on, by lease or the HeartbeatSeconds of the state, up to its TimeoutSeconds; without any of these it is 5 minutes. idempotency_key is the same for every attempt: give it to the receiver of the effect. details: what the last heartbeat of an attempt before said. Errors: 55000 in a database that is held.';
+'Leases up to max tasks of an activity to a worker, the most important and oldest first. Commit before doing the work. The lease lasts until deadline: heartbeats move it on, by lease or the HeartbeatSeconds of the state, up to its TimeoutSeconds; without any of these it is 5 minutes. idempotency_key is the same for every attempt: give it to the receiver of the effect. details: what the last heartbeat of an attempt before said. Errors: DX008 in a database that is held.';
 
 CREATE FUNCTION dealix.heartbeat(token text, details jsonb DEFAULT NULL) RETURNS boolean
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_heartbeat';

@@ -6,7 +6,7 @@ CREATE FUNCTION dealix.signal_with_start(workflow text, key text, name text, pay
 	traceparent text DEFAULT NULL, priority int DEFAULT 0, durability text DEFAULT 'sync', version int DEFAULT NULL) RETURNS uuid
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_signal_with_start';
 COMMENT ON FUNCTION dealix.signal_with_start(text, text, text, jsonb, jsonb, text, text, text, int, text, int) IS
-'Signals the run of the workflow that has this key, and starts it with input if there is none. Returns its run_id. input counts only for a start. signal_key: as key of dealix.signal. Errors: 55000 when the run has ended.';
+'Signals the run of the workflow that has this key, and starts it with input if there is none. Returns its run_id. input counts only for a start. signal_key: as key of dealix.signal. Errors: DX006 when the run has ended.';
 
 CREATE FUNCTION dealix.publish_event(name text, correlation text DEFAULT NULL, payload jsonb DEFAULT 'null') RETURNS bigint
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_publish_event';

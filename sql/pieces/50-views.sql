@@ -69,6 +69,19 @@ JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id
 WHERE dealix.run_visible(r.owner);
 COMMENT ON VIEW dealix.waiting IS 'What each live branch of a run waits for, and until when at most; awaited: whether what can answer is there.';
 
+CREATE VIEW dealix.signals WITH (security_barrier) AS
+SELECT i.run_id AS sent_to, r.run_id, w.name AS workflow, v.version, r.owner, i.name AS signal, i.payload, i.sender, i.sent_at,
+	pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) i.sent_at AS age,
+	i.name OPERATOR(pg_catalog.=) ANY (v.signals) AS expected, v.signals AS asks_for
+FROM dealix.inbox i
+CROSS JOIN LATERAL (SELECT coalesce((SELECT n.run_id FROM dealix.run n WHERE n.first_run OPERATOR(pg_catalog.=) i.run_id
+	ORDER BY n.run_id DESC LIMIT 1), i.run_id) AS run_id) c
+JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) c.run_id
+JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id
+JOIN dealix.version v ON v.version_id OPERATOR(pg_catalog.=) r.version_id
+WHERE i.kind OPERATOR(pg_catalog.=) 1 AND dealix.run_visible(r.owner);
+COMMENT ON VIEW dealix.signals IS 'Signals that no state has taken yet. run_id: the run that can take it; sent_to: the first of its line. expected: whether any state of its version asks for that name; asks_for: the names that they ask for.';
+
 CREATE VIEW dealix.incidents WITH (security_barrier) AS
 SELECT r.run_id, w.name AS workflow, v.version, r.owner, i.at AS opened_at,
 	i.payload OPERATOR(pg_catalog.->>) 'error' AS error,

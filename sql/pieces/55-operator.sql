@@ -8,7 +8,7 @@ COMMENT ON FUNCTION dealix.terminate(uuid, text) IS
 CREATE FUNCTION dealix.redrive(run_id uuid) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_redrive';
 COMMENT ON FUNCTION dealix.redrive(uuid) IS
-'Goes on from where a run stopped, with the same version: an INCIDENT from its branches (a compensation from the step that could not be undone), a FAILED or TIMED_OUT run that was not compensated from its failed state. Attempts count anew. Errors: 55000 when there is nothing to go on from.';
+'Goes on from where a run stopped, with the same version: an INCIDENT from its branches (a compensation from the step that could not be undone), a FAILED or TIMED_OUT run that was not compensated from its failed state. Attempts count anew. Errors: DX007 when there is nothing to go on from.';
 
 CREATE FUNCTION dealix.resume_engine() RETURNS boolean
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_resume_engine';

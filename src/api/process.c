@@ -457,7 +457,7 @@ drain_pass(DxMono until, DxPassResult *result)
 	here = dx_extension_lock();
 	if (here && dx_database_held())
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				(errcode(DX_SQLSTATE_HELD),
 				 errmsg("this database is held: it is a copy, and no run in it is advanced"),
 				 errhint("If this is the database to work in, call dealix.resume_engine().")));
 	dx_session_lend();
@@ -471,7 +471,7 @@ drain_pass(DxMono until, DxPassResult *result)
  * dealix.drain(max_time interval)
  *		Passes with a commit after each until no run of session_user is due,
  *		or max_time is over.  Errors: 25001 inside of a transaction block,
- *		42501 when the current user is not the session user, 55000 when the
+ *		42501 when the current user is not the session user, DX008 when the
  *		database is held, 25006 on a standby.
  */
 Datum

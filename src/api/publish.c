@@ -106,6 +106,7 @@ dealix_publish(PG_FUNCTION_ARGS)
 				 errhint("SELECT * FROM dealix.validate(definition) gives them as rows.")));
 	warn(&problems);
 	SPI_finish();
+	dx_force_durable();
 	PG_RETURN_INT32(version);
 }
 
@@ -120,6 +121,7 @@ dealix_bind(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	dx_binding_set(uri, target);
 	SPI_finish();
+	dx_force_durable();
 	PG_RETURN_VOID();
 }
 
@@ -134,6 +136,7 @@ dealix_unbind(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_connect failed");
 	removed = dx_binding_remove(uri);
 	SPI_finish();
+	dx_force_durable();
 	PG_RETURN_BOOL(removed);
 }
 
@@ -156,5 +159,6 @@ dealix_limit_workflow(PG_FUNCTION_ARGS)
 	dx_limit_workflow(text_to_cstring(PG_GETARG_TEXT_PP(0)),
 					  PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1));
 	SPI_finish();
+	dx_force_durable();
 	PG_RETURN_VOID();
 }

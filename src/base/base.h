@@ -125,6 +125,18 @@ extern bool dx_deferred_pending(void);
 
 /* ---------- sqlstate.c ---------- */
 
+/*
+ * Errors that a client must not take for a passing trouble: drivers retry the
+ * classes 08, 28, 40, 53, 54, 55, 57 and 58 (OperationalError in Python).
+ * DX000 to DX004 are in engine.h and outside.h; DX005 is for a run that is at
+ * home on another server.
+ */
+#define DX_SQLSTATE_ENDED		MAKE_SQLSTATE('D', 'X', '0', '0', '6')
+#define DX_SQLSTATE_WRONG_STATE	MAKE_SQLSTATE('D', 'X', '0', '0', '7')
+#define DX_SQLSTATE_HELD		MAKE_SQLSTATE('D', 'X', '0', '0', '8')
+#define DX_SQLSTATE_TOO_LARGE	MAKE_SQLSTATE('D', 'X', '0', '0', '9')
+
+
 extern const char *dx_sqlstate_name(int sqlstate);
 
 /* ---------- server.c: what differs between versions of the server ---------- */

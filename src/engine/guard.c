@@ -123,14 +123,14 @@ classify(DxPass *pass, ErrorData *edata, double timeout, DxFault *fault)
 
 /*
  * Refuses what would begin a pass within a pass.  what: the function that the
- * step has called.  Errors: 55000.
+ * step has called.  Errors: DX007.
  */
 void
 dx_refuse_in_step(const char *what)
 {
 	if (in_step)
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				(errcode(DX_SQLSTATE_WRONG_STATE),
 				 errmsg("%s can't be called from a step", what),
 				 errdetail("The pass that runs the step holds the locks that it would need."),
 				 errhint("A step may start runs, signal and cancel.")));

@@ -63,7 +63,7 @@ excess(const Jsonb *json, Size limit)
 
 /*
  * Refuses JSON that is larger or deeper than the engine takes in.  what names
- * it in the message.  Errors: 54000.
+ * it in the message.  Errors: DX009.
  */
 void
 dx_check_payload(const Jsonb *json, const char *what)
@@ -72,13 +72,13 @@ dx_check_payload(const Jsonb *json, const char *what)
 
 	if (size > 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				(errcode(DX_SQLSTATE_TOO_LARGE),
 				 errmsg("%s is too large: %zu bytes", what, size),
 				 errdetail("The limit is %d kB.", dx_max_payload),
 				 errhint("Store the data in a table and pass its key, or raise dealix_exec.max_payload.")));
 	if (too_deep(json))
 		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				(errcode(DX_SQLSTATE_TOO_LARGE),
 				 errmsg("%s is nested too deeply", what),
 				 errdetail("The limit is %d levels.", dx_max_depth),
 				 errhint("Flatten the data, or raise dealix_exec.max_depth.")));

@@ -35,8 +35,8 @@ static DxStatement latest_statement = {
 
 static DxStatement insert_version_statement = {
 	"INSERT INTO dealix.version"
-	" (workflow_id, version, definition, sha256, author, bindings, created_at)"
-	" VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.now())",
+	" (workflow_id, version, definition, sha256, author, bindings, created_at, signals)"
+	" VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.now(), dealix.signal_names($3, $6))",
 	6, {INT4OID, INT4OID, JSONBOID, BYTEAOID, OIDOID, JSONBOID}
 };
 

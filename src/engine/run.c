@@ -271,7 +271,7 @@ resume_failed(DxPass *pass, DxRun *run)
 	dx_engine_leave(&saved);
 	if (SPI_processed == 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				(errcode(DX_SQLSTATE_WRONG_STATE),
 				 errmsg("run %s did not fail in a state", dx_uuid_text(&run->id)),
 				 errhint("Start a new run.")));
 
@@ -299,7 +299,7 @@ resume_failed(DxPass *pass, DxRun *run)
 
 /*
  * Goes on from where a run stopped: an incident from its branches, a failed
- * run from its failed state.  Errors: 55000 when there is nothing to go on
+ * run from its failed state.  Errors: DX007 when there is nothing to go on
  * from.
  */
 void
@@ -311,7 +311,7 @@ dx_run_redrive(DxPass *pass, DxRun *run)
 		resume_incident(pass, run);
 	else if (dx_status_ended(before) && run->map_state != NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				(errcode(DX_SQLSTATE_WRONG_STATE),
 				 errmsg("run %s is an item of a Map, which has counted its outcome",
 						dx_uuid_text(&run->id)),
 				 errhint("Redrive run %s, whose Map begins anew.",
@@ -321,13 +321,13 @@ dx_run_redrive(DxPass *pass, DxRun *run)
 		resume_failed(pass, run);
 	else if (before == DX_RUN_FAILED || before == DX_RUN_TIMED_OUT)
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				(errcode(DX_SQLSTATE_WRONG_STATE),
 				 errmsg("run %s is already compensated", dx_uuid_text(&run->id)),
 				 errdetail("What its failed step was to build upon is undone."),
 				 errhint("Start a new run.")));
 	else
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				(errcode(DX_SQLSTATE_WRONG_STATE),
 				 errmsg("run %s can't be redriven: it is %s",
 						dx_uuid_text(&run->id), dx_status_name(before)),
 				 errhint("Only runs that are FAILED, TIMED_OUT or INCIDENT can.")));

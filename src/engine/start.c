@@ -65,7 +65,7 @@ check_owner(Oid owner)
 	ReleaseSysCache(tuple);
 	if (!can_login)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				(errcode(DX_SQLSTATE_WRONG_STATE),
 				 errmsg("role \"%s\" can't own a run: it is not permitted to log in",
 						GetUserNameFromId(owner, false)),
 				 errdetail("Steps run in a session of the run's owner."),
@@ -323,7 +323,7 @@ start_bulk(const DxStart *start, const DxVersion *version, Oid owner, int n,
 /*
  * Starts n runs of the current user.  keys: NULL, or an idempotency key or
  * NULL for each.  Needs SPI_connect.  Errors: 42704 no such workflow or
- * version, 28000 the role can't log in, 54000 input too large, 23505 key used
+ * version, DX007 the role cannot log in, DX009 input too large, 23505 key used
  * with another input.
  */
 void

@@ -116,7 +116,7 @@ refuse_held(void)
 	if (!dx_database_held())
 		return;
 	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			(errcode(DX_SQLSTATE_HELD),
 			 errmsg("this database is held, because it is a copy"),
 			 errdetail("A copy must not repeat the external effects of its original."),
 			 errhint("If this is the database to work in, call dealix.resume_engine().")));

@@ -17,11 +17,12 @@
 #include "miscadmin.h"
 #include "outside/outside.h"
 #include "utils/builtins.h"
+#include "utils/varlena.h"
 
 static DxStatement run_statement = {
 	"SELECT status, owner::pg_catalog.oid, durability, priority,"
-	" COALESCE(first_run, run_id), continued_as IS NOT NULL FROM dealix.run"
-	" WHERE run_id = $1",
+	" COALESCE(first_run, run_id), continued_as IS NOT NULL, version_id"
+	" FROM dealix.run WHERE run_id = $1",
 	1, {UUIDOID}
 };
 
@@ -42,6 +43,15 @@ static DxStatement inbox_statement = {
 	6, {UUIDOID, OIDOID, INT2OID, OIDOID, TEXTOID, JSONBOID}
 };
 
+/* Nothing if a state of the version asks for a signal of this name. */
+static DxStatement unasked_statement = {
+	"SELECT w.name, v.version, (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(n), ', ')"
+	" FROM (SELECT * FROM unnest(v.signals) n LIMIT 20) n), v.signals"
+	" FROM dealix.version v JOIN dealix.workflow w USING (workflow_id)"
+	" WHERE v.version_id = $1 AND $2 <> ALL (v.signals)",
+	2, {INT4OID, TEXTOID}
+};
+
 static DxStatement newest_statement = {
 	"SELECT xmin FROM dealix.inbox WHERE run_id = $1 ORDER BY inbox_id DESC LIMIT 100",
 	1, {UUIDOID}
@@ -53,6 +63,9 @@ static DxStatement by_key_statement = {
 	3, {TEXTOID, OIDOID, TEXTOID}
 };
 
+/* As levenshtein.c has it. */
+#define DX_LEVENSHTEIN_MAX	255
+
 typedef struct Receiver
 {
 	DxRunStatus status;
@@ -61,6 +74,7 @@ typedef struct Receiver
 	int16		priority;
 	pg_uuid_t	run_id;
 	pg_uuid_t	mailbox;		/* of the run's line */
+	int32		version_id;
 } Receiver;
 
 /* Reads a run; *continued: another goes on in its place.  false: none. */
@@ -84,6 +98,7 @@ read_receiver(const pg_uuid_t *run_id, Receiver *receiver, bool *continued)
 		receiver->priority = dx_get_int2(&row);
 		(void) dx_get_uuid(&row, &receiver->mailbox);
 		*continued = DatumGetBool(dx_get(&row));
+		receiver->version_id = dx_get_int4(&row);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return found;
@@ -175,11 +190,73 @@ was_sent(const Receiver *receiver, const char *name, const char *key)
 	return SPI_processed > 0;
 }
 
+/* The name that this one is most like; NULL: it is like none. */
+static const char *
+closest_name(ArrayType *names, const char *name)
+{
+	Datum	   *elements;
+	const char *closest = NULL;
+	int			least = (int) strlen(name) / 3 + 2;
+	int			n;
+
+	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &n);
+	for (int i = 0; i < n; i++)
+	{
+		char	   *other = TextDatumGetCString(elements[i]);
+		int			distance;
+
+		/* Longer ones are beyond what the server compares. */
+		if (strlen(other) > DX_LEVENSHTEIN_MAX || strlen(name) > DX_LEVENSHTEIN_MAX)
+			continue;
+		distance = varstr_levenshtein_less_equal(other, strlen(other), name, strlen(name),
+												 1, 1, 1, least, true);
+		if (distance < least)
+		{
+			least = distance;
+			closest = other;
+		}
+	}
+	return closest;
+}
+
+/*
+ * Says so if no state of the run's version asks for such a signal.  It is kept
+ * all the same: the line may go on with another version.
+ */
+static void
+notice_unasked(const Receiver *receiver, const char *name)
+{
+	DxIdentity	saved;
+	Datum		values[2];
+
+	values[0] = Int32GetDatum(receiver->version_id);
+	values[1] = CStringGetTextDatum(name);
+	dx_engine_enter(&saved);
+	(void) dx_execute(&unasked_statement, values, NULL, true, 1);
+	dx_engine_leave(&saved);
+	if (SPI_processed > 0)
+	{
+		DxRow		row = dx_row(0);
+		char	   *workflow = dx_get_text(&row);
+		int32		version = dx_get_int4(&row);
+		char	   *asked = dx_get_text(&row);
+		const char *closest = closest_name(DatumGetArrayTypeP(dx_get(&row)), name);
+
+		ereport(NOTICE,
+				(errmsg("no state of version %d of workflow \"%s\" asks for a signal \"%s\"",
+						version, workflow, name),
+				 errdetail("It is kept, and dealix.signals shows it."),
+				 closest ? errhint("Did you mean \"%s\"?", closest) :
+				 asked ? errhint("It asks for %s.", asked) : 0));
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
 /*
  * Sends a signal to a run.  key: NULL, or what makes it unique among the run's
  * signals of this name.  Returns false when the key was used before: nothing
  * is sent then, and the run may have ended meanwhile.  Needs SPI_connect.
- * Errors: P0002 no such run, 55000 the run has ended, 54000 payload too large.
+ * Errors: P0002 no such run, DX006 the run has ended, DX009 payload too large.
  */
 bool
 dx_send_signal(const pg_uuid_t *run_id, const char *name, Jsonb *payload,
@@ -194,10 +271,11 @@ dx_send_signal(const pg_uuid_t *run_id, const char *name, Jsonb *payload,
 		return false;
 	if (dx_status_ended(receiver.status))
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				(errcode(DX_SQLSTATE_ENDED),
 				 errmsg("run %s has ended: it is %s", dx_uuid_text(run_id),
 						dx_status_name(receiver.status)),
 				 errdetail("Signal \"%s\" was not sent.", name)));
+	notice_unasked(&receiver, name);
 	return send(&receiver, DX_MESSAGE_SIGNAL, name, payload, key);
 }
 

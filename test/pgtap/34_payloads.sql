@@ -27,17 +27,17 @@ SELECT is(length(t.output(t.run(('{"StartAt": "A", "States": {"A": {"Type": "Pas
 
 -- Umlauts are counted as the bytes that they are.
 SELECT lives_ok($$ SELECT t.begin(t.task('sql:t.echo'), to_jsonb(repeat('é', 131071))) $$, '131,071 letters of two bytes');
-SELECT throws_ok($$ SELECT t.begin(t.task('sql:t.echo'), to_jsonb(repeat('é', 131072))) $$, '54000', NULL, 'one more is too much');
+SELECT throws_ok($$ SELECT t.begin(t.task('sql:t.echo'), to_jsonb(repeat('é', 131072))) $$, 'DX009', NULL, 'one more is too much');
 
 -- ---------- what is refused ----------
 
-SELECT throws_ok($$ SELECT dealix.publish('e', t.task('sql:t.echo')), dealix.start('e', to_jsonb(repeat('x', 262143))) $$, '54000', 'the input is too large: 262145 bytes', 'a larger input');
-SELECT throws_ok($$ SELECT dealix.start('e', t.nested(257)) $$, '54000', 'the input is nested too deeply', 'a deeper input');
-SELECT throws_ok($$ SELECT dealix.start_many('e', ARRAY['1', t.nested(257)]) $$, '54000', NULL, 'one of many');
+SELECT throws_ok($$ SELECT dealix.publish('e', t.task('sql:t.echo')), dealix.start('e', to_jsonb(repeat('x', 262143))) $$, 'DX009', 'the input is too large: 262145 bytes', 'a larger input');
+SELECT throws_ok($$ SELECT dealix.start('e', t.nested(257)) $$, 'DX009', 'the input is nested too deeply', 'a deeper input');
+SELECT throws_ok($$ SELECT dealix.start_many('e', ARRAY['1', t.nested(257)]) $$, 'DX009', NULL, 'one of many');
 CREATE TEMP TABLE w AS SELECT t.begin(t.task('signal:go')) AS run;
 SELECT t.pump() \g /dev/null
-SELECT throws_ok(format('SELECT dealix.signal(%L, ''go'', to_jsonb(repeat(''x'', 262143)))', run), '54000', NULL, 'a larger signal') FROM w;
-SELECT throws_ok(format('SELECT dealix.signal(%L, ''go'', t.nested(257))', run), '54000', NULL, 'a deeper signal') FROM w;
+SELECT throws_ok(format('SELECT dealix.signal(%L, ''go'', to_jsonb(repeat(''x'', 262143)))', run), 'DX009', NULL, 'a larger signal') FROM w;
+SELECT throws_ok(format('SELECT dealix.signal(%L, ''go'', t.nested(257))', run), 'DX009', NULL, 'a deeper signal') FROM w;
 SELECT is(t.status(run), 'RUNNING', 'which leaves the run as it was') FROM w;
 
 -- ---------- what states produce ----------

@@ -101,7 +101,7 @@ SELECT is(t.effects(), 'A,B,C,undo C,undo A', 'where it stopped, nothing twice')
 SELECT is(t.error(run) || ': ' || t.cause(run), 'E: why', 'the run still failed for what it failed for') FROM r;
 SELECT is((SELECT count(*)::int FROM dealix.incidents i WHERE i.run_id = r.run), 0, 'the incident is gone') FROM r;
 SELECT is((SELECT count(*)::int FROM dealix.timeline(r.run) WHERE event = 'incident_opened'), 1, 'but not forgotten') FROM r;
-SELECT throws_ok(format('SELECT dealix.redrive(%L)', run), '55000', NULL, 'a compensated run cannot be redriven') FROM r;
+SELECT throws_ok(format('SELECT dealix.redrive(%L)', run), 'DX007', NULL, 'a compensated run cannot be redriven') FROM r;
 
 -- ---------- redrive of a run that failed ----------
 
@@ -115,7 +115,7 @@ SELECT dealix.redrive(run) FROM r \g /dev/null
 SELECT is(t.settle(run), 'SUCCEEDED', 'redrive goes on from the failed step') FROM r;
 SELECT is(t.effects(), 'A,C', 'steps before it are not repeated');
 SELECT is(t.output(run), '{"kept": true, "tries": 2}', 'with the data that it had') FROM r;
-SELECT throws_ok(format('SELECT dealix.redrive(%L)', run), '55000', NULL, 'a run that succeeded cannot be redriven') FROM r;
+SELECT throws_ok(format('SELECT dealix.redrive(%L)', run), 'DX007', NULL, 'a run that succeeded cannot be redriven') FROM r;
 
 -- ---------- cancel and terminate ----------
 
@@ -140,7 +140,7 @@ SELECT is(dealix.terminate(run, 'now'), true, 'terminate') FROM r;
 SELECT is(t.status(run), 'TERMINATED', 'ends the run at once') FROM r;
 SELECT t.pump() \g /dev/null
 SELECT is(t.effects(), 'A,B', 'without any more of its code');
-SELECT throws_ok(format('SELECT dealix.redrive(%L)', run), '55000', NULL, 'for good') FROM r;
+SELECT throws_ok(format('SELECT dealix.redrive(%L)', run), 'DX007', NULL, 'for good') FROM r;
 
 UPDATE r SET run = t.begin(t.waiting_chain());
 SELECT is(dealix.cancel(run), true, 'a run can be cancelled before it has begun') FROM r;

@@ -54,7 +54,7 @@ SELECT is(t.settle(run), 'SUCCEEDED', 'and the run goes on') FROM r;
 SELECT is(t.output(run), '{"a": 1, "b": 2, "c": 3}', 'with each once') FROM r;
 SELECT is((SELECT count(*)::int FROM dealix.timeline(r.run) WHERE event = 'signal_received'), 3, 'the history has each once') FROM r;
 SELECT is(dealix.signal(run, 'go', '1', 'k1'), false, 'after the end the same key again is told so too') FROM r;
-SELECT throws_ok(format('SELECT dealix.signal(%L, ''go'', ''1'', ''k3'')', run), '55000', NULL, 'what is new is refused') FROM r;
+SELECT throws_ok(format('SELECT dealix.signal(%L, ''go'', ''1'', ''k3'')', run), 'DX006', NULL, 'what is new is refused') FROM r;
 
 -- ---------- the default payload ----------
 
@@ -81,7 +81,7 @@ SELECT is(t.settle(run), 'SUCCEEDED', 'and finds what came meanwhile') FROM r;
 
 -- ---------- too late, to nobody, by nobody ----------
 
-SELECT throws_ok(format('SELECT dealix.signal(%L, ''go'')', run), '55000', NULL, 'a signal to a run that has ended') FROM r;
+SELECT throws_ok(format('SELECT dealix.signal(%L, ''go'')', run), 'DX006', NULL, 'a signal to a run that has ended') FROM r;
 
 SELECT throws_ok('SELECT dealix.signal(''00000000-0000-7000-8000-000000000000'', ''go'')', 'P0002', NULL, 'a signal to no run is one');
 UPDATE r SET run = t.begin(t.waiter());

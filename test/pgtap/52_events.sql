@@ -70,7 +70,7 @@ UPDATE r SET run = dealix.signal_with_start('w', 'k', 'go', '1', '{"a": 1}');
 SELECT is(dealix.signal_with_start('w', 'k', 'go', '2', '{"a": 2}'), run, 'the same key is the same run, whatever the input') FROM r;
 SELECT is(t.settle(run), 'SUCCEEDED', 'it was started and signalled') FROM r;
 SELECT is(t.output(run), '1', 'in order') FROM r;
-SELECT throws_ok($$SELECT dealix.signal_with_start('w', 'k', 'go')$$, '55000', NULL, 'a run that has ended is not started again');
+SELECT throws_ok($$SELECT dealix.signal_with_start('w', 'k', 'go')$$, 'DX006', NULL, 'a run that has ended is not started again');
 
 -- ---------- the outbox ----------
 

@@ -79,7 +79,7 @@ SELECT throws_ok('SELECT dealix.describe(''00000000-0000-7000-8000-000000000000'
 
 -- ---------- limits of what is taken in ----------
 
-SELECT throws_ok($$SELECT dealix.start('w', (repeat('[', 5000) || repeat(']', 5000))::jsonb)$$, '54000', NULL, 'an input that is nested too deeply');
+SELECT throws_ok($$SELECT dealix.start('w', (repeat('[', 5000) || repeat(']', 5000))::jsonb)$$, 'DX009', NULL, 'an input that is nested too deeply');
 SELECT throws_ok($$SELECT dealix.start('w', durability => 'maybe')$$, '22023', NULL, 'a durability that does not exist');
 SELECT lives_ok($$SELECT dealix.start('w', durability => 'async')$$, 'one that does');
 

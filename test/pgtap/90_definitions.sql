@@ -50,9 +50,9 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN sqlstate;
 END $$;
 SELECT matches(t.sqlstate_of($$SELECT dealix.publish('deep', jsonb_build_object('StartAt', 'P', 'States', jsonb_build_object('P',
-	jsonb_build_object('Type', 'Pass', 'End', true, 'Result', t.deep(5000)))))$$), '^(22023|54000|54001)$', 'a definition that is nested too deeply');
-SELECT matches(t.sqlstate_of($$SELECT dealix.publish('deep', t.deep(6000))$$), '^(22023|54000|54001)$', 'or nothing but nested');
-SELECT matches(t.sqlstate_of($$SELECT dealix.publish('big', (repeat('[', 500) || (SELECT string_agg('"' || repeat('x', 100) || '"', ',') FROM generate_series(1, 10000)) || repeat(']', 500))::jsonb)$$), '^(22023|54000|54001)$', 'a megabyte of nested nonsense');
+	jsonb_build_object('Type', 'Pass', 'End', true, 'Result', t.deep(5000)))))$$), '^(22023|54000|54001|DX009)$', 'a definition that is nested too deeply');
+SELECT matches(t.sqlstate_of($$SELECT dealix.publish('deep', t.deep(6000))$$), '^(22023|54000|54001|DX009)$', 'or nothing but nested');
+SELECT matches(t.sqlstate_of($$SELECT dealix.publish('big', (repeat('[', 500) || (SELECT string_agg('"' || repeat('x', 100) || '"', ',') FROM generate_series(1, 10000)) || repeat(']', 500))::jsonb)$$), '^(22023|54000|54001|DX009)$', 'a megabyte of nested nonsense');
 SELECT is((SELECT count(*)::int FROM dealix.workflows WHERE workflow IN ('deep', 'big')), 0, 'nothing of it was stored');
 SELECT is(t.status(t.run(t.task('sql:t.do', '{"Parameters": {"what": "fine"}}'))), 'SUCCEEDED', 'and the session works on');
 

@@ -141,7 +141,7 @@ dx_sql($new, 'app', q{CREATE TABLE shop.ledger (key text, step text, pid int DEF
 	CREATE FUNCTION shop.book(key text, step text) RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp
 		AS 'INSERT INTO shop.ledger (key, step) VALUES (key, step)'});
 $node->safe_psql('postgres', 'CREATE PUBLICATION everything FOR TABLE ' . join(', ', @tables));
-my $connstr = $node->connstr('postgres');
+my $connstr = join ' ', 'host=' . $node->host, 'port=' . $node->port, 'dbname=postgres user=postgres';
 $new->safe_psql('postgres', "CREATE SUBSCRIPTION moves CONNECTION '$connstr' PUBLICATION everything");
 dx_poll($new, q{SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel}, 'the tables are copied');
 $node->wait_for_catchup('moves');
