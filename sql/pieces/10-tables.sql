@@ -147,6 +147,11 @@ CREATE TABLE dealix.branch (
 CREATE INDEX branch_due ON dealix.branch (owner, rank, due_at, run_id)
 	WHERE due_at IS NOT NULL;
 
+-- The timers of everybody in order, for the dispatcher.  Branches that are READY
+-- are not in it: who makes them so says so, and most runs know nothing else.
+CREATE INDEX branch_timer ON dealix.branch (due_at)
+	WHERE due_at IS NOT NULL AND phase <> 1;
+
 CREATE INDEX branch_slot ON dealix.branch (wait_for, rank, run_id)
 	WHERE phase = 12 AND due_at IS NULL;
 
@@ -160,7 +165,9 @@ CREATE TABLE dealix.branch_result (
 );
 
 -- Messages for runs, not taken in yet.  What is not the answer to a branch is
--- for the line of runs, and stands under the id of its first one.
+-- for the line of runs, and stands under the id of its first one.  seen: a pass
+-- has had it in hand, and the run does not wait for it; whatever the run does
+-- next looks at it again.
 CREATE TABLE dealix.inbox (
 	inbox_id bigint GENERATED ALWAYS AS IDENTITY,
 	run_id uuid NOT NULL,
@@ -173,11 +180,13 @@ CREATE TABLE dealix.inbox (
 	ticket uuid,
 	name text,
 	payload jsonb,
+	seen boolean,				-- null: not yet
 	PRIMARY KEY (run_id, inbox_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
 	autovacuum_vacuum_cost_delay = 0);
 
-CREATE INDEX inbox_owner ON dealix.inbox (owner, inbox_id);
+CREATE INDEX inbox_owner ON dealix.inbox (owner, inbox_id)
+	WHERE seen IS NULL;
 
 -- Tasks that are done outside: to be claimed, or with a worker.  activity is
 -- null where nobody claims and the answer comes with the task token.  lease is
@@ -214,7 +223,7 @@ CREATE TABLE dealix.activity_task (
 
 CREATE INDEX activity_task_queue ON dealix.activity_task (activity, owner, rank, task_id)
 	WHERE claimed_at IS NULL;
-CREATE INDEX activity_task_expires ON dealix.activity_task (owner, expires_at)
+CREATE INDEX activity_task_expires ON dealix.activity_task (expires_at)
 	WHERE expires_at IS NOT NULL;
 
 -- Outcomes of tasks, for a worker who asks again because the answer got lost.

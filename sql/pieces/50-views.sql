@@ -48,7 +48,7 @@ COMMENT ON VIEW dealix.steps IS 'Attempts at Task states and at their compensati
 
 CREATE VIEW dealix.waiting WITH (security_barrier) AS
 SELECT b.run_id, w.name AS workflow, r.owner, b.branch, b.state, coalesce(b.attempt, 0) AS attempt,
-	CASE b.phase WHEN 1 THEN 'turn' WHEN 2 THEN 'retry' WHEN 3 THEN 'timer'
+	CASE b.phase WHEN 1 THEN 'turn' WHEN 2 THEN CASE WHEN b.state IS NULL THEN 'timer' ELSE 'retry' END WHEN 3 THEN 'timer'
 		WHEN 4 THEN 'signal' WHEN 5 THEN 'branches' WHEN 7 THEN 'activity' WHEN 8 THEN 'event'
 		WHEN 9 THEN 'child' WHEN 10 THEN 'approval' WHEN 11 THEN 'token' WHEN 12 THEN 'concurrency' ELSE 'compensation' END AS waits_for,
 	CASE b.phase WHEN 12 THEN w.name ELSE b.wait_for END AS name, b.due_at AS until, b.entered_at AS since,

@@ -248,7 +248,7 @@ typedef struct Awaited
 	MemoryContext cxt;			/* of the caller */
 	char	   *status;			/* of the run */
 	DxStatusLook look;
-	bool		limits;			/* only time can tell */
+	long		later;			/* ms after which time alone may bring it; 0: never */
 } Awaited;
 
 /*
@@ -263,7 +263,7 @@ look(Awaited *awaited)
 
 	PushActiveSnapshot(GetLatestSnapshot());
 	if (awaited->activity != NULL)
-		here = dx_task_waits(awaited->activity, &awaited->limits);
+		here = dx_task_waits(awaited->activity, &awaited->later);
 	else
 	{
 		char	   *status = dx_run_status_text(&awaited->run_id, &awaited->look);
@@ -278,14 +278,19 @@ look(Awaited *awaited)
 	return here;
 }
 
-/* Sleeps until the latch is set or it is worth looking again. */
+/*
+ * Sleeps until the latch is set or it is worth looking again.  later: when time
+ * alone may bring it; 0: never.
+ */
 static void
-wait_slice(DxMono until, bool woken, int *poll_ms)
+wait_slice(DxMono until, bool woken, long later, int *poll_ms)
 {
 	long		left = dx_mono_left(until);
 	long		slice = WAIT_SLICE_MS;
 
-	if (!woken)
+	if (woken && later > 0)
+		slice = Min(later, slice);
+	else if (!woken)
 	{
 		slice = *poll_ms;
 		*poll_ms = Min(*poll_ms * 2, POLL_MAX_MS);
@@ -339,7 +344,7 @@ wait_until(Awaited *awaited, DxMono until, bool commits)
 			return here;
 		if (commits)
 			SPI_commit();
-		wait_slice(until, woken && !awaited->limits, &poll_ms);
+		wait_slice(until, woken, awaited->later, &poll_ms);
 	}
 }
 

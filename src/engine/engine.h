@@ -116,6 +116,7 @@ typedef struct DxMessage
 	pg_uuid_t	ticket;			/* then: what was asked, */
 	int32		epoch;			/* and at which attempt; 0: any */
 	bool		consumed;
+	bool		seen;			/* a pass before has left it */
 } DxMessage;
 
 /* How far a Parallel or Map is.  Stored as an array in this order. */
@@ -230,6 +231,7 @@ typedef struct DxRun
 	bool		holds;			/* or had one before; */
 	bool		gives_back;		/* does not need it after this pass */
 	bool		looked_up;		/* the one it had is in hand */
+	bool		due;			/* has work left at the end of the pass */
 	bool		changed;
 } DxRun;
 
@@ -340,18 +342,24 @@ extern void dx_pass_close(DxPass *pass);
 extern int	dx_scan_due(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids,
 						int16 *ranks);
 
-/*
- * For the dispatcher: owners that have work now, and when the next timer of
- * anybody is due (DT_NOEND: none).  sweep: wakes for free slots first.
- */
+/* An owner that has work now. */
 typedef struct DxDueOwner
 {
 	Oid			owner;
-	int64		due;			/* branches and messages, capped at 1000 */
-	bool		urgent;			/* some of them are of a priority above 0 */
+	bool		urgent;			/* some of it is of a priority above 0 */
 } DxDueOwner;
 
-extern int	dx_scan_owners(DxDueOwner **owners, TimestampTz *next_due, bool sweep);
+/* What the dispatcher's look has found.  owners: in CurrentMemoryContext. */
+typedef struct DxLook
+{
+	DxDueOwner *owners;
+	int			nowners;
+	TimestampTz next_due;		/* DT_NOEND: nothing is due later */
+	bool		blocked;		/* what is due is locked: look again soon */
+} DxLook;
+
+extern void dx_scan_timers(TimestampTz after, TimestampTz now, DxLook *look);
+extern void dx_scan_all(TimestampTz now, DxLook *look);
 
 /* ---------- held.c ---------- */
 
@@ -576,7 +584,9 @@ extern bool dx_token_parse(const char *token, pg_uuid_t *ticket, int32 *epoch);
 	"UPDATE dealix.activity_slot s SET taken = false FROM " deleted " t" \
 	" WHERE s.activity = t.activity AND s.slot = t.slot"
 
-extern void dx_leases_expire(Oid owner);
+extern bool dx_leases_expire(Oid owner, TimestampTz now);
+extern void dx_outcomes_forget(TimestampTz now);
+extern void dx_activity_channel(const char *activity, pg_uuid_t *channel);
 
 /* ---------- join.c: Parallel and Map ---------- */
 

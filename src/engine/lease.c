@@ -12,20 +12,28 @@
  * heartbeat_at, so that they stay HOT.  Here the bound is moved to where the
  * lease really ends.
  *
+ * The dispatcher comes by when the first bound of anybody has come, and wakes
+ * the runs; a scan looks after its owner's, for where there is no dispatcher.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "engine/columns.h"
 #include "engine/engine.h"
+#include "miscadmin.h"
 
 #define LIVES_UNTIL \
 	"LEAST(COALESCE(t.heartbeat_at, t.claimed_at) + t.lease, t.until_at)"
 
+#define EXPIRE_BATCH	1000
+
 static DxStatement expire_statement = {
 	"WITH due AS MATERIALIZED (SELECT task_id, epoch FROM dealix.activity_task"
-	" WHERE owner = $1 AND expires_at <= $2"
-	" ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED),"
+	" WHERE ($1 IS NULL OR owner = $1) AND expires_at <= $2"
+	" ORDER BY expires_at LIMIT $4 FOR UPDATE SKIP LOCKED),"
 	" moved AS (UPDATE dealix.activity_task t SET expires_at = " LIVES_UNTIL
 	" FROM due d WHERE t.task_id = d.task_id AND t.epoch = d.epoch"
 	" AND " LIVES_UNTIL " > $2),"
@@ -33,8 +41,8 @@ static DxStatement expire_statement = {
 	" WHERE t.task_id = d.task_id AND t.epoch = d.epoch"
 	" AND (" LIVES_UNTIL " > $2) IS NOT TRUE"
 	" RETURNING t.*),"
-	" freed AS (" DX_GIVE_BACK_SLOTS("dead") ")"
-	" INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, name,"
+	" freed AS (" DX_GIVE_BACK_SLOTS("dead") "),"
+	" sent AS (INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, name,"
 	" branch, ticket, epoch, payload)"
 	" SELECT run_id, $2, owner, $3, owner, activity, branch, task_id, epoch,"
 	" pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
@@ -43,20 +51,109 @@ static DxStatement expire_statement = {
 	" WHEN until_at <= $2 THEN 'start_to_close' ELSE 'heartbeat' END,"
 	" 'worker', worker, 'claimed', claimed_at IS NOT NULL AND activity IS NOT NULL,"
 	" 'details', details))"
-	" FROM dead WHERE NOT cancelled",
-	3, {OIDOID, TIMESTAMPTZOID, INT2OID}
+	" FROM dead WHERE NOT cancelled)"
+	" SELECT (SELECT pg_catalog.count(*) FROM due), d.run_id, d.owner::pg_catalog.oid,"
+	" d.rank, d.cancelled, CASE WHEN d.slot IS NOT NULL THEN d.activity END"
+	" FROM (SELECT 1) one LEFT JOIN dead d ON true",
+	4, {OIDOID, TIMESTAMPTZOID, INT2OID, INT8OID}
+};
+
+#define FORGET_BATCH	100
+#define FORGET_ROUNDS	100
+
+/* Of the oldest tasks, the outcomes that are old enough. */
+static DxStatement forget_statement = {
+	"WITH f AS MATERIALIZED (SELECT task_id, epoch, at FROM dealix.activity_outcome"
+	" ORDER BY task_id, epoch LIMIT $1 FOR UPDATE SKIP LOCKED)"
+	" DELETE FROM dealix.activity_outcome o USING f"
+	" WHERE o.task_id = f.task_id AND o.epoch = f.epoch AND f.at < $2",
+	2, {INT8OID, TIMESTAMPTZOID}
 };
 
 /*
- * Ends the leases of owner's tasks that are over.  Within dx_engine_enter.
+ * The channel on which CALL dealix.wait_for_work hears of an activity: made
+ * like a run id, so that waiters need not know the difference.
  */
 void
-dx_leases_expire(Oid owner)
+dx_activity_channel(const char *activity, pg_uuid_t *channel)
 {
-	Datum		values[3];
+	uint64		halves[2];
+
+	halves[0] = hash_bytes_extended((const unsigned char *) activity,
+									strlen(activity), MyDatabaseId);
+	halves[1] = hash_bytes_extended((const unsigned char *) activity,
+									strlen(activity), ~(uint64) MyDatabaseId);
+	memcpy(channel->data, halves, UUID_LEN);
+}
+
+/* A task is gone: its run has a message, and its slot is free. */
+static void
+announce(DxRow *row)
+{
+	pg_uuid_t	run_id;
+	pg_uuid_t	channel;
+	Oid			owner;
+	int16		rank;
+	bool		cancelled;
+	char	   *activity;
+
+	if (!dx_get_uuid(row, &run_id))
+		return;
+	owner = DatumGetObjectId(dx_get(row));
+	rank = dx_get_int2(row);
+	cancelled = DatumGetBool(dx_get(row));
+	activity = dx_get_text(row);
+	if (!cancelled)
+		dx_wake_run(owner, &run_id, -rank);
+	if (activity == NULL)
+		return;
+	dx_activity_channel(activity, &channel);
+	dx_wake_ended(&channel);
+}
+
+/*
+ * Ends the leases of owner's tasks, or InvalidOid of everybody's, that are over
+ * at now.  Returns true if there may be more of them.  Within dx_engine_enter.
+ */
+bool
+dx_leases_expire(Oid owner, TimestampTz now)
+{
+	Datum		values[4];
+	int64		ndue = 0;
 
 	values[0] = ObjectIdGetDatum(owner);
-	values[1] = TimestampTzGetDatum(dx_now());
+	values[1] = TimestampTzGetDatum(now);
 	values[2] = Int16GetDatum(DX_MESSAGE_EXPIRED);
-	(void) dx_execute(&expire_statement, values, NULL, false, 0);
+	values[3] = Int64GetDatum(EXPIRE_BATCH);
+	(void) dx_execute(&expire_statement, values,
+					  OidIsValid(owner) ? NULL : "n   ", false, 0);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		DxRow		row = dx_row(i);
+
+		ndue = DatumGetInt64(dx_get(&row));
+		announce(&row);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return ndue == EXPIRE_BATCH;
+}
+
+/*
+ * Forgets outcomes that are older than outcome_retention, where no answers come
+ * in that would do it by the way.  Within dx_engine_enter.
+ */
+void
+dx_outcomes_forget(TimestampTz now)
+{
+	Datum		values[2];
+
+	values[0] = Int64GetDatum(FORGET_BATCH);
+	values[1] = TimestampTzGetDatum(now - dx_outcome_retention * USECS_PER_SEC);
+	for (int i = 0; i < FORGET_ROUNDS; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) dx_execute(&forget_statement, values, NULL, false, 0);
+		if (SPI_processed < FORGET_BATCH)
+			return;
+	}
 }

@@ -26,7 +26,7 @@ static DxStatement last_statement = {
 
 static DxStatement inbox_statement = {
 	"SELECT run_id, inbox_id, kind, name, payload, sender::pg_catalog.oid, sent_at,"
-	" branch, ticket, epoch FROM dealix.inbox"
+	" branch, ticket, epoch, seen IS NOT NULL FROM dealix.inbox"
 	" WHERE run_id = ANY ($1) AND branch IS NULL ORDER BY run_id, inbox_id",
 	1, {UUIDARRAYOID}
 };

@@ -191,11 +191,10 @@ announce(DxPass *pass)
 	foreach(lc, pass->runs)
 	{
 		DxRun	   *run = lfirst(lc);
-		bool		due = has_work(pass, run);
 
 		if (run->changed)
 			pass->result->advanced++;
-		if (due)
+		if (run->due)
 		{
 			pass->result->more = true;
 			dx_wake_run(run->owner, &run->id, run->priority);
@@ -253,7 +252,14 @@ dx_pass_close(DxPass *pass)
 {
 	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
 	DxIdentity	saved;
+	ListCell   *lc;
 
+	foreach(lc, pass->runs)
+	{
+		DxRun	   *run = lfirst(lc);
+
+		run->due = has_work(pass, run);
+	}
 	dx_engine_enter(&saved);
 	dx_store_write(pass);
 	dx_engine_leave(&saved);

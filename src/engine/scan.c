@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "engine/columns.h"
 #include "engine/engine.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -38,16 +39,10 @@ static DxStatement rank_statement = {
 	" ORDER BY n.run_id DESC LIMIT 1), i.run_id) AS run_id)"
 
 /*
- * A signal is work only while a branch waits for it; what came for a run that
- * has ended has to be put on record.  An incident takes in nothing but commands.
+ * What no pass has had in hand is work; what one has left is none until the run
+ * has gone on, and then it is looked at anyway.
  */
-#define INBOX_IS_WORK \
-	"(i.kind IN (2, 9, 10)" \
-	" OR NOT EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = c.run_id)" \
-	" OR ((i.kind <> 1 OR EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = c.run_id" \
-	" AND b.phase = 4 AND (b.wait_for = i.name OR i.name = ANY" \
-	" (pg_catalog.regexp_split_to_array(b.wait_for, '[|&]')))))" \
-	" AND NOT EXISTS (SELECT FROM dealix.run r WHERE r.run_id = c.run_id AND r.status = 3)))"
+#define INBOX_IS_WORK	"i.seen IS NULL"
 
 static DxStatement inbox_statement = {
 	"SELECT c.run_id, i.inbox_id, (SELECT b.rank FROM dealix.branch b"
@@ -57,7 +52,10 @@ static DxStatement inbox_statement = {
 	3, {OIDOID, INT8OID, INT8OID}
 };
 
-/* Per owner: what one of them has left undone hides nothing of the others. */
+/*
+ * Everybody with work, whether it was announced or not: for a sweep.  Owners and
+ * ranks are found by leaps through the index.
+ */
 static DxStatement owners_statement = {
 	"WITH RECURSIVE o(owner, rank) AS ("
 	" (SELECT b.owner, b.rank FROM dealix.branch b WHERE b.due_at IS NOT NULL"
@@ -65,26 +63,34 @@ static DxStatement owners_statement = {
 	" UNION ALL SELECT n.owner, n.rank FROM o, LATERAL ("
 	" SELECT b.owner, b.rank FROM dealix.branch b WHERE b.due_at IS NOT NULL"
 	" AND (b.owner, b.rank) > (o.owner, o.rank)"
-	" ORDER BY b.owner, b.rank LIMIT 1) n),"
-	" e(owner) AS ("
-	" (SELECT t.owner FROM dealix.activity_task t WHERE t.expires_at IS NOT NULL"
-	" ORDER BY t.owner LIMIT 1)"
-	" UNION ALL SELECT n.owner FROM e, LATERAL ("
-	" SELECT t.owner FROM dealix.activity_task t WHERE t.expires_at IS NOT NULL"
-	" AND t.owner > e.owner ORDER BY t.owner LIMIT 1) n)"
-	" SELECT o.owner::pg_catalog.oid,"
-	" (SELECT pg_catalog.count(*) FROM (SELECT FROM dealix.branch b"
-	" WHERE b.owner = o.owner AND b.rank = o.rank AND b.due_at <= $1 LIMIT 1000) d),"
-	" (SELECT b.due_at FROM dealix.branch b WHERE b.owner = o.owner"
-	" AND b.rank = o.rank AND b.due_at > $1 ORDER BY b.due_at LIMIT 1),"
-	" o.rank < 0 FROM o"
-	" UNION ALL SELECT e.owner::pg_catalog.oid,"
-	" (SELECT pg_catalog.count(*) FROM (SELECT FROM dealix.activity_task t"
-	" WHERE t.owner = e.owner AND t.expires_at <= $1 LIMIT 1000) d),"
-	" (SELECT t.expires_at FROM dealix.activity_task t WHERE t.owner = e.owner"
-	" AND t.expires_at > $1 ORDER BY t.expires_at LIMIT 1), false FROM e"
-	" UNION ALL SELECT i.owner::pg_catalog.oid, pg_catalog.count(*), NULL, false"
-	" FROM dealix.inbox i, " RECEIVER " c WHERE " INBOX_IS_WORK " GROUP BY i.owner",
+	" ORDER BY b.owner, b.rank LIMIT 1) n)"
+	" SELECT w.owner::pg_catalog.oid, pg_catalog.bool_or(w.urgent) FROM ("
+	" SELECT o.owner, o.rank < 0 AS urgent FROM o WHERE EXISTS (SELECT"
+	" FROM dealix.branch b WHERE b.owner = o.owner AND b.rank = o.rank"
+	" AND b.due_at <= $1)"
+	" UNION ALL SELECT i.owner, false FROM dealix.inbox i WHERE " INBOX_IS_WORK
+	") w GROUP BY w.owner",
+	1, {TIMESTAMPTZOID}
+};
+
+/*
+ * Owners with timers that have come between $1 and $2.  What came before $1 was
+ * seen by a look before, or somebody has announced it.
+ */
+static DxStatement timers_statement = {
+	"SELECT b.owner::pg_catalog.oid, pg_catalog.bool_or(b.rank < 0)"
+	" FROM dealix.branch b WHERE b.due_at IS NOT NULL AND b.phase <> 1"
+	" AND b.due_at > $1 AND b.due_at <= $2 GROUP BY b.owner",
+	2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
+};
+
+/* The next time of everything that a row of a table waits for. */
+static DxStatement next_statement = {
+	"SELECT (SELECT b.due_at FROM dealix.branch b WHERE b.due_at IS NOT NULL"
+	" AND b.phase <> 1 AND b.due_at > $1 ORDER BY b.due_at LIMIT 1),"
+	" (SELECT t.expires_at FROM dealix.activity_task t WHERE t.expires_at > $1"
+	" ORDER BY t.expires_at LIMIT 1),"
+	" EXISTS (SELECT FROM dealix.activity_task t WHERE t.expires_at <= $1)",
 	1, {TIMESTAMPTZOID}
 };
 
@@ -236,7 +242,7 @@ dx_scan_due(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids,
 
 	dx_engine_enter(&saved);
 	if (cursor->due_at == 0 && cursor->inbox_id == 0 && dx_database_at_home())
-		dx_leases_expire(owner);
+		(void) dx_leases_expire(owner, dx_now());
 	if (!cursor->branches_done)
 		scan_branches(owner, cursor, &found);
 	if (found.n < max)
@@ -245,59 +251,81 @@ dx_scan_due(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids,
 	return found.n;
 }
 
-/* Adds to the entry of an owner, which is made if there is none. */
+/* The owners in SPI_tuptable, which is freed. */
 static void
-add_owner(DxDueOwner *owners, int *n, Oid owner, int64 due, bool urgent)
+read_owners(DxLook *look, MemoryContext cxt)
 {
-	int			i;
-
-	for (i = 0; i < *n; i++)
+	look->nowners = (int) SPI_processed;
+	look->owners = MemoryContextAlloc(cxt, sizeof(DxDueOwner) * Max(SPI_processed, 1));
+	for (int i = 0; i < look->nowners; i++)
 	{
-		if (owners[i].owner == owner)
-		{
-			owners[i].due += due;
-			owners[i].urgent = owners[i].urgent || urgent;
-			return;
-		}
+		DxRow		row = dx_row(i);
+
+		look->owners[i].owner = DatumGetObjectId(dx_get(&row));
+		look->owners[i].urgent = DatumGetBool(dx_get(&row));
 	}
-	owners[*n].owner = owner;
-	owners[*n].due = due;
-	owners[*n].urgent = urgent;
-	(*n)++;
+	SPI_freetuptable(SPI_tuptable);
 }
 
-int
-dx_scan_owners(DxDueOwner **owners, TimestampTz *next_due, bool sweep)
+/*
+ * Ends leases, and finds out when the next thing is due.  Whose task was locked
+ * has no message yet: that is seen a little later.
+ */
+static void
+end_look(TimestampTz now, DxLook *look)
+{
+	Datum		values[1];
+	bool		more = dx_database_at_home() && dx_leases_expire(InvalidOid, now);
+	DxRow		row;
+
+	values[0] = TimestampTzGetDatum(now);
+	(void) dx_execute(&next_statement, values, NULL, false, 1);
+	row = (DxRow) dx_row(0);
+	look->next_due = dx_get_time(&row, DT_NOEND);
+	look->next_due = Min(look->next_due, dx_get_time(&row, DT_NOEND));
+	look->blocked = DatumGetBool(dx_get(&row)) && !more;
+	if (more)
+		look->next_due = now;
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * For the dispatcher: what has come due after a time and until now.  It costs
+ * what that is, whatever else waits.
+ */
+void
+dx_scan_timers(TimestampTz after, TimestampTz now, DxLook *look)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	DxIdentity	saved;
+	Datum		values[2];
+
+	dx_engine_enter(&saved);
+	values[0] = TimestampTzGetDatum(after);
+	values[1] = TimestampTzGetDatum(now);
+	(void) dx_execute(&timers_statement, values, NULL, false, 0);
+	read_owners(look, cxt);
+	end_look(now, look);
+	dx_engine_leave(&saved);
+}
+
+/*
+ * For the dispatcher's sweep: everything that is due, also free slots that
+ * nobody was woken for, and what nobody has announced.  Forgets what is old.
+ */
+void
+dx_scan_all(TimestampTz now, DxLook *look)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	DxIdentity	saved;
 	Datum		values[1];
-	uint64		i;
-	int			n = 0;
-	bool		isnull;
 
 	dx_engine_enter(&saved);
-	if (sweep)
-		(void) dx_queue_sweep(InvalidOid);
-	values[0] = TimestampTzGetDatum(dx_now());
-	*next_due = DT_NOEND;
+	(void) dx_queue_sweep(InvalidOid);
+	dx_outcomes_forget(now);
+	values[0] = TimestampTzGetDatum(now);
 	(void) dx_execute(&owners_statement, values, NULL, false, 0);
-	*owners = MemoryContextAlloc(cxt, sizeof(DxDueOwner) * Max(SPI_processed, 1));
-	for (i = 0; i < SPI_processed; i++)
-	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		Oid			owner = DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull));
-		int64		due = DatumGetInt64(SPI_getbinval(tuple, desc, 2, &isnull));
-		Datum		next = SPI_getbinval(tuple, desc, 3, &isnull);
-
-		if (!isnull)
-			*next_due = Min(*next_due, DatumGetTimestampTz(next));
-		if (due > 0)
-			add_owner(*owners, &n, owner, due,
-					  DatumGetBool(SPI_getbinval(tuple, desc, 4, &isnull)));
-	}
-	SPI_freetuptable(SPI_tuptable);
+	read_owners(look, cxt);
+	end_look(now, look);
 	dx_engine_leave(&saved);
-	return n;
 }

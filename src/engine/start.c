@@ -35,8 +35,8 @@ static DxStatement run_statement = {
 
 static DxStatement branch_statement = {
 	"INSERT INTO dealix.branch (run_id, owner, branch, phase, due_at, rank)"
-	" VALUES ($1, $2, 0, 1, $3, $4)",
-	4, {UUIDOID, OIDOID, TIMESTAMPTZOID, INT2OID}
+	" VALUES ($1, $2, 0, $5, $3, $4)",
+	5, {UUIDOID, OIDOID, TIMESTAMPTZOID, INT2OID, INT2OID}
 };
 
 /* The key is with the last run of a line, the input that it stands for with the first. */
@@ -162,16 +162,43 @@ insert_run(const DxStart *start, const DxVersion *version, Oid owner,
 	return SPI_processed == 1;
 }
 
+/*
+ * A run that begins later has a timer like that of a retry: nothing but the
+ * time makes it go, not a signal that comes before it.
+ */
+static DxPhase
+first_phase(const DxStart *start, TimestampTz now)
+{
+	return start->due_at > now ? DX_PHASE_RETRY : DX_PHASE_READY;
+}
+
+/*
+ * When the main branch is due.  Nothing else wakes it; bulk.c does not look at
+ * the constraint that says so.  Errors: 22008.
+ */
+static TimestampTz
+first_due(const DxStart *start, TimestampTz now)
+{
+	TimestampTz due_at = start->due_at ? start->due_at : now;
+
+	if (TIMESTAMP_NOT_FINITE(due_at))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("a run of workflow \"%s\" cannot start at infinity", start->workflow)));
+	return due_at;
+}
+
 static void
 insert_branch(const DxStart *start, Oid owner, const pg_uuid_t *run_id,
 			  TimestampTz now)
 {
-	Datum		values[4];
+	Datum		values[5];
 
 	values[0] = UUIDPGetDatum(run_id);
 	values[1] = ObjectIdGetDatum(owner);
-	values[2] = TimestampTzGetDatum(now);
+	values[2] = TimestampTzGetDatum(first_due(start, now));
 	values[3] = Int16GetDatum(-start->priority);
+	values[4] = Int16GetDatum(first_phase(start, now));
 	(void) dx_execute(&branch_statement, values, NULL, false, 0);
 }
 
@@ -199,22 +226,6 @@ choose_id(const DxStart *start, pg_uuid_t *run_id)
 		dx_uuid_v7(run_id);
 }
 
-/*
- * When the main branch is due.  It is READY, and nothing else wakes it; bulk.c
- * does not look at the constraint that says so.  Errors: 22008.
- */
-static TimestampTz
-first_due(const DxStart *start, TimestampTz now)
-{
-	TimestampTz due_at = start->due_at ? start->due_at : now;
-
-	if (TIMESTAMP_NOT_FINITE(due_at))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("a run of workflow \"%s\" cannot start at infinity", start->workflow)));
-	return due_at;
-}
-
 /* Runs that may exist already, one by one. */
 static void
 start_keyed(const DxStart *start, const DxVersion *version, Oid owner,
@@ -223,7 +234,7 @@ start_keyed(const DxStart *start, const DxVersion *version, Oid owner,
 	choose_id(start, run_id);
 	if (insert_run(start, version, owner, input, key, run_id, now))
 	{
-		insert_branch(start, owner, run_id, first_due(start, now));
+		insert_branch(start, owner, run_id, now);
 		wake(start, owner, run_id, now);
 	}
 	else
@@ -282,18 +293,18 @@ add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 /* The main branch at its beginning. */
 static void
 add_branch(DxBulk *bulk, const DxStart *start, Oid owner,
-		   const pg_uuid_t *run_id, TimestampTz due_at)
+		   const pg_uuid_t *run_id, TimestampTz now)
 {
 	Datum		values[BRANCH_COLUMNS] = {0};
 	bool		nulls[BRANCH_COLUMNS] = {false};
 	int			i;
 
 	values[0] = UUIDPGetDatum(run_id);
-	values[1] = TimestampTzGetDatum(due_at);
+	values[1] = TimestampTzGetDatum(first_due(start, now));
 	nulls[2] = true;			/* entered_at */
 	values[3] = ObjectIdGetDatum(owner);
 	nulls[5] = nulls[6] = nulls[7] = nulls[8] = true;	/* parent, item, attempt, conflicts */
-	values[9] = Int16GetDatum(DX_PHASE_READY);
+	values[9] = Int16GetDatum(first_phase(start, now));
 	values[10] = Int16GetDatum(-start->priority);
 	for (i = 11; i < BRANCH_COLUMNS; i++)
 		nulls[i] = true;
@@ -313,7 +324,7 @@ start_bulk(const DxStart *start, const DxVersion *version, Oid owner, int n,
 		CHECK_FOR_INTERRUPTS();
 		choose_id(start, &run_ids[i]);
 		add_run(runs, start, version, owner, i, inputs[i], &run_ids[i], now);
-		add_branch(branches, start, owner, &run_ids[i], first_due(start, now));
+		add_branch(branches, start, owner, &run_ids[i], now);
 		wake(start, owner, &run_ids[i], now);
 	}
 	dx_bulk_close(runs);

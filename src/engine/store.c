@@ -49,7 +49,7 @@ static DxStatement branch_statement = {
 
 static DxStatement inbox_statement = {
 	"SELECT run_id, inbox_id, kind, name, payload, sender::pg_catalog.oid, sent_at,"
-	" branch, ticket, epoch"
+	" branch, ticket, epoch, seen IS NOT NULL"
 	" FROM dealix.inbox WHERE run_id = ANY ($1) ORDER BY run_id, inbox_id",
 	1, {UUIDARRAYOID}
 };
@@ -111,6 +111,12 @@ static DxStatement branch_delete_statement = {
 	"DELETE FROM dealix.branch b USING unnest($1, $2)"
 	" AS u(run_id, branch) WHERE b.run_id = u.run_id AND b.branch = u.branch",
 	2, {UUIDARRAYOID, INT4ARRAYOID}
+};
+
+static DxStatement inbox_seen_statement = {
+	"UPDATE dealix.inbox i SET seen = true FROM unnest($1, $2)"
+	" AS u(run_id, inbox_id) WHERE i.run_id = u.run_id AND i.inbox_id = u.inbox_id",
+	2, {UUIDARRAYOID, INT8ARRAYOID}
 };
 
 static DxStatement inbox_delete_statement = {
@@ -274,6 +280,7 @@ dx_store_read_message(DxRun *run, DxRow *row)
 		message->branch = -1;
 	(void) dx_get_uuid(row, &message->ticket);
 	message->epoch = dx_get_int4(row);
+	message->seen = DatumGetBool(dx_get(row));
 	/* What is for the line is for its last run: see line.c. */
 	if (run->continued && message->branch < 0)
 		return;
@@ -568,10 +575,15 @@ write_branches(DxPass *pass)
 	dx_columns_execute(&branch_insert_statement, inserted);
 }
 
+/*
+ * Deletes what was taken in.  What the runs have left, and do not wait for, is
+ * no work until they have gone on: no scan need look at it again.
+ */
 static void
 write_inbox(List *runs)
 {
-	DxColumns  *columns;
+	DxColumns  *consumed;
+	DxColumns  *seen;
 	ListCell   *lc;
 	ListCell   *lm;
 	int			n = 0;
@@ -580,7 +592,8 @@ write_inbox(List *runs)
 		n += list_length(((DxRun *) lfirst(lc))->messages);
 	if (n == 0)
 		return;
-	columns = dx_columns_make(&inbox_delete_statement, n);
+	consumed = dx_columns_make(&inbox_delete_statement, n);
+	seen = dx_columns_make(&inbox_seen_statement, n);
 	foreach(lc, runs)
 	{
 		DxRun	   *run = lfirst(lc);
@@ -588,14 +601,16 @@ write_inbox(List *runs)
 		foreach(lm, run->messages)
 		{
 			DxMessage  *message = lfirst(lm);
+			DxColumns  *columns = message->consumed ? consumed : seen;
 
-			if (!message->consumed)
+			if (!message->consumed && (message->seen || run->due))
 				continue;
 			dx_put(columns, UUIDPGetDatum(dx_mailbox(run, message)), false);
 			dx_put(columns, Int64GetDatum(message->inbox_id), false);
 		}
 	}
-	dx_columns_execute(&inbox_delete_statement, columns);
+	dx_columns_execute(&inbox_delete_statement, consumed);
+	dx_columns_execute(&inbox_seen_statement, seen);
 }
 
 static void

@@ -8,8 +8,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
-#include "miscadmin.h"
 #include "outside/outside.h"
 #include "utils/builtins.h"
 
@@ -52,7 +50,8 @@ static DxStatement give_up_statement = {
 	" UPDATE dealix.activity_task t SET cancelled = true,"
 	" until_at = CASE WHEN t.expires_at IS NULL THEN " FORGOTTEN_AT " ELSE t.until_at END,"
 	" expires_at = COALESCE(t.expires_at, " FORGOTTEN_AT ") FROM l"
-	" WHERE t.task_id = l.task_id AND t.epoch = l.epoch AND l.leased",
+	" WHERE t.task_id = l.task_id AND t.epoch = l.epoch AND l.leased"
+	" RETURNING t.expires_at",
 	3, {UUIDARRAYOID, INT4ARRAYOID, TIMESTAMPTZOID}
 };
 
@@ -70,22 +69,6 @@ static DxStatement forget_statement = {
 	" WHERE o.task_id = f.task_id AND o.epoch = f.epoch AND o.at < $2",
 	2, {INT8OID, TIMESTAMPTZOID}
 };
-
-/*
- * The channel on which CALL dealix.wait_for_work hears of an activity: made
- * like a run id, so that waiters need not know the difference.
- */
-void
-dx_activity_channel(const char *activity, pg_uuid_t *channel)
-{
-	uint64		halves[2];
-
-	halves[0] = hash_bytes_extended((const unsigned char *) activity,
-									strlen(activity), MyDatabaseId);
-	halves[1] = hash_bytes_extended((const unsigned char *) activity,
-									strlen(activity), ~(uint64) MyDatabaseId);
-	memcpy(channel->data, halves, UUID_LEN);
-}
 
 static void
 put_seconds(DxColumns *columns, double seconds)
@@ -192,6 +175,13 @@ give_up_tasks(DxPass *pass, int nbranches)
 	dx_columns_values(columns, values);
 	values[2] = TimestampTzGetDatum(dx_now());
 	(void) dx_execute(&give_up_statement, values, NULL, false, 0);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		DxRow		row = dx_row(i);
+
+		dx_wake_at(dx_get_time(&row, DT_NOEND));
+	}
+	SPI_freetuptable(SPI_tuptable);
 }
 
 /* Keeps the table of outcomes from growing for ever. */

@@ -205,6 +205,21 @@ reserve(Claim *claim)
 	return granted > 0;
 }
 
+/* When the leases in SPI_tuptable end, somebody has to look. */
+static void
+announce_leases(void)
+{
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		Datum		until = SPI_getbinval(SPI_tuptable->vals[i],
+										  SPI_tuptable->tupdesc, 6, &isnull);
+
+		if (!isnull)
+			dx_wake_at(DatumGetTimestampTz(until));
+	}
+}
+
 /* Claims tasks of one owner. */
 static uint64
 claim_from(Claim *claim, Oid owner)
@@ -233,6 +248,7 @@ claim_from(Claim *claim, Oid owner)
 	if (!marked)
 		mark->begun = dx_mono();
 	set_mark(mark);
+	announce_leases();
 	return claimed;
 }
 
@@ -288,6 +304,8 @@ dx_task_claim(const char *activity, const char *worker, int max, Interval *lease
 	claim.limited = dx_room_look(activity, max, &claim.room);
 	if (claim.limited)
 		claim.max = claim.room.allowed;
+	if (claim.room.ahead)
+		dx_room_set_back(activity);
 	memset(claim.nulls, ' ', sizeof(claim.nulls));
 	claim.values[0] = CStringGetTextDatum(activity);
 	claim.values[5] = TimestampTzGetDatum(claim.now);
@@ -302,23 +320,25 @@ dx_task_claim(const char *activity, const char *worker, int max, Interval *lease
 
 /*
  * Is there a task of this activity that the caller could claim now?  Locks
- * nothing.  *limited: if not, then perhaps a moment later, without anything
- * happening.
+ * nothing.  *later: if not, then perhaps after so many ms, without anything
+ * that wakes; 0: not.
  */
 bool
-dx_task_waits(const char *activity, bool *limited)
+dx_task_waits(const char *activity, long *later)
 {
 	DxIdentity	saved;
 	DxRoom		room;
 	Oid			user = GetUserId();
 	bool		all = dx_may_serve();
 	Oid		   *owners;
+	bool		limited;
 	bool		waits;
 
 	refuse_held();
 	dx_engine_enter(&saved);
-	*limited = dx_room_look(activity, 1, &room);
-	waits = (!*limited || room.allowed > 0) &&
+	limited = dx_room_look(activity, 1, &room);
+	*later = room.later;
+	waits = (!limited || room.allowed > 0 || room.ahead) &&
 		find_owners(activity, user, all, &owners) > 0;
 	dx_engine_leave(&saved);
 	return waits;

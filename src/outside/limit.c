@@ -26,6 +26,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
 #include "outside/outside.h"
@@ -77,17 +79,33 @@ static DxStatement slots_statement = {
 	2, {TEXTOID, INT4OID}
 };
 
+/* By so much the clocks of two claims do not differ. */
+#define AHEAD	"'1 s'::interval"
+
 /* The shards with what each has got at $2. */
 #define SEEN \
-	"SELECT r.shard, l.rate / l.shards AS rate, (r.shard + $3) % l.shards AS turn," \
+	"SELECT r.shard, r.filled_at > $2 + " AHEAD " AS ahead, l.rate / l.shards AS rate, (r.shard + $3) % l.shards AS turn," \
 	" LEAST(GREATEST(l.rate / l.shards, 1), r.tokens + l.rate / l.shards" \
 	" * GREATEST(0, pg_catalog.date_part('epoch', $2 - r.filled_at))) AS tokens" \
 	" FROM dealix.activity_limit l JOIN dealix.activity_rate r" \
 	" ON r.activity = l.activity AND r.shard < l.shards WHERE l.activity = $1"
 
 static DxStatement tokens_statement = {
-	"SELECT pg_catalog.sum(tokens) FROM (" SEEN ") s",
+	"SELECT pg_catalog.sum(tokens), pg_catalog.sum(rate), pg_catalog.bool_or(ahead)"
+	" FROM (" SEEN ") s",
 	3, {TEXTOID, TIMESTAMPTZOID, INT4OID}
+};
+
+/*
+ * Shards that were filled in the future, because the clock was set back since:
+ * to them that is now, or nothing would come in until then.
+ */
+static DxStatement set_back_statement = {
+	"WITH f AS MATERIALIZED (SELECT shard FROM dealix.activity_rate"
+	" WHERE activity = $1 AND filled_at > $2 + " AHEAD " FOR UPDATE SKIP LOCKED)"
+	" UPDATE dealix.activity_rate r SET filled_at = $2 FROM f"
+	" WHERE r.activity = $1 AND r.shard = f.shard",
+	2, {TEXTOID, TIMESTAMPTZOID}
 };
 
 static DxStatement shards_statement = {
@@ -108,6 +126,10 @@ static DxStatement drain_statement = {
 };
 
 #define MAX_SHARDS	16			/* as in dealix.limit_activity */
+
+/* A limit may be changed, or a claim rolled back, without a word. */
+#define LOOK_AGAIN_MS		100
+#define LOOK_AGAIN_MAX_MS	1000
 
 typedef struct Shard
 {
@@ -137,22 +159,31 @@ look_for_slots(const char *activity, int max, bool *crowded)
 	return (int) Min(Max(nfree, 0), max);
 }
 
-/* How many whole tokens there seem to be. */
+/* How many whole tokens there seem to be, and if none, when there is one. */
 static int
-look_for_tokens(const char *activity, int max)
+look_for_tokens(const char *activity, int max, DxRoom *room)
 {
 	Datum		values[3];
-	Datum		value;
+	DxRow		row;
 	double		tokens;
-	bool		isnull;
+	double		rate;
 
 	values[0] = CStringGetTextDatum(activity);
 	values[1] = TimestampTzGetDatum(dx_now());
 	values[2] = Int32GetDatum(0);
 	(void) dx_execute(&tokens_statement, values, NULL, false, 1);
-	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
-	tokens = isnull ? 0 : DatumGetFloat8(value);
+	row = (DxRow) dx_row(0);
+	tokens = DatumGetFloat8(dx_get(&row));
+	if (row.isnull)
+		tokens = 0;
+	rate = DatumGetFloat8(dx_get(&row));
+	if (row.isnull)
+		rate = 0;
+	room->ahead = DatumGetBool(dx_get(&row));
 	SPI_freetuptable(SPI_tuptable);
+	if (tokens < 1)
+		room->later = rate <= 0 ? LOOK_AGAIN_MS :
+			(long) Min(ceil((1 - tokens) / rate * 1000), LOOK_AGAIN_MAX_MS);
 	return (int) Min(tokens, max);
 }
 
@@ -182,9 +213,26 @@ dx_room_look(const char *activity, int max, DxRoom *room)
 	room->allowed = max;
 	if (room->has_slots)
 		room->allowed = look_for_slots(activity, room->allowed, &room->crowded);
-	if (room->has_rate && room->allowed > 0)
-		room->allowed = look_for_tokens(activity, room->allowed);
+	/* Who takes a claim back does not say so. */
+	if (room->allowed <= 0)
+		room->later = LOOK_AGAIN_MS;
+	else if (room->has_rate)
+		room->allowed = look_for_tokens(activity, room->allowed, room);
 	return limited;
+}
+
+/*
+ * The clock was set back since tokens came in (room->ahead): from now on they
+ * come in again.  Between dx_engine_enter and dx_engine_leave.
+ */
+void
+dx_room_set_back(const char *activity)
+{
+	Datum		values[2];
+
+	values[0] = CStringGetTextDatum(activity);
+	values[1] = TimestampTzGetDatum(dx_now());
+	(void) dx_execute(&set_back_statement, values, NULL, false, 0);
 }
 
 /* Locks free slots: how many of those that are wanted. */

@@ -128,7 +128,6 @@ extern bool dx_activity_hand_out(DxPass *pass, DxRun *run, DxBranch *branch,
 								 Jsonb *input);
 extern void dx_activity_write(DxPass *pass);
 extern bool dx_activity_exists(const pg_uuid_t *ticket, int32 epoch);
-extern void dx_activity_channel(const char *activity, pg_uuid_t *channel);
 
 /* ---------- limit.c ---------- */
 
@@ -139,9 +138,12 @@ typedef struct DxRoom
 	bool		has_slots;		/* there is a max_in_flight, */
 	bool		crowded;		/* and slots beyond it */
 	bool		has_rate;
+	bool		ahead;			/* the clock was set back: see dx_room_set_back */
+	long		later;			/* ms until time alone may make room; 0: it does not */
 } DxRoom;
 
 extern bool dx_room_look(const char *activity, int max, DxRoom *room);
+extern void dx_room_set_back(const char *activity);
 extern int	dx_room_take(const char *activity, const DxRoom *room, int wanted,
 						 ArrayType **slots);
 
@@ -157,7 +159,7 @@ extern int	dx_room_take(const char *activity, const DxRoom *room, int wanted,
 extern bool dx_may_serve(void);
 extern uint64 dx_task_claim(const char *activity, const char *worker, int max,
 							Interval *lease);
-extern bool dx_task_waits(const char *activity, bool *limited);
+extern bool dx_task_waits(const char *activity, long *later);
 extern bool dx_task_heartbeat(const char *token, Jsonb *details);
 extern int	dx_task_finish(int n, Datum *tokens, Datum *payloads, bool *nulls,
 						   DxMessageKind kind, const char **outcomes);

@@ -59,8 +59,9 @@ static DxStatement finish_statement = {
 
 static DxStatement outcome_statement = {
 	"SELECT outcome FROM dealix.activity_outcome t"
-	" WHERE task_id = $1 AND epoch = $2 AND " DX_MAY_SERVE("$3", "$4"),
-	4, {UUIDOID, INT4OID, OIDOID, BOOLOID}
+	" WHERE task_id = $1 AND epoch = $2 AND " DX_MAY_SERVE("$3", "$4")
+	" AND at >= $5",
+	5, {UUIDOID, INT4OID, OIDOID, BOOLOID, TIMESTAMPTZOID}
 };
 
 static DxStatement why_statement = {
@@ -165,10 +166,11 @@ static const char *
 stored_outcome(const char *token, Oid user, bool all)
 {
 	MemoryContext cxt = CurrentMemoryContext;
-	Datum		values[4];
+	Datum		values[5];
 	char	   *outcome = NULL;
 
 	token_values(token, user, all, values);
+	values[4] = TimestampTzGetDatum(dx_now() - dx_outcome_retention * USECS_PER_SEC);
 	(void) dx_execute(&outcome_statement, values, NULL, false, 1);
 	if (SPI_processed > 0)
 	{

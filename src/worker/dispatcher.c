@@ -10,6 +10,13 @@
  * A commit lowers it after it has become visible (wake.c).  So a timer that
  * the snapshot does not see is announced after the reset, and kept.
  *
+ * A look reads the timers between the last look's time and now, and those that
+ * were announced with a time before: its cost is that of what has come due, not
+ * of what waits.  A sweep reads everything.
+ *
+ * When the clock is set back, what was due may not be so any more when a worker
+ * looks: the looks go back by as much.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -31,6 +38,9 @@
 
 #define TIMER_SPACING_MS	10	/* looks because of timers are that far apart */
 #define LONGEST_WAIT_MS		1000	/* the time of day may have been set */
+#define BLOCKED_MS			20	/* first wait for the lock on an ended lease */
+#define BLOCKED_MAX_MS		1000
+#define STEP_BACK_US		1000	/* a clock does not slow down by that */
 #define SCARCE_MS			50	/* first wait for a free background worker */
 #define SCARCE_MAX_MS		250
 #define SCARCE_TELL_MS		60000	/* what the log says once in that time */
@@ -45,6 +55,8 @@ static DxAssignment self;
 static DxDatabase *database;
 static WorkerHandle *handles;	/* by worker slot */
 
+static TimestampTz seen_until = 0;	/* timers up to there were looked at */
+static int	blocked_ms = 0;			/* last wait for a lock; 0: none */
 static DxMono last_look = 0;
 static DxMono last_sweep = 0;
 static bool told_held = false;
@@ -143,24 +155,40 @@ tell_held(bool held)
 	told_held = held;
 }
 
+/*
+ * Has the time of day been set back since we were here?  Then looks begin
+ * earlier by that, and one is made now.
+ */
+static bool
+clock_set_back(void)
+{
+	static DxMono last_offset = PG_INT64_MIN;
+	DxMono		offset = dx_now() - dx_mono();
+	DxMono		step = last_offset - offset;
+
+	if (last_offset == PG_INT64_MIN)
+		step = 0;
+	last_offset = offset;
+	if (step < STEP_BACK_US)
+		return false;
+	seen_until -= step;
+	return true;
+}
+
 /* What a look at the tables has found goes into the rings. */
 static void
-apply_look(const DxDueOwner *owners, int nowners, TimestampTz next_due,
-		   bool held, bool sweep)
+apply_look(const DxLook *look, bool held, bool sweep)
 {
 	DxLatches	latches = {0};
 
 	dx_lock();
 	database->held = held;
 	database->passes++;
-	database->next_due = Min(database->next_due, next_due);
-	for (int i = 0; i < nowners; i++)
+	database->next_due = Min(database->next_due, look->next_due);
+	for (int i = 0; i < look->nowners; i++)
 	{
-		DxRing	   *ring;
+		DxRing	   *ring = dx_ring_get_locked(self.dboid, look->owners[i].owner, true);
 
-		if (owners[i].due == 0)
-			continue;
-		ring = dx_ring_get_locked(self.dboid, owners[i].owner, true);
 		if (ring == NULL)
 		{
 			/* Every ring has a worker: as soon as one leaves. */
@@ -168,7 +196,7 @@ apply_look(const DxDueOwner *owners, int nowners, TimestampTz next_due,
 			continue;
 		}
 		dx_ring_want_scan_locked(ring, sweep);
-		if (owners[i].urgent)
+		if (look->owners[i].urgent)
 			dx_ring_hurry_locked(ring);
 		dx_ring_wake_locked(ring, &latches);
 	}
@@ -176,12 +204,23 @@ apply_look(const DxDueOwner *owners, int nowners, TimestampTz next_due,
 	dx_latches_set(&latches);
 }
 
-static void
-look_at_tables(bool sweep)
+/* What is locked at its time is tried again, less and less often. */
+static TimestampTz
+after_blocked(TimestampTz now, const DxLook *look)
 {
-	DxDueOwner *owners = NULL;
-	TimestampTz next_due = DT_NOEND;
-	int			nowners = 0;
+	blocked_ms = !look->blocked ? 0 :
+		blocked_ms == 0 ? BLOCKED_MS : Min(2 * blocked_ms, BLOCKED_MAX_MS);
+	if (blocked_ms == 0)
+		return look->next_due;
+	return Min(look->next_due, TimestampTzPlusMilliseconds(now, blocked_ms));
+}
+
+/* after: timers before then were seen. */
+static void
+look_at_tables(bool sweep, TimestampTz after)
+{
+	DxLook		look = {NULL, 0, DT_NOEND, false};
+	TimestampTz now = dx_now();
 	bool		held;
 
 	dx_frame_begin("dealix_exec: looking for due work");
@@ -191,11 +230,15 @@ look_at_tables(bool sweep)
 		leave_absent();
 	}
 	held = dx_database_held();
-	if (!held)
-		nowners = dx_scan_owners(&owners, &next_due, sweep);
-	apply_look(owners, nowners, next_due, held, sweep);
+	if (!held && sweep)
+		dx_scan_all(now, &look);
+	else if (!held)
+		dx_scan_timers(Min(after, now), now, &look);
+	look.next_due = after_blocked(now, &look);
+	apply_look(&look, held, sweep);
 	tell_held(held);
 	dx_frame_commit();
+	seen_until = now;
 }
 
 static DxMono
@@ -221,17 +264,24 @@ next_timer(void)
 	return Max(dx_mono() + (database->next_due - now), soonest);
 }
 
-/* Is it time to look at the tables?  Takes over what was asked for. */
+/*
+ * Is it time to look at the tables?  Takes over what was asked for.  *after: to
+ * what time all timers were looked at.
+ */
 static bool
-take_orders(DxMono now, bool *sweep)
+take_orders(DxMono now, bool *sweep, TimestampTz *after)
 {
-	bool		look;
+	bool		look = clock_set_back();
 
 	dx_lock();
 	*sweep = database->sweep || database->recheck || next_sweep() <= now;
-	look = *sweep || next_timer() <= now;
+	look = look || *sweep || next_timer() <= now;
+	*after = seen_until;
 	if (look)
 	{
+		/* A commit may have come later than its timer. */
+		if (database->next_due != DT_NOEND)
+			*after = Min(*after, database->next_due - 1);
 		if (*sweep)
 			database->sweep_at = 0;
 		database->sweep = false;
@@ -492,11 +542,12 @@ static long
 dispatcher_cycle(void)
 {
 	DxMono		next;
+	TimestampTz after;
 	bool		sweep;
 
-	if (take_orders(dx_mono(), &sweep))
+	if (take_orders(dx_mono(), &sweep, &after))
 	{
-		look_at_tables(sweep);
+		look_at_tables(sweep, after);
 		if (sweep)
 			last_sweep = dx_mono();
 		last_look = dx_mono();
@@ -509,10 +560,12 @@ dispatcher_cycle(void)
 	dx_lock();
 	next = Min(next, next_sweep());
 	next = Min(next, next_timer());
+	if (database->next_due != DT_NOEND)
+		next = Min(next, dx_mono_after(LONGEST_WAIT_MS));
 	if (database->sweep || database->recheck)
 		next = 0;
 	dx_unlock();
-	return Min(dx_mono_left(next), LONGEST_WAIT_MS);
+	return dx_mono_left(next);
 }
 
 /* What was taken over and came to nothing is asked for again. */
