@@ -126,15 +126,11 @@ source_copy()
 	tar -C "$dx_top" --exclude=./.git --exclude='*.o' --exclude='*.so' \
 		--exclude='*.d' --exclude=./.postgres --exclude=./.postgres.new --exclude='./sql/dealix_exec--*.sql' --exclude=./results \
 		--exclude=./tmp_check --exclude=./log -cf - . | tar -C "$dx_work/source" -xf -
-	# Built from the same sources but for a few: make sees which.
-	if [ -d "${DX_OBJECTS:-}" ]; then objects_copy "$DX_OBJECTS" "$dx_work/source"; fi
-}
-
-# objects_copy FROM TO
-objects_copy()
-{
-	(cd "$1" && find . \( -name '*.o' -o -name '*.d' \) -print0 |
-		tar --null -T - -cf -) | tar -C "$2" -xf -
+	if [ -n "${DX_OBJECTS:-}" ]; then
+		# Built from the same sources but for a few: make sees which.
+		(cd "$DX_OBJECTS" && find . \( -name '*.o' -o -name '*.d' \) -print0 |
+			tar --null -T - -cf -) | tar -C "$dx_work/source" -xf -
+	fi
 }
 
 # Builds that copy and installs it into the private prefix.  Arguments go to
@@ -148,10 +144,6 @@ build_install()
 			install >>"$dx_work/build.log" 2>&1; then
 		tail -n 60 "$dx_work/build.log" >&2
 		die "the build failed."
-	fi
-	# For who builds again and again: DX_OBJECTS is kept up to date.
-	if [ -n "${DX_OBJECTS_KEEP:-}" ]; then
-		mkdir -p "$DX_OBJECTS" && objects_copy "$source" "$DX_OBJECTS"
 	fi
 }
 

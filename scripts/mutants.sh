@@ -44,7 +44,7 @@ try()
 		failed=$((failed + 1))
 		return
 	fi
-	if DX_OBJECTS=$dx_work/source DX_OBJECTS_KEEP= TESTS=$file "$tree/scripts/test.sh" "$suite" >"$log" 2>&1; then
+	if DX_OBJECTS=$dx_work/source TESTS=$file "$tree/scripts/test.sh" "$suite" >"$log" 2>&1; then
 		tell SURVIVED "$1" $((SECONDS - begin))
 		failed=$((failed + 1))
 	elif grep -qE "^$suite[ /].* [1-9][0-9]* failed " "$log"; then

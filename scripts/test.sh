@@ -281,7 +281,7 @@ run_mutants()
 {
 	local out=$dx_work/out/mutants.log good=0 bad=1 begin=$SECONDS
 
-	DX_OBJECTS=$dx_work/source DX_OBJECTS_KEEP= MUTANTS=${MUTANTS:-$mutants_sample} \
+	DX_OBJECTS=$dx_work/source MUTANTS=${MUTANTS:-$mutants_sample} \
 		"$dx_top/scripts/mutants.sh" >"$out" 2>&1 || true
 	read -r good bad < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$out" | tail -n 1) || true
 	if [ "${bad:-1}" != 0 ]; then tail -n 40 "$out"; fi

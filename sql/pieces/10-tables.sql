@@ -89,7 +89,8 @@ CREATE TABLE dealix.run (
 	item int,					-- of a distributed Map: which,
 	map_state text,				-- and of which state
 	first_run uuid,				-- of its line, if it is not that itself
-	continued_as uuid			-- the run that goes on in its place
+	continued_as uuid,			-- the run that goes on in its place
+	requesters regrole[]		-- who else than requester and owner has asked for it
 );
 
 -- Idempotent start.  Not over status: an index column that changes would cost
@@ -175,6 +176,7 @@ CREATE TABLE dealix.inbox (
 	owner regrole NOT NULL,
 	kind smallint NOT NULL,
 	sender regrole NOT NULL,
+	session regrole,			-- who had logged in, if not the sender
 	branch int,
 	epoch int,
 	ticket uuid,
@@ -284,6 +286,7 @@ CREATE TABLE dealix.intent (
 	decided_at timestamptz,
 	owner regrole NOT NULL,
 	requester regrole NOT NULL,
+	requesters regrole[],		-- who else has asked for it, and must not decide
 	branch int NOT NULL,
 	epoch int NOT NULL,
 	version int NOT NULL,
@@ -340,6 +343,8 @@ CREATE TABLE dealix.schedule (
 	jitter interval NOT NULL,
 	paused boolean NOT NULL DEFAULT false,
 	buffered_for timestamptz,
+	buffered_by regrole[],
+	requesters regrole[] NOT NULL,
 	created_at timestamptz NOT NULL,
 	UNIQUE (owner, name)
 );
@@ -390,9 +395,11 @@ CREATE TABLE dealix.message_key (
 	PRIMARY KEY (run_id, name, key)
 );
 
--- The audit.  actor is text, not a role: it says who it was at that time; ''
--- is the run's owner, whom run_started names, and a row without nulls is smaller.  The payload of run_started is
--- the run's input, which is not written twice; the hash covers it.
+-- The audit.  actor (current_user) and session_actor (session_user) are text,
+-- not roles: they say who it was at that time.  '' is the run's owner, whom
+-- run_started names, and the actor: a row without nulls is smaller.  The
+-- payload of run_started is the run's input, which is not written twice; the
+-- hash covers it.
 CREATE TABLE dealix.history_event (
 	run_id uuid NOT NULL,
 	at timestamptz NOT NULL,
@@ -401,6 +408,7 @@ CREATE TABLE dealix.history_event (
 	kind smallint NOT NULL,
 	attempt smallint NOT NULL,
 	actor text NOT NULL,
+	session_actor text NOT NULL,
 	state text,
 	payload jsonb,
 	hash bytea NOT NULL,

@@ -3,7 +3,7 @@
 CREATE FUNCTION dealix.approve(id uuid, comment text DEFAULT NULL, hash text DEFAULT NULL) RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_approve';
 COMMENT ON FUNCTION dealix.approve(uuid, text, text) IS
-'Agrees with what dealix.approvals shows under id, as the role that has logged in; returns APPROVED, or PENDING while more roles have to agree. hash: what you have seen; if the payload was amended since, nothing is decided. Errors: P0002 there is no such approval for you, 42501 it is your own request, DX004 it is decided, expired, withdrawn or about another payload.';
+'Agrees with what dealix.approvals shows under id, as the role that has logged in; returns APPROVED, or PENDING while more roles have to agree. hash: what you have seen, necessary once the payload was amended; if it was amended since, nothing is decided. The decision counts if it is committed before expires_at. Errors: P0002 there is no such approval for you, 42501 it is your own request, or it is not you who calls this (SET ROLE, SECURITY DEFINER, a step, a trigger, a background process), DX004 it is decided, expired, withdrawn or about another payload.';
 
 CREATE FUNCTION dealix.edit(id uuid, amended jsonb, comment text DEFAULT NULL, hash text DEFAULT NULL) RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_edit';
@@ -35,8 +35,10 @@ COMMENT ON FUNCTION dealix.may_decide(text[]) IS
 'Whether the current user is one of these approvers (null: everybody with the access approver).';
 
 CREATE VIEW dealix.approvals WITH (security_barrier) AS
-SELECT i.intent_id AS id, i.name, dealix.intent_status(i.status) AS status, i.workflow, i.run_id, i.state,
-	i.requester, i.payload, i.amended, i.version, pg_catalog.encode(i.hash, 'hex') AS hash,
+SELECT i.intent_id AS id, i.name,
+	CASE WHEN i.status OPERATOR(pg_catalog.=) 1 AND i.expires_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp() THEN 'EXPIRED'
+		ELSE dealix.intent_status(i.status) END AS status, i.workflow, i.run_id, i.state,
+	i.requester, i.requesters, i.payload, i.amended, i.version, pg_catalog.encode(i.hash, 'hex') AS hash,
 	i.approvers, i.quorum,
 	(SELECT pg_catalog.count(*) FROM dealix.intent_decision d
 	 WHERE d.intent_id OPERATOR(pg_catalog.=) i.intent_id AND d.version OPERATOR(pg_catalog.=) i.version

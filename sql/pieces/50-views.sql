@@ -23,6 +23,8 @@ COMMENT ON VIEW dealix.runs IS 'Runs of the caller''s roles; all runs for operat
 CREATE VIEW dealix.history WITH (security_barrier) AS
 SELECT h.run_id, h.seq, h.at, dealix.event_name(h.kind) AS event, h.branch, h.state,
 	h.attempt, CASE h.actor WHEN '' THEN r.owner::text ELSE h.actor END AS actor,
+	CASE WHEN h.session_actor OPERATOR(pg_catalog.<>) '' THEN h.session_actor
+		WHEN h.actor OPERATOR(pg_catalog.<>) '' THEN h.actor ELSE r.owner::text END AS session_actor,
 	CASE h.kind WHEN 1 THEN r.input
 		WHEN 3 THEN pg_catalog.jsonb_build_object('output', h.payload)
 		ELSE h.payload END AS payload, h.hash
@@ -124,13 +126,13 @@ COMMENT ON FUNCTION dealix.result(uuid) IS
 'The output of a run that SUCCEEDED; null while it goes on. Of a run that continued as new, that of the last run of its line. A run that ended otherwise is an error (DX002) with the run''s error and cause. Errors: P0002 no such run.';
 
 CREATE FUNCTION dealix.timeline(run_id uuid) RETURNS TABLE (seq int, at timestamptz, event text,
-	branch int, state text, attempt int, actor text, detail jsonb)
+	branch int, state text, attempt int, actor text, session_actor text, detail jsonb)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT h.seq, h.at, h.event, h.branch, h.state, h.attempt::int, h.actor, h.payload
+	SELECT h.seq, h.at, h.event, h.branch, h.state, h.attempt::int, h.actor, h.session_actor, h.payload
 	FROM dealix.history h WHERE h.run_id = timeline.run_id ORDER BY h.seq
 $$;
 COMMENT ON FUNCTION dealix.timeline(uuid) IS
-'What a run did, event by event.';
+'What a run did, event by event. actor is the role whose rights were used (current_user), session_actor the one that had logged in (session_user); of run_started it is the one who asked for the run.';
 
 CREATE FUNCTION dealix.describe(run_id uuid) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -85,8 +85,9 @@ dealix_terminate(PG_FUNCTION_ARGS)
 		if (goes_on)
 		{
 			MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
+			DxActor		actor = dx_actor();
 
-			dx_run_terminate(pass, run, reason, GetUserId());
+			dx_run_terminate(pass, run, reason, &actor);
 			MemoryContextSwitchTo(oldcxt);
 		}
 	}

@@ -45,7 +45,7 @@ check_interval(FunctionCallInfo fcinfo, int arg, const char *name, int max_days)
 Datum
 dealix_schedule_put(PG_FUNCTION_ARGS)
 {
-	Datum		values[8];
+	Datum		values[9];
 
 	(void) dx_name_arg(fcinfo, 0, "name");
 	(void) dx_name_arg(fcinfo, 1, "cron");

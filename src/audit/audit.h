@@ -37,6 +37,7 @@ typedef struct DxAuditEvent
 	const char *state;			/* NULL: none */
 	int32		attempt;
 	const char *actor;			/* role name at that time; NULL: the owner */
+	const char *session_actor;	/* who had logged in; NULL: the actor */
 	TimestampTz at;
 	const Jsonb *payload;		/* NULL: none */
 } DxAuditEvent;

@@ -86,6 +86,7 @@ dx_chain_append(DxHasher *hasher, DxChain *chain, const DxAuditEvent *event)
 	append_text(&buf, event->state);
 	pq_sendint32(&buf, event->attempt);
 	append_text(&buf, event->actor);
+	append_text(&buf, event->session_actor);
 	pq_sendint64(&buf, event->at);
 	if (event->payload != NULL)
 	{

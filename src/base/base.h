@@ -163,6 +163,18 @@ extern void dx_frame_commit(void);
 /* In a PG_CATCH of a background process: report, abort, be idle. */
 extern void dx_frame_abort(void);
 
+/* The last error of this process, whether or not the log has it. */
+extern void dx_error_note(const ErrorData *edata);
+extern const char *dx_error_last(int *sqlstate);
+
+/* ---------- commit_by.c: what has to be committed by a time ---------- */
+
+/* Raises the error; prepared: the transaction is about to be prepared. */
+typedef void (*DxTooLate) (const pg_uuid_t *id, bool prepared);
+
+extern void dx_commit_by(const pg_uuid_t *id, TimestampTz until, DxTooLate too_late);
+extern bool dx_commit_by_closed(void);
+
 /* ---------- clock.c ---------- */
 
 /* Microseconds of a clock that nobody sets; shared memory only, never stored. */

@@ -67,6 +67,49 @@ dx_frame_commit(void)
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
 
+static char last_error[DX_ERROR_LEN];
+static int	last_sqlstate = 0;
+
+/*
+ * dx_error_note
+ *		Keeps the text of an error for the registry and for incidents.
+ */
+void
+dx_error_note(const ErrorData *edata)
+{
+	if (edata->elevel < ERROR || edata->message == NULL)
+		return;
+	strlcpy(last_error, edata->message, DX_ERROR_LEN);
+	last_sqlstate = edata->sqlerrcode;
+}
+
+/*
+ * dx_error_last
+ *		The last error of this process, "" if none.  sqlstate may be NULL.
+ */
+const char *
+dx_error_last(int *sqlstate)
+{
+	if (sqlstate != NULL)
+		*sqlstate = last_sqlstate;
+	return last_error;
+}
+
+/*
+ * The error that is being handled.  Not from emit_log_hook: that is asked only
+ * about what goes to the log, and log_min_messages may keep errors out of it.
+ */
+static void
+note_handled_error(void)
+{
+	ErrorData  *edata;
+
+	MemoryContextSwitchTo(TopMemoryContext);
+	edata = CopyErrorData();
+	dx_error_note(edata);
+	FreeErrorData(edata);
+}
+
 /*
  * dx_frame_abort
  *		In a PG_CATCH of a background process: reports the error to the log,
@@ -83,6 +126,7 @@ dx_frame_abort(void)
 	QueryCancelPending = false;
 
 	error_context_stack = NULL;
+	note_handled_error();
 	EmitErrorReport();
 	LWLockReleaseAll();
 	AbortCurrentTransaction();

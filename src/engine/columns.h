@@ -64,6 +64,7 @@ extern TimestampTz dx_get_time(DxRow *row, TimestampTz none);
 extern char *dx_get_text(DxRow *row);
 extern Jsonb *dx_get_jsonb(DxRow *row);
 extern int32 *dx_get_ints(DxRow *row, int *n);
+extern List *dx_get_requesters(DxRow *row);
 extern bool dx_get_uuid(DxRow *row, pg_uuid_t *uuid);
 
 /* store.c: a message, from a row behind its run_id, for a run of the pass. */

@@ -15,6 +15,7 @@
 #include "audit/audit.h"
 #include "base/base.h"
 #include "funcapi.h"
+#include "utils/array.h"
 
 /*
  * Status of a run.  The numbers are stored; the legal edges stand in run.c.
@@ -104,13 +105,20 @@ typedef enum DxEventKind
 	DX_EVENT_COMPENSABLE_SUCCEEDED = 22 /* a step_succeeded that can be undone */
 } DxEventKind;
 
+/* Who does something: with whose rights, and who has logged in for it. */
+typedef struct DxActor
+{
+	Oid			role;			/* current_user */
+	Oid			session;		/* session_user */
+} DxActor;
+
 typedef struct DxMessage
 {
 	int64		inbox_id;
 	DxMessageKind kind;
 	char	   *name;
 	Jsonb	   *payload;
-	Oid			sender;
+	DxActor		sender;
 	TimestampTz sent_at;
 	int32		branch;			/* that it answers, -1: any */
 	pg_uuid_t	ticket;			/* then: what was asked, */
@@ -190,7 +198,8 @@ typedef struct DxRun
 	DxRunStatus final_status;	/* while COMPENSATING or INCIDENT in it */
 	int16		durability;
 	int16		priority;
-	Oid			requester;		/* session user of the start, if another */
+	Oid			requester;		/* who asked for it first, if not the owner */
+	List	   *requesters;		/* Oids: who else did; see requester.c */
 	bool		has_parent;
 	pg_uuid_t	parent_run;
 	int32		parent_branch;	/* -1: nobody waits */
@@ -277,6 +286,7 @@ typedef struct DxPass
 	bool		sets_apart;		/* as in DxPassLimits */
 	bool		takes_apart;
 	List	   *runs;			/* of DxRun * */
+	DxRun	   *running;		/* the one that is being advanced, or NULL */
 	List	   *slots;			/* locked: see slot.c */
 	List	   *slotless;		/* workflows that had none left */
 	bool		slots_freed;	/* some were given back in the table already */
@@ -372,7 +382,7 @@ extern bool dx_identity_adopt(void);
 /* ---------- store.c: every statement over the engine's tables ---------- */
 
 /* Columns of dealix.run, as bulk.c counts them. */
-#define DX_RUN_COLUMNS	35
+#define DX_RUN_COLUMNS	36
 
 extern List *dx_store_claim(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait);
 extern void dx_store_load(DxPass *pass, List *runs);
@@ -407,6 +417,7 @@ typedef struct DxEvent
 	const char *state;			/* NULL: of the run */
 	int32		attempt;
 	const char *actor;			/* role name at that time; NULL: the owner */
+	const char *session_actor;	/* who had logged in; NULL: the actor */
 	TimestampTz at;
 	Jsonb	   *payload;
 	DxHash		hash;
@@ -415,7 +426,8 @@ typedef struct DxEvent
 extern void dx_event(DxPass *pass, DxRun *run, DxEventKind kind,
 					 const DxBranch *branch, Jsonb *payload);
 extern void dx_event_by(DxPass *pass, DxRun *run, DxEventKind kind,
-						Oid actor, Jsonb *payload);
+						const DxActor *actor, Jsonb *payload);
+extern DxActor dx_actor(void);
 extern void dx_events_chain(List *events);
 extern const char *dx_event_name(DxEventKind kind);
 extern Jsonb *dx_payload(const char *first_key,...);
@@ -434,7 +446,7 @@ extern void dx_run_time_out(DxPass *pass, DxRun *run);
 extern void dx_run_end(DxPass *pass, DxRun *run, DxRunStatus status);
 extern void dx_run_incident(DxPass *pass, DxRun *run, const DxFault *fault);
 extern void dx_run_terminate(DxPass *pass, DxRun *run, const char *reason,
-							 Oid actor);
+							 const DxActor *actor);
 extern void dx_run_redrive(DxPass *pass, DxRun *run);
 
 /* What somebody who waits for a run wants to know besides its status. */
@@ -672,6 +684,8 @@ typedef void (*DxUserCode) (void *arg);
 extern DxCallOutcome dx_guard(DxPass *pass, Oid owner, double timeout,
 							  DxUserCode code, void *arg, DxFault *fault);
 extern void dx_refuse_in_step(const char *what);
+extern bool dx_in_user_code(void);
+extern const DxRun *dx_run_in_step(void);
 
 /* ---------- call.c, resolve.c: sql: steps ---------- */
 
@@ -740,19 +754,27 @@ typedef struct DxStart
 	const pg_uuid_t *run_id;	/* the id that it gets */
 	const pg_uuid_t *first_run; /* of the line that it continues */
 	Oid			owner;			/* InvalidOid: the current user */
-	bool		is_child;		/* started by a run: */
 	const pg_uuid_t *parent;	/* NULL: none */
 	const pg_uuid_t *parent_ticket; /* NULL: its own id */
 	int32		parent_branch;	/* -1: nobody waits */
 	int16		close_policy;	/* DxClosePolicy */
 	int16		depth;
-	Oid			requester;
+	List	   *requesters;		/* Oids; NIL: who this session is */
 	const char *map_state;		/* items of a distributed Map: of which state, */
 	const int32 *items;			/* and their numbers, one for each input */
 } DxStart;
 
 extern void dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
 					 pg_uuid_t *run_ids);
+
+/* ---------- requester.c: who has asked for a run; lists of Oids ---------- */
+
+extern List *dx_requesters_of(const DxRun *run);
+extern List *dx_requesters_now(void);
+extern void dx_requester_add(DxPass *pass, DxRun *run);
+extern List *dx_requesters_but(const List *line, Oid one, Oid other);
+extern ArrayType *dx_requesters_array(const List *line);
+extern char *dx_requesters_text(const List *line);
 
 /* ---------- limit.c ---------- */
 

@@ -23,8 +23,12 @@
 #include "utils/resowner.h"
 #include "utils/timeout.h"
 
-/* Is code of the user's running in this backend? */
+/* Is a step running in this backend, and of which pass? */
 static bool in_step = false;
+static const DxPass *step_pass = NULL;
+
+/* How deep is this backend in code of a definition, in steps or without? */
+static int	guards = 0;
 
 static TimeoutId step_timeout = MAX_TIMEOUTS;
 static volatile sig_atomic_t step_timed_out = false;
@@ -136,6 +140,20 @@ dx_refuse_in_step(const char *what)
 				 errhint("A step may start runs, signal and cancel.")));
 }
 
+/* Does code of a definition run now, a step, an expression, a trial? */
+bool
+dx_in_user_code(void)
+{
+	return guards > 0;
+}
+
+/* The run whose step or expression is being evaluated; NULL: none. */
+const DxRun *
+dx_run_in_step(void)
+{
+	return in_step && step_pass != NULL ? step_pass->running : NULL;
+}
+
 /* The code itself and what has to happen while it still is the owner's turn. */
 static void
 run_guarded(bool is_step, Oid owner, int sec_context, double timeout,
@@ -151,6 +169,7 @@ run_guarded(bool is_step, Oid owner, int sec_context, double timeout,
 		in_step = true;
 		dx_session_enter();
 	}
+	guards++;
 	code(arg);
 	fire_deferred();
 	stop_timer(timeout);
@@ -166,6 +185,7 @@ static void
 leave_step(DxPass *pass)
 {
 	in_step = false;
+	step_pass = NULL;
 	if (dx_session_leave() != 0)
 		pass->over = true;
 }
@@ -190,6 +210,7 @@ dx_guard(DxPass *pass, Oid owner, double timeout, DxUserCode code, void *arg,
 	ResourceOwner oldowner = CurrentResourceOwner;
 	DxCallOutcome outcome = DX_CALL_DONE;
 	bool		is_step = pass != NULL && !in_step;
+	int			were_guards = guards;
 	Oid			userid;
 	int			sec_context;
 
@@ -198,7 +219,10 @@ dx_guard(DxPass *pass, Oid owner, double timeout, DxUserCode code, void *arg,
 	PG_TRY();
 	{
 		MemoryContextSwitchTo(cxt);
+		if (is_step)
+			step_pass = pass;
 		run_guarded(is_step, owner, sec_context, timeout, code, arg);
+		guards = were_guards;
 		SetUserIdAndSecContext(userid, sec_context);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(oldcxt);
@@ -210,6 +234,7 @@ dx_guard(DxPass *pass, Oid owner, double timeout, DxUserCode code, void *arg,
 	{
 		ErrorData  *edata;
 
+		guards = were_guards;
 		MemoryContextSwitchTo(oldcxt);
 		edata = CopyErrorData();
 		FlushErrorState();

@@ -68,9 +68,23 @@ role_name(Oid role)
 	return name != NULL ? name : psprintf("%u", role);
 }
 
+/*
+ * Who is acting in this session at the moment.  Not to be asked between
+ * dx_engine_enter and dx_engine_leave, where it is the extension's owner.
+ */
+DxActor
+dx_actor(void)
+{
+	DxActor		actor;
+
+	actor.role = GetUserId();
+	actor.session = GetSessionUserId();
+	return actor;
+}
+
 static void
 append(DxPass *pass, DxRun *run, DxEventKind kind, const DxBranch *branch,
-	   Oid actor, TimestampTz at, Jsonb *payload)
+	   const DxActor *actor, TimestampTz at, Jsonb *payload)
 {
 	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
 	DxEvent    *event = palloc0(sizeof(DxEvent));
@@ -81,8 +95,10 @@ append(DxPass *pass, DxRun *run, DxEventKind kind, const DxBranch *branch,
 	event->branch = branch ? branch->branch : 0;
 	event->state = branch && branch->state ? branch->state->name : NULL;
 	event->attempt = branch ? branch->attempt : 0;
-	if (actor != run->owner || kind == DX_EVENT_RUN_STARTED)
-		event->actor = role_name(actor);
+	if (actor->role != run->owner || kind == DX_EVENT_RUN_STARTED)
+		event->actor = role_name(actor->role);
+	if (actor->session != actor->role)
+		event->session_actor = role_name(actor->session);
 	event->at = at;
 	event->payload = payload;
 
@@ -110,6 +126,7 @@ dx_events_chain(List *events)
 		audit.state = event->state;
 		audit.attempt = event->attempt;
 		audit.actor = event->actor;
+		audit.session_actor = event->session_actor;
 		audit.at = event->at;
 		audit.payload = event->payload;
 		dx_chain_append(hasher, &event->run->chain, &audit);
@@ -125,9 +142,13 @@ dx_events_chain(List *events)
 static void
 append_start(DxPass *pass, DxRun *run)
 {
+	DxActor		actor = {run->owner, run->owner};
+
 	if (run->seq > 0)
 		return;
-	append(pass, run, DX_EVENT_RUN_STARTED, NULL, run->owner,
+	if (OidIsValid(run->requester))
+		actor.session = run->requester;
+	append(pass, run, DX_EVENT_RUN_STARTED, NULL, &actor,
 		   run->created_at, run->input);
 }
 
@@ -139,13 +160,15 @@ void
 dx_event(DxPass *pass, DxRun *run, DxEventKind kind,
 		 const DxBranch *branch, Jsonb *payload)
 {
+	DxActor		owner = {run->owner, run->owner};
+
 	append_start(pass, run);
-	append(pass, run, kind, branch, run->owner, dx_now(), payload);
+	append(pass, run, kind, branch, &owner, dx_now(), payload);
 }
 
 /* Records what somebody did to a run from outside. */
 void
-dx_event_by(DxPass *pass, DxRun *run, DxEventKind kind, Oid actor,
+dx_event_by(DxPass *pass, DxRun *run, DxEventKind kind, const DxActor *actor,
 			Jsonb *payload)
 {
 	append_start(pass, run);

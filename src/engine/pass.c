@@ -149,7 +149,9 @@ advance(DxPass *pass)
 		if (!has_work(pass, run))
 			continue;
 		oldcxt = MemoryContextSwitchTo(pass->cxt);
+		pass->running = run;
 		dx_run_advance(pass, run);
+		pass->running = NULL;
 		MemoryContextSwitchTo(oldcxt);
 	}
 }

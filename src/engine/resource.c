@@ -264,7 +264,7 @@ void
 dx_message_late(DxPass *pass, DxRun *run, DxMessage *message)
 {
 	message->consumed = true;
-	dx_event_by(pass, run, DX_EVENT_MESSAGE_LATE, message->sender,
+	dx_event_by(pass, run, DX_EVENT_MESSAGE_LATE, &message->sender,
 				dx_payload("kind", dx_json_string(message_name(message)),
 						   "message", dx_json_string(message->name ? message->name :
 													 message_name(message)),

@@ -212,7 +212,8 @@ dx_run_incident(DxPass *pass, DxRun *run, const DxFault *fault)
 
 /* Stops a run now; no user code runs. */
 void
-dx_run_terminate(DxPass *pass, DxRun *run, const char *reason, Oid actor)
+dx_run_terminate(DxPass *pass, DxRun *run, const char *reason,
+				 const DxActor *actor)
 {
 	run->error = pstrdup("Terminated");
 	run->cause = reason ? pstrdup(reason) : NULL;
@@ -306,6 +307,7 @@ void
 dx_run_redrive(DxPass *pass, DxRun *run)
 {
 	DxRunStatus before = run->status;
+	DxActor		actor = dx_actor();
 
 	if (before == DX_RUN_INCIDENT)
 		resume_incident(pass, run);
@@ -335,7 +337,9 @@ dx_run_redrive(DxPass *pass, DxRun *run)
 	run->redrives = Min(run->redrives + 1, PG_INT16_MAX);
 	/* Who redrives it has repaired what it died of, or thinks so. */
 	dx_poison_forget(&run->id);
-	dx_event_by(pass, run, DX_EVENT_RUN_REDRIVEN, GetUserId(),
+	/* What it asks people now, it asks for him as well. */
+	dx_requester_add(pass, run);
+	dx_event_by(pass, run, DX_EVENT_RUN_REDRIVEN, &actor,
 				dx_payload("from", dx_json_string(dx_status_name(before)), NULL));
 	dx_wake_run(run->owner, &run->id, run->priority);
 }
@@ -354,7 +358,7 @@ take_cancel(DxPass *pass, DxRun *run, DxMessage *message)
 	}
 	fault.cause = message->payload ?
 		dx_json_get_text(message->payload, "reason") : NULL;
-	dx_event_by(pass, run, DX_EVENT_CANCEL_REQUESTED, message->sender,
+	dx_event_by(pass, run, DX_EVENT_CANCEL_REQUESTED, &message->sender,
 				message->payload);
 	dx_run_fail(pass, run, DX_RUN_CANCELLED, &fault);
 }
@@ -378,7 +382,7 @@ take_compensate(DxPass *pass, DxRun *run, DxMessage *message)
 	message->consumed = true;
 	fault.cause = message->payload ?
 		dx_json_get_text(message->payload, "reason") : NULL;
-	dx_event_by(pass, run, DX_EVENT_CANCEL_REQUESTED, message->sender,
+	dx_event_by(pass, run, DX_EVENT_CANCEL_REQUESTED, &message->sender,
 				message->payload);
 	run->output = NULL;
 	run->finished_at = 0;
@@ -395,7 +399,7 @@ take_terminate(DxPass *pass, DxRun *run, DxMessage *message)
 	else
 		dx_run_terminate(pass, run, message->payload ?
 						 dx_json_get_text(message->payload, "reason") : NULL,
-						 message->sender);
+						 &message->sender);
 }
 
 static void

@@ -24,13 +24,13 @@ static DxStatement run_statement = {
 	"INSERT INTO dealix.run (run_id, created_at, workflow_id, version_id, owner,"
 	" status, priority, durability, key, correlation_id, traceparent, input,"
 	" requester, parent_run, parent_branch, close_policy, depth, parent_ticket,"
-	" first_run)"
+	" first_run, requesters)"
 	" VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
-	" $15, $16, $17, $18)"
+	" $15, $16, $17, $18, $19)"
 	" ON CONFLICT (workflow_id, owner, key) WHERE key IS NOT NULL DO NOTHING",
-	18, {UUIDOID, TIMESTAMPTZOID, INT4OID, INT4OID, OIDOID, INT2OID, INT2OID,
+	19, {UUIDOID, TIMESTAMPTZOID, INT4OID, INT4OID, OIDOID, INT2OID, INT2OID,
 	TEXTOID, TEXTOID, TEXTOID, JSONBOID, OIDOID, UUIDOID, INT4OID, INT2OID,
-	INT2OID, UUIDOID, UUIDOID}
+	INT2OID, UUIDOID, UUIDOID, REGROLEARRAYOID}
 };
 
 static DxStatement branch_statement = {
@@ -106,16 +106,23 @@ take_existing(const DxStart *start, const DxVersion *version, Oid owner,
 				 errhint("Use a key that stands for this input, or the run that exists.")));
 }
 
-/*
- * Who asks for the run, if it is not the owner himself: an approver of it must
- * be somebody else.
- */
-static Oid
-requester_of(const DxStart *start, Oid owner)
+/* Who asks for the run, as the table has it: an approver must be somebody else. */
+typedef struct Requesters
 {
-	if (start->is_child)
-		return start->requester;
-	return GetSessionUserId() == owner ? InvalidOid : GetSessionUserId();
+	Oid			first;			/* InvalidOid: the owner himself */
+	ArrayType  *others;			/* NULL: nobody else */
+} Requesters;
+
+static Requesters
+requesters_of(const DxStart *start, Oid owner)
+{
+	List	   *line = start->requesters != NIL ? start->requesters : dx_requesters_now();
+	Oid			first = linitial_oid(line);
+	Requesters	requesters;
+
+	requesters.first = first == owner ? InvalidOid : first;
+	requesters.others = dx_requesters_array(dx_requesters_but(line, first, owner));
+	return requesters;
 }
 
 static bool
@@ -123,9 +130,9 @@ insert_run(const DxStart *start, const DxVersion *version, Oid owner,
 		   Jsonb *input, const char *key, const pg_uuid_t *run_id,
 		   TimestampTz now)
 {
-	Datum		values[18];
-	char		nulls[18];
-	Oid			requester = requester_of(start, owner);
+	Datum		values[19];
+	char		nulls[19];
+	Requesters	requesters = requesters_of(start, owner);
 
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = UUIDPGetDatum(run_id);
@@ -148,8 +155,8 @@ insert_run(const DxStart *start, const DxVersion *version, Oid owner,
 	else
 		nulls[9] = 'n';
 	values[10] = JsonbPGetDatum(input);
-	values[11] = ObjectIdGetDatum(requester);
-	nulls[11] = OidIsValid(requester) ? ' ' : 'n';
+	values[11] = ObjectIdGetDatum(requesters.first);
+	nulls[11] = OidIsValid(requesters.first) ? ' ' : 'n';
 	values[12] = UUIDPGetDatum(start->parent);
 	values[13] = Int32GetDatum(start->parent_branch);
 	nulls[12] = nulls[13] = nulls[16] = start->parent ? ' ' : 'n';
@@ -158,6 +165,8 @@ insert_run(const DxStart *start, const DxVersion *version, Oid owner,
 	values[16] = UUIDPGetDatum(start->parent_ticket ? start->parent_ticket : run_id);
 	values[17] = UUIDPGetDatum(start->first_run);
 	nulls[17] = start->first_run ? ' ' : 'n';
+	values[18] = PointerGetDatum(requesters.others);
+	nulls[18] = requesters.others ? ' ' : 'n';
 	(void) dx_execute(&run_statement, values, nulls, false, 0);
 	return SPI_processed == 1;
 }
@@ -251,7 +260,8 @@ put_text(Datum *values, bool *nulls, int column, const char *text)
 /* A row of dealix.run, the n-th of the start, in the order of its columns. */
 static void
 add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
-		int n, Jsonb *input, const pg_uuid_t *run_id, TimestampTz now)
+		const Requesters *requesters, int n, Jsonb *input,
+		const pg_uuid_t *run_id, TimestampTz now)
 {
 	Datum		values[DX_RUN_COLUMNS] = {0};
 	bool		nulls[DX_RUN_COLUMNS] = {false};
@@ -272,8 +282,8 @@ add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 	nulls[18] = nulls[19] = nulls[20] = true;	/* error, cause, chain */
 	values[21] = JsonbPGetDatum(input);
 	nulls[22] = true;			/* output */
-	values[23] = ObjectIdGetDatum(requester_of(start, owner));
-	nulls[23] = !OidIsValid(requester_of(start, owner));
+	values[23] = ObjectIdGetDatum(requesters->first);
+	nulls[23] = !OidIsValid(requesters->first);
 	nulls[24] = nulls[25] = nulls[26] = start->parent == NULL;
 	values[24] = UUIDPGetDatum(start->parent);
 	values[25] = Int32GetDatum(start->parent_branch);
@@ -287,6 +297,8 @@ add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 	nulls[33] = start->first_run == NULL;
 	values[33] = UUIDPGetDatum(start->first_run);
 	nulls[34] = true;			/* continued_as */
+	values[35] = PointerGetDatum(requesters->others);
+	nulls[35] = requesters->others == NULL;
 	dx_bulk_add(bulk, values, nulls);
 }
 
@@ -317,13 +329,14 @@ start_bulk(const DxStart *start, const DxVersion *version, Oid owner, int n,
 {
 	DxBulk	   *runs = dx_bulk_open("run", DX_RUN_COLUMNS);
 	DxBulk	   *branches = dx_bulk_open("branch", BRANCH_COLUMNS);
+	Requesters	requesters = requesters_of(start, owner);
 	int			i;
 
 	for (i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		choose_id(start, &run_ids[i]);
-		add_run(runs, start, version, owner, i, inputs[i], &run_ids[i], now);
+		add_run(runs, start, version, owner, &requesters, i, inputs[i], &run_ids[i], now);
 		add_branch(branches, start, owner, &run_ids[i], now);
 		wake(start, owner, &run_ids[i], now);
 	}

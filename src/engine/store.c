@@ -25,8 +25,8 @@
 	" created_at, started_at, finished_at, deadline, key, correlation_id," \
 	" traceparent, error, cause, chain, input, output, priority," \
 	" requester::pg_catalog.oid, parent_run, parent_branch, depth, children," \
-	" parent_ticket, close_policy, redrives, COALESCE(item, -1), map_state, ctid," \
-	" first_run, continued_as"
+	" parent_ticket, close_policy, redrives, COALESCE(item, -1), map_state, requesters," \
+	" ctid, first_run, continued_as"
 
 static DxStatement claim_statement = {
 	"SELECT " RUN_COLUMNS " FROM dealix.run WHERE run_id = ANY ($1)"
@@ -48,8 +48,9 @@ static DxStatement branch_statement = {
 };
 
 static DxStatement inbox_statement = {
-	"SELECT run_id, inbox_id, kind, name, payload, sender::pg_catalog.oid, sent_at,"
-	" branch, ticket, epoch, seen IS NOT NULL"
+	"SELECT run_id, inbox_id, kind, name, payload, sender::pg_catalog.oid,"
+	" COALESCE(session, sender)::pg_catalog.oid, sent_at, branch, ticket, epoch,"
+	" seen IS NOT NULL"
 	" FROM dealix.inbox WHERE run_id = ANY ($1) ORDER BY run_id, inbox_id",
 	1, {UUIDARRAYOID}
 };
@@ -183,6 +184,7 @@ read_run(HeapTuple tuple, TupleDesc desc)
 	run->redrives = dx_get_int2(&row);
 	run->item = dx_get_int4(&row);
 	run->map_state = dx_get_text(&row);
+	run->requesters = dx_get_requesters(&row);
 	run->tid = *(ItemPointer) DatumGetPointer(dx_get(&row));
 	run->continues = dx_get_uuid(&row, &run->first_run);
 	if (!run->continues)
@@ -273,7 +275,8 @@ dx_store_read_message(DxRun *run, DxRow *row)
 	message->kind = dx_get_int2(row);
 	message->name = dx_get_text(row);
 	message->payload = dx_get_jsonb(row);
-	message->sender = DatumGetObjectId(dx_get(row));
+	message->sender.role = DatumGetObjectId(dx_get(row));
+	message->sender.session = DatumGetObjectId(dx_get(row));
 	message->sent_at = dx_get_time(row, 0);
 	message->branch = dx_get_int4(row);
 	if (row->isnull)
@@ -355,7 +358,7 @@ make_bytes(const void *data, int len)
 	return bytes;
 }
 
-#define HISTORY_COLUMNS	10
+#define HISTORY_COLUMNS	11
 
 /* One row of dealix.history_event, in the order of its columns. */
 static void
@@ -371,12 +374,13 @@ add_event(DxBulk *bulk, DxEvent *event)
 	values[4] = Int16GetDatum(event->kind);
 	values[5] = Int16GetDatum(Min(event->attempt, PG_INT16_MAX));
 	values[6] = CStringGetTextDatum(event->actor ? event->actor : "");
-	nulls[7] = event->state == NULL;
-	values[7] = nulls[7] ? (Datum) 0 : CStringGetTextDatum(event->state);
+	values[7] = CStringGetTextDatum(event->session_actor ? event->session_actor : "");
+	nulls[8] = event->state == NULL;
+	values[8] = nulls[8] ? (Datum) 0 : CStringGetTextDatum(event->state);
 	/* The payload of the start is the run's input, and stands there. */
-	nulls[8] = event->payload == NULL || event->kind == DX_EVENT_RUN_STARTED;
-	values[8] = PointerGetDatum(event->payload);
-	values[9] = PointerGetDatum(make_bytes(event->hash.bytes, DX_HASH_LENGTH));
+	nulls[9] = event->payload == NULL || event->kind == DX_EVENT_RUN_STARTED;
+	values[9] = PointerGetDatum(event->payload);
+	values[10] = PointerGetDatum(make_bytes(event->hash.bytes, DX_HASH_LENGTH));
 	dx_bulk_add(bulk, values, nulls);
 }
 
@@ -416,6 +420,7 @@ static const AttrNumber run_changed[] = {
 	23,							/* output */
 	30,							/* children */
 	31,							/* redrives */
+	36,							/* requesters */
 	16,							/* key: only of a run that has continued, */
 	35							/* and continued_as */
 };
@@ -456,10 +461,12 @@ update_run(DxBulk *bulk, DxRun *run)
 	values[11] = PointerGetDatum(run->output);
 	put_nonzero(values, nulls, 12, run->children);
 	put_nonzero(values, nulls, 13, run->redrives);
+	nulls[14] = run->requesters == NIL;
+	values[14] = PointerGetDatum(dx_requesters_array(run->requesters));
 	/* The key goes on with the line: the index lets nobody else have it now. */
-	nulls[14] = true;
-	nulls[15] = false;
-	values[15] = UUIDPGetDatum(&run->continued_as);
+	nulls[15] = true;
+	nulls[16] = false;
+	values[16] = UUIDPGetDatum(&run->continued_as);
 	dx_bulk_update(bulk, &run->tid, lengthof(run_changed) -
 				   (run->continued ? 0 : CHANGED_BY_CONTINUING), run_changed, values, nulls);
 }

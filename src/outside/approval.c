@@ -13,24 +13,24 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 
-/* When an intent is being decided at the moment its time is over. */
+/* When a decision is being committed at the moment the time is over. */
 #define LOOK_AGAIN_MS	100
 
 static DxStatement insert_statement = {
 	"INSERT INTO dealix.intent (intent_id, run_id, branch, epoch, owner, requester, name, state,"
 	" workflow, correlation_id, created_at, expires_at, status, version, payload,"
-	" hash, shape, quorum, approvers)"
+	" hash, shape, quorum, approvers, requesters)"
 	" SELECT u.intent_id, u.run_id, u.branch, u.epoch, u.owner, u.requester, u.name, u.state,"
 	" u.workflow, u.correlation_id, u.created_at, u.expires_at, 1, 1, u.payload,"
-	" u.hash, u.shape, u.quorum, u.approvers::text[]"
+	" u.hash, u.shape, u.quorum, u.approvers::text[], u.requesters::regrole[]"
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
-	" $15, $16, $17) AS u(intent_id, run_id, branch, epoch, owner, requester, name,"
+	" $15, $16, $17, $18) AS u(intent_id, run_id, branch, epoch, owner, requester, name,"
 	" state, workflow, correlation_id, created_at, expires_at, payload, hash,"
-	" shape, quorum, approvers)",
-	17, {UUIDARRAYOID, UUIDARRAYOID, INT4ARRAYOID, INT4ARRAYOID, OIDARRAYOID, OIDARRAYOID,
+	" shape, quorum, approvers, requesters)",
+	18, {UUIDARRAYOID, UUIDARRAYOID, INT4ARRAYOID, INT4ARRAYOID, OIDARRAYOID, OIDARRAYOID,
 	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID,
 	TIMESTAMPTZARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, JSONBARRAYOID,
-	INT4ARRAYOID, TEXTARRAYOID}
+	INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
 };
 
 /* One that is being decided is left to the decision, which is late then. */
@@ -42,12 +42,18 @@ static DxStatement withdraw_statement = {
 	1, {UUIDARRAYOID}
 };
 
+/* One that is being decided stays as it is, and is as good as expired. */
 static DxStatement expire_statement = {
 	"WITH l AS MATERIALIZED (SELECT intent_id FROM dealix.intent"
 	" WHERE intent_id = $1 AND status = 1 FOR UPDATE SKIP LOCKED)"
 	" UPDATE dealix.intent i SET status = 4, decided_at = $2"
 	" FROM l WHERE i.intent_id = l.intent_id",
 	2, {UUIDOID, TIMESTAMPTZOID}
+};
+
+static DxStatement pending_statement = {
+	"SELECT FROM dealix.intent WHERE intent_id = $1 AND status = 1",
+	1, {UUIDOID}
 };
 
 typedef struct Intent
@@ -174,22 +180,41 @@ approval_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 						dx_json_timestamp(intent->expires_at), NULL));
 }
 
-/* The time is over, unless somebody decides at this moment. */
-static void
-expire(DxPass *pass, DxRun *run, DxBranch *branch)
+/*
+ * Ends an intent whose time is over.  false: it has been decided in time, or
+ * perhaps is at this moment.  A decision in a transaction that somebody leaves
+ * open is not waited for: it cannot be committed any more (commit_by.c).
+ */
+static bool
+end_intent(const pg_uuid_t *ticket)
 {
 	DxIdentity	saved;
 	Datum		values[2];
-	bool		expired;
-	DxFault		fault;
+	bool		ended;
 
+	if (!dx_commit_by_closed())
+		return false;
 	dx_engine_enter(&saved);
-	values[0] = UUIDPGetDatum(&branch->ticket);
+	values[0] = UUIDPGetDatum(ticket);
 	values[1] = TimestampTzGetDatum(dx_now());
 	(void) dx_execute(&expire_statement, values, NULL, false, 0);
-	expired = SPI_processed > 0;
+	ended = SPI_processed > 0;
+	if (!ended)
+	{
+		(void) dx_execute(&pending_statement, values, NULL, false, 1);
+		ended = SPI_processed > 0;
+	}
 	dx_engine_leave(&saved);
-	if (!expired)
+	return ended;
+}
+
+/* The time is over, unless somebody has decided. */
+static void
+expire(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	DxFault		fault;
+
+	if (!end_intent(&branch->ticket))
 	{
 		dx_branch_park(run, branch, DX_PHASE_APPROVAL,
 					   TimestampTzPlusMilliseconds(dx_now(), LOOK_AGAIN_MS));
@@ -217,7 +242,7 @@ approval_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 	branch->answered = true;
 	decision = dx_json_get_text(message->payload, "decision");
 	reason = dx_json_get_text(message->payload, "comment");
-	dx_event_by(pass, run, DX_EVENT_INTENT_DECIDED, message->sender,
+	dx_event_by(pass, run, DX_EVENT_INTENT_DECIDED, &message->sender,
 				dx_payload("id", dx_json_uuid(&branch->ticket),
 						   "decision", dx_json_text(decision),
 						   "comment", dx_json_text(reason),
@@ -260,6 +285,7 @@ put_intent(DxColumns *columns, const DxHandout *handout)
 	dx_put_jsonb(columns, intent->shape);
 	dx_put_int4(columns, intent->quorum);
 	dx_put_text(columns, intent->approvers);
+	dx_put_text(columns, dx_requesters_text(run->requesters));
 }
 
 /* Opens intents, and withdraws those that nobody waits for any more. */

@@ -246,8 +246,7 @@ inherit(DxStart *start, DxRun *run)
 	start->priority = run->priority;
 	start->durability = run->durability;
 	start->owner = run->owner;
-	start->requester = run->requester;
-	start->is_child = true;
+	start->requesters = dx_requesters_of(run);
 	start->parent = &run->id;
 	start->depth = run->depth + 1;
 }

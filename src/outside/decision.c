@@ -22,7 +22,7 @@
 static DxStatement intent_statement = {
 	"SELECT run_id, branch, epoch, owner::pg_catalog.oid, requester::pg_catalog.oid,"
 	" expires_at, status, version, quorum, COALESCE(amended, payload), shape, approvers,"
-	" hash, amended IS NOT NULL"
+	" hash, amended IS NOT NULL, requesters"
 	" FROM dealix.intent WHERE intent_id = $1 FOR UPDATE",
 	1, {UUIDOID}
 };
@@ -65,6 +65,7 @@ typedef struct Intent
 	pg_uuid_t	run_id;
 	Oid			owner;
 	Oid			requester;
+	List	   *requesters;		/* who else has asked for it */
 	TimestampTz expires_at;
 	int16		status;
 	int32		version;
@@ -147,6 +148,7 @@ read_intent(const pg_uuid_t *id, Intent *intent)
 		intent->approvers = read_names(&row);
 		intent->hash = DatumGetByteaPCopy(dx_get(&row));
 		intent->amended = DatumGetBool(dx_get(&row));
+		intent->requesters = dx_get_requesters(&row);
 	}
 }
 
@@ -172,20 +174,42 @@ check_decider(const Intent *intent, Oid user)
 {
 	if (!is_approver(intent, user))
 		no_intent(intent->id);
-	if (user == intent->requester || user == intent->owner)
+	if (user == intent->requester || user == intent->owner ||
+		list_member_oid(intent->requesters, user))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("role \"%s\" must not decide about its own request",
 						GetUserNameFromId(user, false)),
-				 errdetail("Whoever has logged in counts, not the present role."),
+				 errdetail("Neither who owns the run decides, nor whoever has asked for it or for the run that has started it."),
 				 errhint("Somebody else has to decide.")));
 }
 
+/* The hash that the decider gives is that of what he has seen. */
 static void
-check_open(const Intent *intent, const char *hash, TimestampTz now)
+check_hash(const Intent *intent, const char *hash, bool rejects)
+{
+	char		digits[2 * DX_HASH_LENGTH + 1];
+
+	digits[hex_encode(VARDATA_ANY(intent->hash), VARSIZE_ANY_EXHDR(intent->hash), digits)] = '\0';
+	if (hash != NULL && pg_strcasecmp(hash, digits) != 0)
+		ereport(ERROR,
+				(errcode(DX_SQLSTATE_CLOSED),
+				 errmsg("approval %s is about another payload by now", dx_uuid_text(intent->id)),
+				 errdetail("Its hash is %s.", digits),
+				 errhint("Look at it again before you decide.")));
+	if (hash == NULL && intent->version > 1 && !rejects)
+		ereport(ERROR,
+				(errcode(DX_SQLSTATE_CLOSED),
+				 errmsg("approval %s was amended: agreeing takes the hash of what you have seen",
+						dx_uuid_text(intent->id)),
+				 errdetail("Its payload is version %d.", intent->version),
+				 errhint("Look at it in dealix.approvals, and give the hash that stands there.")));
+}
+
+static void
+check_open(const Intent *intent, TimestampTz now)
 {
 	int			status = intent->status;
-	char		digits[2 * DX_HASH_LENGTH + 1];
 
 	if (status == DX_INTENT_PENDING && intent->expires_at <= now)
 		status = DX_INTENT_EXPIRED;
@@ -195,13 +219,24 @@ check_open(const Intent *intent, const char *hash, TimestampTz now)
 				 errmsg("approval %s is %s", dx_uuid_text(intent->id),
 						dx_intent_status_name(status)),
 				 errdetail("An approval is decided once.")));
-	digits[hex_encode(VARDATA_ANY(intent->hash), VARSIZE_ANY_EXHDR(intent->hash), digits)] = '\0';
-	if (hash != NULL && pg_strcasecmp(hash, digits) != 0)
+}
+
+/* When a decision is about to be committed: DxTooLate. */
+static void
+too_late(const pg_uuid_t *id, bool prepared)
+{
+	if (prepared)
 		ereport(ERROR,
-				(errcode(DX_SQLSTATE_CLOSED),
-				 errmsg("approval %s is about another payload by now", dx_uuid_text(intent->id)),
-				 errdetail("Its hash is %s.", digits),
-				 errhint("Look at it again before you decide.")));
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot PREPARE a transaction that has decided about an approval"),
+				 errdetail("Approval %s has to be decided in time, and nobody looks at the clock at COMMIT PREPARED.",
+						   dx_uuid_text(id)),
+				 errhint("Decide in a transaction of its own.")));
+	ereport(ERROR,
+			(errcode(DX_SQLSTATE_CLOSED),
+			 errmsg("the decision about an approval was not committed in time"),
+			 errdetail("Approval %s is EXPIRED.", dx_uuid_text(id)),
+			 errhint("Commit right after the decision.")));
 }
 
 static void
@@ -330,16 +365,21 @@ dx_decide(const pg_uuid_t *id, const char *decision, Jsonb *amended,
 	DxIdentity	saved;
 	Intent		intent = {0};
 	Oid			user = GetSessionUserId();
-	TimestampTz now = dx_now();
+	TimestampTz now;
+	bool		rejects = strcmp(decision, "reject") == 0;
 	DxIntentStatus status = DX_INTENT_PENDING;
 	Jsonb	   *approvers = NULL;
 
+	dx_require_person();
 	if (amended != NULL)
 		dx_check_payload(amended, "the amended payload");
 	dx_engine_enter(&saved);
 	read_intent(id, &intent);
 	check_decider(&intent, user);
-	check_open(&intent, hash, now);
+	/* After the lock, which may have taken its time. */
+	now = dx_now();
+	check_open(&intent, now);
+	check_hash(&intent, hash, rejects);
 	if (strcmp(decision, DX_DECIDE_ACTION) == 0)
 	{
 		amended = action_payload(&intent, amended);
@@ -348,7 +388,7 @@ dx_decide(const pg_uuid_t *id, const char *decision, Jsonb *amended,
 	if (amended != NULL)
 		amend(&intent, amended);
 	record(&intent, user, decision, comment, now);
-	if (strcmp(decision, "reject") == 0)
+	if (rejects)
 		status = DX_INTENT_REJECTED;
 	else if (count_agreed(&intent, &approvers) >= intent.quorum)
 		status = DX_INTENT_APPROVED;
@@ -359,6 +399,7 @@ dx_decide(const pg_uuid_t *id, const char *decision, Jsonb *amended,
 				 intent.amended ? "edit" : "approve", comment, approvers, now);
 	}
 	dx_engine_leave(&saved);
+	dx_commit_by(id, intent.expires_at, too_late);
 	dx_force_durable();
 	return status;
 }

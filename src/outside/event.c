@@ -30,14 +30,14 @@ static DxStatement delete_statement = {
 };
 
 static DxStatement publish_statement = {
-	"INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, name,"
+	"INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, session, name,"
 	" branch, ticket, payload)"
-	" SELECT w.run_id, pg_catalog.clock_timestamp(), w.owner, 6, $4, w.name,"
+	" SELECT w.run_id, pg_catalog.clock_timestamp(), w.owner, 6, $4, $6, w.name,"
 	" w.branch, w.ticket, $3 FROM dealix.event_wait w"
 	" WHERE w.name = $1 AND w.correlation = $2"
 	" AND ($5 OR pg_catalog.pg_has_role($4, w.owner::pg_catalog.oid, 'USAGE'))"
 	" RETURNING run_id, owner::pg_catalog.oid, " DX_PRIORITY_OF("inbox.run_id"),
-	5, {TEXTOID, TEXTOID, JSONBOID, OIDOID, BOOLOID}
+	6, {TEXTOID, TEXTOID, JSONBOID, OIDOID, BOOLOID, OIDOID}
 };
 
 /* What the branch waits for besides the name: "" is no correlation. */
@@ -110,7 +110,7 @@ take_event(DxPass *pass, DxRun *run, DxBranch *branch, DxMessage *message)
 	List	   *names = dx_names_split(branch->wait_for, &all);
 	Jsonb	   *result = message->payload;
 
-	dx_event_by(pass, run, DX_EVENT_EVENT_RECEIVED, message->sender,
+	dx_event_by(pass, run, DX_EVENT_EVENT_RECEIVED, &message->sender,
 				dx_payload("name", dx_json_string(message->name),
 						   "sent_at", dx_json_timestamp(message->sent_at), NULL));
 	if (all)
@@ -188,7 +188,7 @@ int64
 dx_publish_event(const char *name, const char *correlation, Jsonb *payload)
 {
 	DxIdentity	saved;
-	Datum		values[5];
+	Datum		values[6];
 	int64		reached;
 
 	dx_check_payload(payload, "the payload of the event");
@@ -197,6 +197,7 @@ dx_publish_event(const char *name, const char *correlation, Jsonb *payload)
 	values[2] = JsonbPGetDatum(payload);
 	values[3] = ObjectIdGetDatum(GetUserId());
 	values[4] = BoolGetDatum(dx_may_operate(InvalidOid));
+	values[5] = ObjectIdGetDatum(GetSessionUserId());
 	dx_engine_enter(&saved);
 	(void) dx_execute(&publish_statement, values, NULL, false, 0);
 	reached = (int64) SPI_processed;

@@ -38,9 +38,9 @@ static DxStatement sent_statement = {
 };
 
 static DxStatement inbox_statement = {
-	"INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, name, payload)"
-	" VALUES ($1, pg_catalog.clock_timestamp(), $2, $3, $4, $5, $6)",
-	6, {UUIDOID, OIDOID, INT2OID, OIDOID, TEXTOID, JSONBOID}
+	"INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, session, name, payload)"
+	" VALUES ($1, pg_catalog.clock_timestamp(), $2, $3, $4, $7, $5, $6)",
+	7, {UUIDOID, OIDOID, INT2OID, OIDOID, TEXTOID, JSONBOID, OIDOID}
 };
 
 /* Nothing if a state of the version asks for a signal of this name. */
@@ -136,10 +136,10 @@ static bool
 send(const Receiver *receiver, DxMessageKind kind, const char *name,
 	 Jsonb *payload, const char *key)
 {
-	Oid			sender = GetUserId();
+	DxActor		sender = dx_actor();
 	DxIdentity	saved;
-	Datum		values[6];
-	char		nulls[6];
+	Datum		values[7];
+	char		nulls[7];
 
 	dx_engine_enter(&saved);
 	memset(nulls, ' ', sizeof(nulls));
@@ -157,7 +157,8 @@ send(const Receiver *receiver, DxMessageKind kind, const char *name,
 	}
 	values[1] = ObjectIdGetDatum(receiver->owner);
 	values[2] = Int16GetDatum(kind);
-	values[3] = ObjectIdGetDatum(sender);
+	values[3] = ObjectIdGetDatum(sender.role);
+	values[6] = ObjectIdGetDatum(sender.session);
 	if (name != NULL)
 		values[4] = CStringGetTextDatum(name);
 	else

@@ -79,6 +79,7 @@ extern const char *dx_intent_status_name(int status);
 extern DxIntentStatus dx_decide(const pg_uuid_t *id, const char *decision,
 								Jsonb *amended, const char *comment,
 								const char *hash);
+extern void dx_require_person(void);
 extern char *dx_shape_problem(const Jsonb *shape, Jsonb *json);
 
 /* ---------- event.c ---------- */

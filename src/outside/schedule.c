@@ -21,12 +21,14 @@
 #include "utils/builtins.h"
 
 static DxStatement put_statement = {
-	"INSERT INTO dealix.schedule (owner, name, cron, workflow, input, overlap, catch_up, jitter, created_at)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, pg_catalog.now())"
+	"INSERT INTO dealix.schedule (owner, name, cron, workflow, input, overlap, catch_up, jitter, requesters, created_at)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, pg_catalog.now())"
 	" ON CONFLICT (owner, name) DO UPDATE SET cron = excluded.cron,"
 	" workflow = excluded.workflow, input = excluded.input, overlap = excluded.overlap,"
-	" catch_up = excluded.catch_up, jitter = excluded.jitter",
-	8, {OIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, INTERVALOID, INTERVALOID}
+	" catch_up = excluded.catch_up, jitter = excluded.jitter,"
+	" requesters = excluded.requesters",
+	9, {OIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, INTERVALOID, INTERVALOID,
+	REGROLEARRAYOID}
 };
 
 static DxStatement drop_statement = {
@@ -44,7 +46,8 @@ static DxStatement pause_statement = {
 #define SCHEDULE_COLUMNS \
 	"s.schedule_id, s.name, s.workflow, s.input, s.overlap, s.paused," \
 	" EXTRACT(epoch FROM s.jitter)::float8, s.buffered_for, s.owner::pg_catalog.oid," \
-	" COALESCE(pg_catalog.substring(s.cron, '^ *([0-9]{1,2}) +seconds? *$')::int, 0)"
+	" COALESCE(pg_catalog.substring(s.cron, '^ *([0-9]{1,2}) +seconds? *$')::int, 0)," \
+	" s.requesters, s.buffered_by"
 
 static DxStatement find_statement = {
 	"SELECT " SCHEDULE_COLUMNS " FROM dealix.schedule s"
@@ -75,8 +78,8 @@ static DxStatement outcome_statement = {
 };
 
 static DxStatement buffer_statement = {
-	"UPDATE dealix.schedule SET buffered_for = $2 WHERE schedule_id = $1",
-	2, {INT4OID, TIMESTAMPTZOID}
+	"UPDATE dealix.schedule SET buffered_for = $2, buffered_by = $3 WHERE schedule_id = $1",
+	3, {INT4OID, TIMESTAMPTZOID, REGROLEARRAYOID}
 };
 
 static DxStatement missed_statement = {
@@ -112,6 +115,8 @@ typedef struct Schedule
 	TimestampTz buffered_for;	/* 0: none */
 	Oid			owner;
 	int			seconds;		/* its period; 0: it goes by minutes */
+	List	   *requesters;		/* who has made it so, */
+	List	   *buffered_by;	/* and who fired it for the one that is kept */
 } Schedule;
 
 static void
@@ -129,6 +134,8 @@ read_schedule(Schedule *schedule, uint64 i)
 	schedule->buffered_for = dx_get_time(&row, 0);
 	schedule->owner = DatumGetObjectId(dx_get(&row));
 	schedule->seconds = dx_get_int4(&row);
+	schedule->requesters = dx_get_requesters(&row);
+	schedule->buffered_by = dx_get_requesters(&row);
 }
 
 /* The planned time that a call at this one is for. */
@@ -173,13 +180,17 @@ find_schedule(Oid owner, const char *name, Schedule *schedule)
 	read_schedule(schedule, 0);
 }
 
-/* Makes or changes a schedule of the current user; see dealix.schedule(). */
+/*
+ * Makes or changes a schedule of the current user; see dealix.schedule().
+ * values, nulls: eight of the nine parameters from the second on.
+ */
 void
 dx_schedule_put(Datum *values, const char *nulls)
 {
 	DxIdentity	saved;
 
 	values[0] = ObjectIdGetDatum(GetUserId());
+	values[8] = PointerGetDatum(dx_requesters_array(dx_requesters_now()));
 	dx_engine_enter(&saved);
 	(void) dx_execute(&put_statement, values, nulls, false, 0);
 	dx_engine_leave(&saved);
@@ -229,9 +240,10 @@ iso_time(TimestampTz at)
 	return pnstrdup(value.val.string.val, value.val.string.len);
 }
 
+/* by: who fires it now, besides those who have made it so. */
 static void
 start_one(const Schedule *schedule, TimestampTz at, const char *outcome,
-		  pg_uuid_t *run_id)
+		  const List *by, pg_uuid_t *run_id)
 {
 	DxStart		start = {0};
 	char	   *key = psprintf("schedule:%s:%s", schedule->name, iso_time(at));
@@ -240,6 +252,7 @@ start_one(const Schedule *schedule, TimestampTz at, const char *outcome,
 	start.workflow = schedule->workflow;
 	start.owner = schedule->owner;
 	start.any_input = true;
+	start.requesters = list_concat_unique_oid(list_copy(schedule->requesters), by);
 	if (schedule->jitter > 0)
 		start.due_at = dx_after_seconds(dx_now(), schedule->jitter *
 										pg_prng_double(&pg_global_prng_state));
@@ -271,11 +284,12 @@ open_runs(const Schedule *schedule, pg_uuid_t **run_ids)
 static void
 set_buffer(const Schedule *schedule, TimestampTz at)
 {
-	Datum		values[2];
+	Datum		values[3];
 
 	values[0] = Int32GetDatum(schedule->id);
 	values[1] = TimestampTzGetDatum(at);
-	(void) dx_execute(&buffer_statement, values, at ? NULL : " n", false, 0);
+	values[2] = at ? PointerGetDatum(dx_requesters_array(dx_requesters_now())) : (Datum) 0;
+	(void) dx_execute(&buffer_statement, values, at ? NULL : " nn", false, 0);
 }
 
 /* What came of this time before, if that was a run, or will be; else NULL. */
@@ -298,9 +312,22 @@ outcome_before(const Schedule *schedule, TimestampTz at)
 	return outcome;
 }
 
-/* What a fire comes to. */
+/*
+ * Asks the runs to stop.  Leaves the engine's identity meanwhile: the history
+ * says who did it, and that is who fires the schedule.
+ */
+static void
+cancel_others(const pg_uuid_t *open, int nopen, DxIdentity *saved)
+{
+	dx_engine_leave(saved);
+	for (int i = 0; i < nopen; i++)
+		(void) dx_send_cancel(&open[i], "The next run of its schedule is due.");
+	dx_engine_enter(saved);
+}
+
+/* What a fire comes to.  saved: of dx_engine_enter. */
 static const char *
-fire(const Schedule *schedule, TimestampTz at)
+fire(const Schedule *schedule, TimestampTz at, DxIdentity *saved)
 {
 	pg_uuid_t  *open;
 	pg_uuid_t	run_id;
@@ -330,11 +357,8 @@ fire(const Schedule *schedule, TimestampTz at)
 		return full ? "skipped" : "buffered";
 	}
 	if (strcmp(schedule->overlap, "cancel_other") == 0)
-	{
-		for (int i = 0; i < nopen; i++)
-			(void) dx_send_cancel(&open[i], "The next run of its schedule is due.");
-	}
-	start_one(schedule, at, "started", &run_id);
+		cancel_others(open, nopen, saved);
+	start_one(schedule, at, "started", dx_requesters_now(), &run_id);
 	return "started";
 }
 
@@ -358,7 +382,7 @@ dx_schedule_fire(const char *name, TimestampTz at)
 	dx_force_durable();
 	dx_engine_enter(&saved);
 	find_schedule(owner, name, &schedule);
-	outcome = fire(&schedule, planned_time(&schedule, at));
+	outcome = fire(&schedule, planned_time(&schedule, at), &saved);
 	values[0] = Int32GetDatum(schedule.id);
 	(void) dx_execute(&forget_statement, values, NULL, false, 0);
 	dx_engine_leave(&saved);
@@ -378,7 +402,8 @@ dx_schedule_backfill(const char *name, TimestampTz at, pg_uuid_t *run_id)
 	dx_engine_enter(&saved);
 	find_schedule(owner, name, &schedule);
 	schedule.jitter = 0;
-	start_one(&schedule, planned_time(&schedule, at), "backfilled", run_id);
+	start_one(&schedule, planned_time(&schedule, at), "backfilled",
+			  dx_requesters_now(), run_id);
 	dx_engine_leave(&saved);
 }
 
@@ -406,7 +431,7 @@ catch_up(Oid owner, const char *name)
 	SPI_freetuptable(SPI_tuptable);
 	find_schedule(owner, name, &schedule);
 	for (int i = 0; i < n; i++)
-		start_one(&schedule, missed[i], "caught_up", &run_id);
+		start_one(&schedule, missed[i], "caught_up", dx_requesters_now(), &run_id);
 }
 
 /* Returns false when it was so before.  Errors: 42704 no such schedule. */
@@ -467,7 +492,8 @@ dx_schedule_write(DxPass *pass)
 	{
 		pg_uuid_t	run_id;
 
-		start_one(&schedules[i], schedules[i].buffered_for, "started", &run_id);
+		start_one(&schedules[i], schedules[i].buffered_for, "started",
+				  schedules[i].buffered_by, &run_id);
 		set_buffer(&schedules[i], 0);
 	}
 }

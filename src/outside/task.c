@@ -45,16 +45,16 @@ static DxStatement finish_statement = {
 	" o AS (INSERT INTO dealix.activity_outcome (task_id, epoch, at, outcome, owner)"
 	" SELECT task_id, epoch, $4, CASE WHEN cancelled THEN 'cancelled' WHEN $5 = 3"
 	" THEN 'completed' ELSE 'failed' END, owner FROM d ON CONFLICT DO NOTHING),"
-	" m AS (INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, name,"
-	" branch, ticket, epoch, payload)"
-	" SELECT run_id, $4, owner, $5, $6, activity, branch, task_id, epoch,"
+	" m AS (INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, session,"
+	" name, branch, ticket, epoch, payload)"
+	" SELECT run_id, $4, owner, $5, $6, $8, activity, branch, task_id, epoch,"
 	" CASE WHEN $5 = 4 AND details IS NOT NULL THEN payload"
 	" || pg_catalog.jsonb_build_object('details', details) ELSE payload END"
 	" FROM d WHERE NOT cancelled)"
 	" SELECT task_id, epoch, run_id, owner::pg_catalog.oid, cancelled,"
 	" CASE WHEN slot IS NOT NULL THEN activity END, rank FROM d",
-	7, {UUIDARRAYOID, INT4ARRAYOID, JSONBARRAYOID, TIMESTAMPTZOID, INT2OID,
-	OIDOID, BOOLOID}
+	8, {UUIDARRAYOID, INT4ARRAYOID, JSONBARRAYOID, TIMESTAMPTZOID, INT2OID,
+	OIDOID, BOOLOID, OIDOID}
 };
 
 static DxStatement outcome_statement = {
@@ -241,7 +241,7 @@ dx_task_finish(int n, Datum *tokens, Datum *payloads, bool *nulls,
 	DxIdentity	saved;
 	Oid			user = GetUserId();
 	bool		all = dx_may_serve();
-	Datum		values[7];
+	Datum		values[8];
 	DxColumns  *columns = dx_columns_make(&finish_statement, n);
 	pg_uuid_t  *tickets = palloc(sizeof(pg_uuid_t) * n);
 	int32	   *epochs = palloc(sizeof(int32) * n);
@@ -262,6 +262,7 @@ dx_task_finish(int n, Datum *tokens, Datum *payloads, bool *nulls,
 	values[4] = Int16GetDatum(kind);
 	values[5] = ObjectIdGetDatum(user);
 	values[6] = BoolGetDatum(all);
+	values[7] = ObjectIdGetDatum(GetSessionUserId());
 	(void) dx_execute(&finish_statement, values, NULL, false, 0);
 	note_finished(n, tickets, epochs, kind, outcomes);
 	SPI_freetuptable(SPI_tuptable);

@@ -26,8 +26,6 @@
 DxProcessKind dx_process_kind = DX_PROCESS_NONE;
 
 static emit_log_hook_type prev_emit_log_hook = NULL;
-static char last_error[DX_ERROR_LEN];
-static bool terminated = false;
 
 static const char *const kind_names[] = {
 	[DX_PROCESS_LAUNCHER] = "launcher",
@@ -67,15 +65,11 @@ dx_process_describe(BackgroundWorker *process, DxProcessKind kind,
 		memcpy(process->bgw_extra, assignment, sizeof(DxAssignment));
 }
 
-/* Keeps the text of errors for the registry: a FATAL leaves nothing else. */
+/* A FATAL leaves nothing else; other errors are noted by dx_frame_abort. */
 static void
 remember_error(ErrorData *edata)
 {
-	if (edata->elevel >= ERROR && edata->message != NULL)
-	{
-		strlcpy(last_error, edata->message, DX_ERROR_LEN);
-		terminated = edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN;
-	}
+	dx_error_note(edata);
 	if (prev_emit_log_hook)
 		prev_emit_log_hook(edata);
 }
@@ -230,12 +224,12 @@ dx_process_loop(long (*cycle) (void), void (*failed) (void), DxWaitEvent event)
 
 /*
  * dx_process_last_error
- *		The last error that this process has reported, "" if none.
+ *		The last error of this process, "" if none.
  */
 const char *
 dx_process_last_error(void)
 {
-	return last_error;
+	return dx_error_last(NULL);
 }
 
 /*
@@ -245,5 +239,8 @@ dx_process_last_error(void)
 bool
 dx_process_terminated(void)
 {
-	return terminated;
+	int			sqlstate;
+
+	(void) dx_error_last(&sqlstate);
+	return sqlstate == ERRCODE_ADMIN_SHUTDOWN;
 }
