@@ -5,6 +5,11 @@ LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dealix_all_runs';
 COMMENT ON FUNCTION dealix.all_runs() IS
 'A right, as a function: who may execute it sees the runs of all owners in the views. Granted by dealix.grant_access(role, ''operator'' or ''auditor'').';
 
+CREATE FUNCTION dealix.all_history() RETURNS boolean
+LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dealix_all_runs';
+COMMENT ON FUNCTION dealix.all_history() IS
+'A right, as a function: the mark of the access auditor, which has no other function of its own. Granted by dealix.grant_access(role, ''auditor'').';
+
 CREATE FUNCTION dealix.run_visible(owner regrole) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC

@@ -37,7 +37,7 @@ BEGIN
 		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'redrive', 'compensate', 'resume_engine', 'publish_event', 'validate', 'limit_activity', 'limit_workflow']
 		WHEN 'worker' THEN readers || workers || ARRAY['all_activities', 'raise']
 		WHEN 'approver' THEN readers || ARRAY['approve', 'edit', 'reject', 'decide']
-		WHEN 'auditor' THEN readers || ARRAY['all_runs']
+		WHEN 'auditor' THEN readers || ARRAY['all_runs', 'all_history']
 	END;
 	IF names IS NULL THEN
 		RAISE EXCEPTION 'access % is not known', quote_nullable(access)
@@ -77,12 +77,43 @@ COMMENT ON FUNCTION dealix.grant_access(regrole, text) IS
 CREATE FUNCTION dealix.revoke_access(role regrole, access text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+	taken regprocedure[];
+	held text[];
+	kept regprocedure[];
 	f regprocedure;
+	schema_owner oid := (SELECT nspowner FROM pg_namespace WHERE nspname = 'dealix');
 BEGIN
-	FOR f IN SELECT dealix.access_functions(access) LOOP
-		EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM %s', f, role);
+	IF role IS NULL THEN
+		RAISE null_value_not_allowed USING MESSAGE = 'role must not be null';
+	ELSIF role = schema_owner THEN
+		RAISE invalid_grant_operation USING MESSAGE = format('role %s owns the extension', role),
+			DETAIL = 'Its owner has every right.';
+	END IF;
+	taken := ARRAY(SELECT dealix.access_functions(access));
+
+	-- The other accesses that the role has: each has a function of its own.
+	held := ARRAY(SELECT m.access FROM (VALUES ('application', 'start'), ('author', 'publish'), ('worker', 'all_activities'),
+			('approver', 'approve'), ('operator', 'terminate'), ('auditor', 'all_history')) m (access, mark)
+		WHERE m.access <> revoke_access.access AND EXISTS (SELECT FROM pg_proc p, LATERAL aclexplode(p.proacl) a
+			WHERE p.pronamespace = 'dealix'::regnamespace AND p.proname = m.mark AND a.grantee = role AND a.privilege_type = 'EXECUTE'));
+	kept := ARRAY(SELECT dealix.access_functions(h) FROM unnest(held) h);
+
+	FOREACH f IN ARRAY taken LOOP
+		IF f <> ALL (kept) THEN
+			EXECUTE format('REVOKE ALL ON ROUTINE %s FROM %s CASCADE', f, role);
+		END IF;
 	END LOOP;
+	IF held = '{}' THEN
+		EXECUTE format('REVOKE ALL ON ALL ROUTINES IN SCHEMA dealix FROM %s CASCADE', role);
+		EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA dealix FROM %s CASCADE', role);
+		EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA dealix FROM %s CASCADE', role);
+		EXECUTE format('REVOKE ALL ON SCHEMA dealix FROM %s CASCADE', role);
+		IF has_schema_privilege(role, 'dealix', 'USAGE') THEN
+			RAISE NOTICE 'role % still has rights in schema dealix, as a member of other roles', role
+				USING HINT = 'See pg_auth_members, and dealix.revoke_access for those roles.';
+		END IF;
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION dealix.revoke_access(regrole, text) IS
-'Takes back the functions of an access. What another access has in common with it is taken too: grant that one again.';
+'Takes an access back: what another access of the role gives as well stays; with the last one everything in the schema goes, whoever has granted it in whatever way, and the views and the schema too. Runs that the role owns go on. A NOTICE says if the role still has rights as a member of another role.';

@@ -170,8 +170,9 @@ put_row(ReturnSetInfo *rsinfo, const StatusRow *row)
 	nulls[8] = !worker;
 	values[9] = Int64GetDatum(row->steps);
 	nulls[9] = !worker;
+	/* An error of another owner's step may tell what is none of the caller's. */
 	values[10] = CStringGetTextDatum(row->last_error);
-	nulls[10] = row->last_error[0] == '\0';
+	nulls[10] = row->last_error[0] == '\0' || !dx_may_see(row->owner);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
