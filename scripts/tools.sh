@@ -43,7 +43,7 @@ tool_missing()
 		echo "psycopg of Python"
 		return
 	fi
-	echo '#include <stdio.h>' | gcc -E -x c - >/dev/null 2>&1 || echo "the C library's headers"
+	gcc -E -x c - <<<'#include <stdio.h>' >/dev/null 2>&1 || echo "the C library's headers"
 }
 
 # What a private copy is made for; another line makes it stale.

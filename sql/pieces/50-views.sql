@@ -125,6 +125,25 @@ $$;
 COMMENT ON FUNCTION dealix.result(uuid) IS
 'The output of a run that SUCCEEDED; null while it goes on. Of a run that continued as new, that of the last run of its line. A run that ended otherwise is an error (DX002) with the run''s error and cause. Errors: P0002 no such run.';
 
+CREATE FUNCTION dealix.find_run(workflow text, key text) RETURNS uuid
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	found_run uuid;
+BEGIN
+	SELECT x.run_id INTO found_run FROM dealix.runs x
+	WHERE x.workflow = find_run.workflow AND x.key = find_run.key
+	ORDER BY (x.owner::oid = (SELECT oid FROM pg_roles WHERE rolname = current_user)) DESC, x.created_at DESC LIMIT 1;
+	IF found_run IS NULL THEN
+		RAISE no_data_found USING
+			MESSAGE = format('there is no run of workflow %L with the key %L', find_run.workflow, find_run.key),
+			HINT = 'See dealix.runs for the runs that you may see, and their keys.';
+	END IF;
+	RETURN found_run;
+END
+$$;
+COMMENT ON FUNCTION dealix.find_run(text, text) IS
+'The run of a workflow that was started with this key. Keys are of an owner: where the caller may see several owners'' runs, its own comes first, then the newest. Errors: P0002 no such run.';
+
 CREATE FUNCTION dealix.timeline(run_id uuid) RETURNS TABLE (seq int, at timestamptz, event text,
 	branch int, state text, attempt int, actor text, session_actor text, detail jsonb)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
