@@ -6,7 +6,7 @@
 # read only when none of them is asked for, and a mixed command line is taken
 # apart into one make per goal.
 
-own_targets = help setup test check test-plans demo bench bench-million bench-memory bench-restart bench-scaling bench-profile conformance fuzz torture mutants
+own_targets = help setup test check test-plans test-machines demo bench bench-million bench-memory bench-restart bench-scaling bench-profile conformance fuzz torture mutants
 
 ifneq ($(filter $(own_targets),$(MAKECMDGOALS)),)
 
@@ -15,7 +15,7 @@ other_goals := $(filter-out $(own_targets),$(MAKECMDGOALS))
 .PHONY: $(own_targets) $(other_goals)
 .NOTPARALLEL:
 
-export PG_CONFIG KEEP CASES SECONDS_OF_FUZZING QUICK MILLION ROUNDS SEED MUTANTS
+export PG_CONFIG KEEP TESTS SUITES RESULTS CASES SECONDS_OF_FUZZING QUICK MILLION ROUNDS SEED MUTANTS
 
 help:
 	@echo 'Build and install (PG_CONFIG=... chooses the PostgreSQL, 15 to 18):'
@@ -24,11 +24,13 @@ help:
 	@echo '  make uninstall      take them out again'
 	@echo '  make installcheck   run the tests against the running server of PGHOST, PGPORT'
 	@echo '  make clean          remove everything that was generated'
-	@echo 'Without any preparation (missing Debian packages are installed first):'
+	@echo 'Without any preparation (missing Debian packages are installed, or unpacked into .postgres):'
 	@echo '  make demo           the main job on a private throwaway cluster, with a crash in the middle'
 	@echo '  make demo KEEP=1    the same, and the cluster stays for a look around'
 	@echo '  make test           every test there is, on private throwaway clusters'
 	@echo '  make test-plans     regress, isolation and pgTAP under plans for tiny, huge and mixed tables'
+	@echo '  make test TESTS="21_make 4*"   only these files, by their names without the ending'
+	@echo '  make test-machines  the first commands on fresh Debian 12 machines (root, debootstrap)'
 	@echo '  make check          the same as make test'
 	@echo '  make conformance CASES=DIR   run language cases from a folder'
 	@echo '  make fuzz           feed mutated definitions to the parser for a while'
@@ -41,7 +43,7 @@ help:
 	@echo '  make bench-restart  a restart with 1,000,000 due runs'
 	@echo '  make bench-scaling  the drain by workers, size of a pass, payload, backlog'
 	@echo '  make bench-profile  where a worker spends its time (perf)'
-	@echo '  make setup          only install the missing packages'
+	@echo '  make setup          only see to the missing packages'
 	@echo '  make help           this list'
 	@echo 'Settings: WERROR= (warnings are not errors), ASSERTS=1, DX_DEBUG=1 (fault points)'
 
@@ -59,6 +61,9 @@ test-plans:
 
 demo:
 	@scripts/demo.sh
+
+test-machines:
+	@scripts/machines.sh $(MACHINES)
 
 bench:
 	@scripts/bench.sh

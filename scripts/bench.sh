@@ -1,9 +1,10 @@
 #!/bin/bash
 # Measures on a private throwaway cluster, with an optimized build and every
 # commit flushed; each figure beside its pgbench baseline of the same run.  Ends
-# with name=value lines, which are written to bench/results/ too.
+# with name=value lines.
 #
 #   scripts/bench.sh [all|million|memory|restart|scaling|profile]
+#   RESULTS=DIR  write them into a file there too (see bench/table.py)
 #   QUICK=1      the same figures, but those with a million runs, in two minutes
 #   RUNS=N       how many runs a drain has (60,000, or 30,000 if QUICK)
 #   MILLION=N    how many runs stand for a million
@@ -35,8 +36,9 @@ cluster_create main "shared_preload_libraries = 'dealix_exec'" "shared_buffers =
 	"synchronous_commit = on" "max_wal_size = 8GB" "checkpoint_timeout = 30min" "max_worker_processes = 32"
 cluster_start main
 write_restart
-export BENCH_WORK=$dx_work BENCH_RESTART=$dx_work/restart BENCH_RESULTS=$dx_top/bench/results
-export QUICK=${QUICK:-0} MILLION=${MILLION:-1000000} PYTHONDONTWRITEBYTECODE=1
+export BENCH_WORK=$dx_work BENCH_RESTART=$dx_work/restart
+export BENCH_RESULTS=${RESULTS:-}
+export QUICK=${QUICK:-0} MILLION=${MILLION:-1000000}
 # Not in the foreground, so that a signal ends it and the server at once.
 python3 "$dx_top/scripts/bench/main.py" "$@" &
 dx_pids+=($!)

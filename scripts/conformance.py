@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 
-TIME_LIMIT = 180
+TIME_LIMIT = 1200
 PLACEHOLDER = re.compile(r"<\w+_\d+idx>")
 SETUP = pathlib.Path(__file__).with_suffix(".sql")
 

@@ -5,6 +5,7 @@
 #
 #   KEEP=1                   leave the cluster running for a look around
 #   DEALS=1000 TRANSFERS=5000   how much
+#   SIGN_WITHIN=20           seconds that a deal waits for its signature
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -12,7 +13,7 @@ set -euo pipefail
 deals=${DEALS:-1000}
 transfers=${TRANSFERS:-5000}
 total=$((deals + transfers))
-limit=110						# seconds for the runs to end
+limit=${LIMIT:-300}				# seconds in which no run ends: then it gives up
 if [ "$transfers" -gt 5000 ]; then die "there are suspense accounts for 5000 transfers."; fi
 
 heading() { printf '\n== %s\n' "$*"; }
@@ -47,17 +48,21 @@ show()
 # work_until COUNT: shows progress until so many runs have ended
 work_until()
 {
-	local ended=0 signing=0 moving=0 give_up=$((began + limit))
+	local ended=0 signing=0 moving=0 before=-1 give_up=0
 
 	while :; do
 		read -r ended signing moving < <(progress_counts) || true
 		show "$ended" "(started: $signing deals, $moving transfers)"
 		if [ "$ended" -ge "$1" ]; then break; fi
+		if [ "$ended" != "$before" ]; then
+			before=$ended
+			give_up=$((SECONDS + limit))
+		fi
 		if [ "$SECONDS" -ge "$give_up" ]; then
 			printf '\n'
 			psql -X -U shop -d demo -c "SELECT workflow, status, count(*) FROM dealix.runs GROUP BY 1, 2" \
 				-c "SELECT * FROM dealix.waiting LIMIT 10" -c "SELECT * FROM dealix.stuck() LIMIT 10" || true
-			die "after $limit seconds only $ended of $total runs had ended."
+			die "for $limit seconds no run has ended; $ended of $total have."
 		fi
 		sleep 0.2
 	done
@@ -85,13 +90,15 @@ check_promises()
 	return "$broken"
 }
 
+heading "Build, install, a private cluster (a minute or two)"
 work_create demo
-heading "Build, install, a private cluster"
 postgres_prepare ASSERTS=
+say "Creating the cluster ..."
 cluster_create main "shared_preload_libraries = 'dealix_exec,pg_cron'" \
 	"cron.database_name = 'demo'"
 cluster_start main
 
+say "Filling its tables ..."
 # Everything is done by the ordinary role shop; a superuser only lets it in.
 psql_quiet -c "CREATE ROLE shop LOGIN" -c "CREATE DATABASE demo OWNER shop"
 psql_quiet -d demo -c "CREATE EXTENSION dealix_exec" \
@@ -104,7 +111,7 @@ shop -c "INSERT INTO demo.deal SELECT i, 'customer ' || i, 100 + i FROM generate
 psql_quiet -d demo -c "ANALYZE demo.deal, demo.signature_request, demo.crm_event, demo.closed_account, pgbench_accounts"
 balance=$(shop -c "SELECT sum(abalance) FROM pgbench_accounts")
 for workflow in sign transfer; do
-	version=$(shop -v definition="$(cat "$dx_top/scripts/demo/workflows/$workflow.json")" \
+	version=$(shop -v definition="$(sed "s/\"TimeoutSeconds\": 20/\"TimeoutSeconds\": ${SIGN_WITHIN:-20}/" "$dx_top/scripts/demo/workflows/$workflow.json")" \
 		-v name="$workflow" <<<"SELECT dealix.publish(:'name', :'definition')")
 	say "Workflow $workflow is published as version $version."
 done
@@ -137,8 +144,10 @@ if [ "${KEEP:-0}" = 1 ]; then
 	stop_children
 	trap - EXIT
 	heading "The cluster is left running"
-	say "Look around:  $pg_bin/psql -h $PGHOST -p $PGPORT -U shop demo"
-	stop="$pg_bin/pg_ctl -D $dx_work/clusters/main/data -m fast stop"
+	libraries=
+	if [ -n "${LD_LIBRARY_PATH:-}" ]; then libraries="env LD_LIBRARY_PATH=$LD_LIBRARY_PATH "; fi
+	say "Look around:  $libraries$pg_bin/psql -h $PGHOST -p $PGPORT -U shop demo"
+	stop="$libraries$pg_bin/pg_ctl -D $dx_work/clusters/main/data -m fast stop"
 	if [ "$(id -u)" = 0 ]; then stop="runuser -u postgres -- $stop"; fi
 	say "End it:       $stop && rm -rf $dx_work"
 fi

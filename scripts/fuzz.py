@@ -262,7 +262,7 @@ class Session:
         """(number, what is wrong) of each bad trial; None: the server is gone."""
         rows = "".join("%d\t%s\t%s\n" % (number, field(definition), field(value))
                        for number, (definition, value) in enumerate(trials))
-        script = ("SET statement_timeout = '60s';\nSET client_min_messages = info;\n"
+        script = ("SET statement_timeout = '600s';\nSET client_min_messages = info;\n"
                   "TRUNCATE fuzz.trial;\nCOPY fuzz.trial FROM STDIN;\n" + rows + "\\.\n"
                   "SELECT id || ' ' || replace(wrong, E'\\n', ' ') FROM fuzz.try_all();\n"
                   "SELECT 'memory ' || fuzz.memory();\n\\echo end\n")

@@ -13,6 +13,9 @@ dx_pids=()
 
 umask 022
 
+# Nothing is left in the folder of the project.
+export PYTHONDONTWRITEBYTECODE=1
+
 say() { printf '%s\n' "$*"; }
 
 die()
@@ -114,7 +117,9 @@ prefix_create()
 			cp -Rs "$dir/." "$root$dir"
 		fi
 	done
-	find "$root" -name 'dealix_exec*' -prune -exec rm -rf {} +
+	# what is installed of us; not by the whole path, where a checkout has our name
+	find "$root$("$pg_config" --sharedir)" "$root$("$pg_config" --pkglibdir)" \
+		-mindepth 1 -name 'dealix_exec*' -prune -exec rm -rf {} +
 	pg_root=$root
 	pg_bin=$root$pg_original_bin
 }
@@ -133,13 +138,38 @@ source_copy()
 	fi
 }
 
+# Shows how far a build is while a process lives: on a terminal a line that
+# changes, otherwise a line now and then.
+build_progress()
+{
+	local source=$dx_work/source all=0 done=0 shown=-1 every=5 i=0
+
+	all=$(find "$source/src" -name '*.c' | wc -l)
+	while kill -0 "$1" 2>/dev/null; do
+		done=$(find "$source/src" -name '*.o' | wc -l)
+		if [ -t 1 ]; then
+			printf '\rCompiling: %d of %d files' "$done" "$all"
+		elif [ "$done" != "$shown" ] && [ $((i % every)) = 0 ]; then
+			shown=$done
+			say "Compiling: $done of $all files"
+		fi
+		i=$((i + 1))
+		sleep 1
+	done
+	if [ -t 1 ]; then printf '\n'; fi
+}
+
 # Builds that copy and installs it into the private prefix.  Arguments go to
 # make.
 build_install()
 {
-	local source=$dx_work/source
+	local source=$dx_work/source builder
 
-	if ! make -C "$source" -s -j2 PG_CONFIG="$pg_config" "$@" >"$dx_work/build.log" 2>&1 ||
+	make -C "$source" -s -j2 PG_CONFIG="$pg_config" "$@" >"$dx_work/build.log" 2>&1 &
+	builder=$!
+	dx_pids+=("$builder")
+	build_progress "$builder"
+	if ! wait "$builder" ||
 		! make -C "$source" -s PG_CONFIG="$pg_config" DESTDIR="$pg_root" "$@" \
 			install >>"$dx_work/build.log" 2>&1; then
 		tail -n 60 "$dx_work/build.log" >&2
@@ -241,7 +271,7 @@ cluster_start()
 {
 	local dir=$dx_work/clusters/$1
 
-	(cd "$dir" && as_server "$pg_bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 120 start) \
+	(cd "$dir" && as_server "$pg_bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 900 start) \
 		>/dev/null 2>&1 || { tail -n 20 "$dir/log" >&2; die "the server did not start."; }
 	cluster_use "$1"
 }
@@ -251,7 +281,7 @@ cluster_wait()
 {
 	local i
 
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 2000; i++)); do
 		if "$pg_bin/psql" -XqAt -c 'SELECT 1' >/dev/null 2>&1; then return; fi
 		sleep 0.3
 	done
@@ -262,7 +292,7 @@ cluster_stop()
 {
 	local dir=$dx_work/clusters/$1
 
-	(cd "$dir" && as_server "$pg_bin/pg_ctl" -D "$dir/data" -w -t 60 -m "${2:-fast}" stop) \
+	(cd "$dir" && as_server "$pg_bin/pg_ctl" -D "$dir/data" -w -t 600 -m "${2:-fast}" stop) \
 		>/dev/null 2>&1
 }
 

@@ -137,7 +137,7 @@ tap_one()
 	local name=$1 out=$2/$1 status=0 begin=$SECONDS
 
 	shift 2
-	timeout -k 10 "${DX_FILE_TIMEOUT:-400}" "$@" >"$out.tap" 2>"$out.err" </dev/null || status=$?
+	timeout -k 10 "${DX_FILE_TIMEOUT:-2400}" "$@" >"$out.tap" 2>"$out.err" </dev/null || status=$?
 	perl "$dx_top/scripts/tap_count.pl" "$out.tap" "$status" >"$out.sum"
 	echo $((SECONDS - begin)) >>"$out.sum"
 }
@@ -220,6 +220,8 @@ export TESTLOGDIR="$dx_work/tap/\$1/tmp_check/log"
 export PATH="$pg_bin:\$PATH" PG_CONFIG="$pg_bin/pg_config" DX_INSTALLED=1
 export PG_REGRESS="$pg_tests/regress/pg_regress" top_builddir="$dx_work/source"
 export PGPORT=65432 LC_ALL=C
+# what waits for a server or a session gives up late: the machine may be busy
+export PG_TEST_TIMEOUT_DEFAULT=900 PGCTLTIMEOUT=900
 unset PGHOST PGUSER PGDATABASE PGOPTIONS PGSERVICE
 exec perl -I "$pg_tests/perl" -I test/perl "test/t/\$1.pl"
 END

@@ -2,7 +2,7 @@
 
 Every figure of the engine has its baseline measured right before and right
 after it, and is compared with the mean of the two.  Ends with lines
-name=value, which also go to a file in bench/results/.
+name=value; they also go to a file, if RESULTS names a folder.
 """
 
 import os

@@ -71,13 +71,15 @@ class Report:
         print(f"Took {time.monotonic() - self.began:.0f} s; load {os.getloadavg()[0]:.2f} at the end.")
         if missed:
             print("Budgets missed: " + ", ".join(missed))
-        folder = os.environ["BENCH_RESULTS"]
-        os.makedirs(folder, exist_ok=True)
-        path = os.path.join(folder, f"{self.suite}{'-quick' if self.quick else ''}-{self.when}.txt")
-        with open(path, "w") as file:
-            file.writelines(f"# {line}\n" for line in self.head)
-            file.writelines(line + "\n" for line in lines)
-        print(f"Written to {path}")
+        folder = os.environ.get("BENCH_RESULTS")
+        if folder:
+            os.makedirs(folder, exist_ok=True)
+            path = os.path.join(folder, f"{self.suite}{'-quick' if self.quick else ''}-{self.when}.txt")
+            with open(path, "w") as file:
+                file.writelines(f"# {line}\n" for line in self.head)
+                file.writelines(line + "\n" for line in lines)
+            print(f"Written to {path}")
+        print("Figures:")
         print("\n".join(lines))
 
 

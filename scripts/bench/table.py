@@ -1,4 +1,4 @@
-"""Prints a file of bench/results/ as the tables of docs/performance.md."""
+"""Prints a file that RESULTS=DIR made as the tables of docs/performance.md."""
 
 import sys
 

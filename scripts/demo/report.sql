@@ -15,6 +15,11 @@ SELECT demo.signer((input ->> 'deal_id')::int) AS signer, status, count(*) AS ru
 FROM dealix.runs WHERE workflow = 'sign'
 GROUP BY 1, 2 ORDER BY 3 DESC, 1;
 
+SELECT count(*) AS late, count(*) > 0 AS slow FROM demo.deal_outcome WHERE ended = 'no answer' AND demo.signer(deal_id) <> 'never answers' \gset
+\if :slow
+\echo :late 'of the signers who answer came too late: a deal does not wait longer, however busy the machine is.'
+\echo
+\endif
 \echo 'Transfers by what moved (rows of pgbench_history, which has no index)'
 SELECT rtrim(filler) AS movement, count(*) AS rows, count(DISTINCT tid) AS transfers, sum(delta)
 FROM pgbench_history GROUP BY 1 ORDER BY min(mtime), 1;

@@ -33,6 +33,15 @@ CREATE TABLE demo.notice (
 	about text NOT NULL
 );
 
+-- What the provider has sent, and when it knew that it had been accepted.
+CREATE TABLE demo.answer (
+	deal_id int NOT NULL,
+	decision text NOT NULL,
+	accepted boolean NOT NULL,
+	acknowledged_at timestamptz
+);
+CREATE INDEX ON demo.answer (deal_id);
+
 CREATE TABLE demo.closed_account (
 	aid int PRIMARY KEY
 );
@@ -165,3 +174,28 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 		ELSE 'signs'
 	END
 $$;
+
+-- What each deal has to come to, by recorded times: an answer that was
+-- acknowledged before the run's time was up counts; without any answer the deal
+-- is not signed; an answer that was under way when the time was up may have come
+-- in time or not, as the history says.  ended: what the run came to.
+CREATE VIEW demo.deal_outcome AS
+WITH answer AS (
+	SELECT deal_id, min(decision) AS decision, min(acknowledged_at) AS at FROM demo.answer GROUP BY deal_id
+), waited AS (
+	SELECT h.run_id, (h.payload ->> 'until')::timestamptz AS until FROM dealix.history h
+	WHERE h.event = 'wait_started' AND h.state = 'AwaitSignature'
+), timed_out AS (
+	SELECT h.run_id, h.at FROM dealix.history h
+	WHERE h.event = 'step_failed' AND h.state = 'AwaitSignature'
+)
+SELECT (r.input ->> 'deal_id')::int AS deal_id, r.status, r.error,
+	CASE WHEN a.at < w.until THEN a.decision WHEN a.deal_id IS NULL THEN 'no answer' ELSE 'under way' END AS answer,
+	CASE WHEN r.status = 'SUCCEEDED' THEN 'signed' WHEN r.error = 'Declined' THEN 'declined'
+		WHEN r.error = 'NotSigned' THEN 'no answer' ELSE 'neither' END AS ended,
+	t.at < w.until AS early
+FROM dealix.runs r
+LEFT JOIN answer a ON a.deal_id = (r.input ->> 'deal_id')::int
+LEFT JOIN waited w ON w.run_id = r.run_id
+LEFT JOIN timed_out t ON t.run_id = r.run_id
+WHERE r.workflow = 'sign';

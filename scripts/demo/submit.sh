@@ -19,7 +19,7 @@ start()
 	local i
 
 	if [ "$4" -gt "$5" ]; then return; fi
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 3000; i++)); do
 		if sql -c "
 			SELECT count(*) FROM dealix.start_many('$1',
 				ARRAY(SELECT $3 FROM generate_series($4, $5) AS i ORDER BY i),

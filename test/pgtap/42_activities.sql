@@ -93,10 +93,10 @@ SELECT throws_ok('SELECT dealix.heartbeat(''00000000-0000-7000-8000-000000000000
 UPDATE r SET run = t.begin(t.caught('{"Retry": [{"ErrorEquals": ["States.HeartbeatTimeout"], "IntervalSeconds": 1, "MaxAttempts": 1, "JitterStrategy": "NONE"}]}'));
 SELECT t.pump() \g /dev/null
 SELECT throws_ok(format('SELECT dealix.complete(%L)', task_id || '.1'), 'DX003', NULL, 'a token that nobody has claimed') FROM dealix.activities;
-SELECT t.claim('mail', '200 ms') \g /dev/null
+SELECT t.claim('mail', '3 s') \g /dev/null
 INSERT INTO keys SELECT idempotency_key, token FROM c;
 SELECT dealix.heartbeat(token) FROM c \g /dev/null
-SELECT pg_sleep(0.3) \g /dev/null
+SELECT pg_sleep(3.1) \g /dev/null
 SELECT throws_ok(format('SELECT dealix.complete(%L)', token), 'DX003', NULL, 'a lease that is over, before anybody has noticed') FROM c;
 SELECT throws_ok(format('SELECT dealix.heartbeat(%L)', token), 'DX003', NULL, 'can''t be renewed') FROM c;
 SELECT t.pump() \g /dev/null
@@ -120,7 +120,7 @@ BEGIN
 	IF claims THEN
 		PERFORM t.claim('slow');
 		FOR i IN 1 .. beats LOOP
-			PERFORM pg_sleep(0.6);
+			PERFORM pg_sleep(1.5);
 			PERFORM t.pump();
 			PERFORM dealix.heartbeat(token) FROM c;
 		END LOOP;
@@ -131,17 +131,17 @@ END $$;
 SELECT is(t.timeout('{"ScheduleToStartSeconds": 1}', false), 'States.Timeout: schedule_to_start', 'nobody claims it in time');
 SELECT is(t.timeout('{"TimeoutSeconds": 1}', true), 'States.Timeout: start_to_close', 'the attempt takes too long');
 SELECT is(t.timeout('{"TimeoutSeconds": 3, "HeartbeatSeconds": 1}', true), 'States.HeartbeatTimeout: heartbeat', 'no heartbeat in time');
-SELECT is(t.timeout('{"TimeoutSeconds": 2, "HeartbeatSeconds": 1}', true, 3), 'States.Timeout: start_to_close', 'heartbeats renew the lease, but not for ever');
+SELECT is(t.timeout('{"TimeoutSeconds": 8, "HeartbeatSeconds": 5}', true, 4), 'States.Timeout: start_to_close', 'heartbeats renew the lease, but not for ever');
 SELECT is(t.timeout('{"ScheduleToCloseSeconds": 1, "Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 9}]}', true), 'States.Timeout: schedule_to_close', 'all attempts together');
 SELECT is(t.timeout('{"ScheduleToStartSeconds": 1, "ScheduleToCloseSeconds": 2, "Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 9, "IntervalSeconds": 2, "JitterStrategy": "NONE"}]}', false),
 	'States.Timeout: ScheduleToCloseSeconds', 'also while Retry waits');
 
 -- ---------- at most once ----------
 
-UPDATE r SET run = t.begin(t.task('activity:once', '{"Delivery": "at_most_once", "TimeoutSeconds": 1, "Retry": [{"ErrorEquals": ["States.ALL"]}]}'));
+UPDATE r SET run = t.begin(t.task('activity:once', '{"Delivery": "at_most_once", "TimeoutSeconds": 3, "Retry": [{"ErrorEquals": ["States.ALL"]}]}'));
 SELECT t.pump() \g /dev/null
 SELECT t.claim('once') \g /dev/null
-SELECT pg_sleep(1.1) \g /dev/null
+SELECT pg_sleep(3.1) \g /dev/null
 SELECT is(t.settle(run), 'INCIDENT', 'an outcome that is not known is an incident, not another attempt') FROM r;
 SELECT is_empty($$SELECT * FROM dealix.claim('once', 'w2')$$, 'nobody gets it');
 SELECT throws_ok(format('SELECT dealix.complete(%L)', token), 'DX003', NULL, 'and the worker comes too late') FROM c;
@@ -225,9 +225,9 @@ SELECT is_empty('SELECT * FROM dealix.activities', 'takes the tasks of the other
 
 UPDATE r SET run = t.begin(t.task('activity:mail.waitForTaskToken', '{"Parameters": {"reply.$": "$$.Task.Token"}}'));
 SELECT t.pump() \g /dev/null
-SELECT t.claim('mail', '100 ms') \g /dev/null
+SELECT t.claim('mail', '1 s') \g /dev/null
 SELECT is(input ->> 'reply', token, 'the token is in the context') FROM c;
-SELECT pg_sleep(0.2) \g /dev/null
+SELECT pg_sleep(1.1) \g /dev/null
 SELECT t.pump() \g /dev/null
 SELECT is(dealix.complete(input ->> 'reply', '"answered"'), 'completed', 'whoever has it answers, whenever') FROM c;
 SELECT is(t.settle(run), 'SUCCEEDED', 'and the run goes on') FROM r;
@@ -246,11 +246,11 @@ SELECT is_empty($$SELECT * FROM dealix.claim('mail', 'w2', 10)$$, 'for nobody');
 SELECT dealix.complete(token) FROM c LIMIT 1 \g /dev/null
 SELECT is(count(*)::int, 1, 'one completed, one more') FROM dealix.claim('mail', 'w2', 10);
 RESET SESSION AUTHORIZATION;
-SELECT dealix.limit_activity('mail', rate => 1) \g /dev/null
+SELECT dealix.limit_activity('mail', rate => 0.2) \g /dev/null
 SET SESSION AUTHORIZATION tap_app;
 SELECT is(count(*)::int, 1, 'a rate') FROM dealix.claim('mail', 'w2', 10);
 SELECT is_empty($$SELECT * FROM dealix.claim('mail', 'w2', 10)$$, 'is not exceeded');
-SELECT pg_sleep(1.05) \g /dev/null
+SELECT pg_sleep(5.1) \g /dev/null
 SELECT is(count(*)::int, 1, 'but used') FROM dealix.claim('mail', 'w2', 10);
 RESET SESSION AUTHORIZATION;
 SELECT dealix.limit_activity('mail', rate => 10) \g /dev/null
@@ -320,9 +320,9 @@ SELECT is(split_part(t.slots('slot'), ' ', 1), '0', 'all are done');
 -- every way for a slot to come back
 SELECT is(t.take('slot'), 1, 'the slot is taken');
 SELECT dealix.fail(t.next(), 'E') \g /dev/null
-SELECT is(t.take('slot', lease => '100 ms'), 1, 'it comes back by a failure');
+SELECT is(t.take('slot', lease => '3 s'), 1, 'it comes back by a failure');
 SELECT is(t.take('slot'), 0, 'the lease goes on');
-SELECT pg_sleep(0.15) \g /dev/null
+SELECT pg_sleep(3.1) \g /dev/null
 SELECT t.pump() \g /dev/null
 DELETE FROM t.had;
 SELECT is(t.take('slot'), 1, 'by the end of a lease');
@@ -330,10 +330,10 @@ SELECT dealix.cancel(run) FROM t.had \g /dev/null
 SELECT t.pump() \g /dev/null
 SELECT is(t.take('slot'), 0, 'what is cancelled is in flight until the worker says');
 SELECT dealix.fail(t.next(), 'Stopped') \g /dev/null
-SELECT is(t.take('slot', lease => '100 ms'), 1, 'by the answer to a cancellation');
+SELECT is(t.take('slot', lease => '3 s'), 1, 'by the answer to a cancellation');
 SELECT dealix.cancel(run) FROM t.had \g /dev/null
 SELECT t.pump() \g /dev/null
-SELECT pg_sleep(0.15) \g /dev/null
+SELECT pg_sleep(3.1) \g /dev/null
 SELECT t.pump() \g /dev/null
 DELETE FROM t.had;
 SELECT is(t.take('slot'), 1, 'or by the end of its lease');

@@ -44,7 +44,7 @@ push @pieces, [ $sql, [] ];
 
 my $script = join '', map { "$pieces[$_][0]\\echo end of piece $_\n" } 0 .. $#pieces;
 my ($out, $err) = ('', '');
-my $rc = $node->psql('postgres', $script, stdout => \$out, stderr => \$err, on_error_stop => 1, extra_params => ['-q'], timeout => 120);
+my $rc = $node->psql('postgres', $script, stdout => \$out, stderr => \$err, on_error_stop => 1, extra_params => ['-q'], timeout => 1200);
 is($rc, 0, 'the SQL of the document runs as it stands there') or diag($err);
 
 my @got = split /^end of piece \d+\n?/m, $out;

@@ -12,8 +12,8 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 dx_skip_root();
-plan skip_all => 'python3-psycopg is not installed'
-  if system('/usr/bin/python3 -c "import psycopg" 2>/dev/null') != 0;
+my ($python) = grep { system("$_ -c 'import psycopg' 2>/dev/null") == 0 } 'python3', '/usr/bin/python3';
+plan skip_all => 'python3-psycopg is not installed' if !$python;
 
 my $example = "$FindBin::Bin/../../examples/signature";
 my $node = dx_node('signature');
@@ -29,7 +29,7 @@ sub background
 	if ($pid == 0)
 	{
 		open STDIN, '<', '/dev/null';
-		exec '/usr/bin/python3', @_ or POSIX::_exit(1);
+		exec $python, @_ or POSIX::_exit(1);
 	}
 	push @pids, $pid;
 	return $pid;
@@ -41,7 +41,7 @@ sub answer
 {
 	my ($request, $answer) = @_;
 
-	return system('/usr/bin/python3', '-c', 'import sys, urllib.request; urllib.request.urlopen(urllib.request.Request(sys.argv[1], b"", method="POST"))',
+	return system($python, '-c', 'import sys, urllib.request; urllib.request.urlopen(urllib.request.Request(sys.argv[1], b"", method="POST"))',
 		"$url/answer/$request/$answer");
 }
 sub deal_poll { return dx_poll($node, "SELECT status FROM dealix.runs WHERE key = '$_[0]'", $_[2], $_[1]) }

@@ -26,7 +26,7 @@ sub guest_run
 
 	return dx_sql($node, 'guest', qq{
 		SELECT dealix.start('chain', '{"key": "$key", "n": 1, "wait": 0}') AS run \\gset
-		CALL dealix.wait(:'run', '1 minute')});
+		CALL dealix.wait(:'run', '10 minutes')});
 }
 is(guest_run('first'), 'SUCCEEDED', 'a worker of the guest is there');
 

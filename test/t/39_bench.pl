@@ -15,10 +15,14 @@ delete $ENV{$_} for qw(MAKEFLAGS MAKELEVEL MFLAGS);
 $ENV{QUICK} = 1;
 $ENV{RUNS} = 3000;
 $ENV{MILLION} = 4000;
+$ENV{RESULTS} = PostgreSQL::Test::Utils::tempdir();
+
+sub files { return join '', sort `find . -type f ! -path './.git/*'` }
 
 sub bench
 {
 	my ($target, @names) = @_;
+	my $before = files();
 	my ($out, $err) = run_command([ 'make', '--no-print-directory', $target ]);
 	my ($file) = $out =~ /^Written to (\S+)$/m;
 
@@ -28,11 +32,11 @@ sub bench
 		like($out, qr/^$name=\d+(\.\d+)?$/m, "make $target prints $name");
 	}
 	ok(defined $file && -s $file, "make $target writes its figures");
-	my ($printed) = $out =~ /^Written to .*?\n(.*)/ms;
+	my ($printed) = $out =~ /^Figures:\n(.*)/ms;
 	my $written = defined $file ? join('', grep { !/^#/ } split /^/, slurp_file($file)) : '';
 	chomp($printed //= '', $written);
 	is($written, $printed, "make $target writes what it prints");
-	unlink $file if defined $file;
+	is(files(), $before, "make $target leaves nothing in the folder of the project");
 	return;
 }
 
