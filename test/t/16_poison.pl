@@ -62,7 +62,7 @@ sub patiently
 {
 	my ($role, $sql) = @_;
 
-	for (1 .. 300)
+	for (1 .. 6000)
 	{
 		my ($rc, $out) = dx_try($node, $role, $sql);
 
@@ -157,14 +157,14 @@ my @ways = (
 			my $crashes = said($signs{killed});
 
 			dx_try($node, 'boss', q{COPY (SELECT pg_backend_pid()) TO PROGRAM 'read pid; kill -9 $pid'});
-			for (1 .. 300) { last if said($signs{killed}) > $crashes; sleep(0.1) }
+			for (1 .. 6000) { last if said($signs{killed}) > $crashes; sleep(0.1) }
 		} ],);
 
 for my $way (@ways)
 {
 	my ($what, $times, $code) = @$way;
 
-	start_slow($what, 3);
+	start_slow($what, 8);
 	for (1 .. $times)
 	{
 		in_step($what);
@@ -178,9 +178,9 @@ for my $way (@ways)
 # four.
 dx_sql($node, 'app', q{
 	SELECT dealix.publish('twice', '{"StartAt": "A", "States": {
-		"A": {"Type": "Task", "Resource": "sql:shop.book_slowly", "Parameters": {"key.$": "$.key", "step": "1", "seconds": 3}, "ResultPath": null, "Next": "W"},
+		"A": {"Type": "Task", "Resource": "sql:shop.book_slowly", "Parameters": {"key.$": "$.key", "step": "1", "seconds": 8}, "ResultPath": null, "Next": "W"},
 		"W": {"Type": "Wait", "Seconds": 1, "Next": "B"},
-		"B": {"Type": "Task", "Resource": "sql:shop.book_slowly", "Parameters": {"key.$": "$.key", "step": "2", "seconds": 3}, "ResultPath": null, "End": true}}}');
+		"B": {"Type": "Task", "Resource": "sql:shop.book_slowly", "Parameters": {"key.$": "$.key", "step": "2", "seconds": 8}, "ResultPath": null, "End": true}}}');
 	SELECT dealix.start('twice', '{"key": "forgotten"}', 'forgotten')});
 for my $step (1 .. 2)
 {

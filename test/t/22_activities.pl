@@ -44,7 +44,7 @@ if ($slow == 0)
 }
 sleep(0.1) until -e "$marks/sent";
 my ($token, $key, $attempt);
-for (1 .. 300)
+for (1 .. 6000)
 {
 	($token, $key, $attempt) = split /\|/, dx_sql($node, 'app',
 		q{SELECT token, idempotency_key, attempt FROM dealix.claim('send', 'quick', 1, '1 minute')});
