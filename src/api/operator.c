@@ -72,6 +72,7 @@ dealix_terminate(PG_FUNCTION_ARGS)
 	bool		goes_on;
 
 	require_run_id(fcinfo);
+	dx_check_comment(reason, "the reason");
 	pass = open_pass(&result);
 	run = dx_pass_take(pass, PG_GETARG_UUID_P(0), false);
 	/* Of one that has handed over to another, that one ends. */

@@ -558,6 +558,10 @@ extern Jsonb *dx_json_set(const Jsonb *object, const char *key, const Jsonb *val
 /* Compact text as AWS writes it: no blanks after , and :. */
 extern char *dx_json_compact(const Jsonb *json);
 
+/* build.c: how much data an evaluation makes. */
+extern void dx_build_begin(Size limit);
+extern void dx_build_count(Size size);
+
 #define DX_ERROR_ALL			"States.ALL"
 #define DX_ERROR_TASK_FAILED	"States.TaskFailed"
 #define DX_ERROR_TIMEOUT		"States.Timeout"
@@ -573,6 +577,7 @@ extern char *dx_json_compact(const Jsonb *json);
 #define DX_ERROR_THRESHOLD		"States.ExceedToleratedFailureThreshold"
 #define DX_ERROR_ITEM_READER	"States.ItemReaderFailed"
 #define DX_ERROR_RESULT_WRITER	"States.ResultWriterFailed"
+#define DX_ERROR_EVENTS			"Limit.Events"
 #define DX_ERROR_QUERY			"States.QueryEvaluationError"
 
 #endif							/* DX_ASL_H */

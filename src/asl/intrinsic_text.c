@@ -55,8 +55,11 @@ static void
 append_value(StringInfo out, const JsonbValue *value)
 {
 	if (value->type == jbvString)
+	{
+		dx_build_count(value->val.string.len);
 		appendBinaryStringInfo(out, value->val.string.val,
 							   value->val.string.len);
+	}
 	else if (value->type == jbvBinary)
 		append_container(out, value);
 	else
@@ -173,7 +176,10 @@ dx_fn_string_split(DxCallState *state, const DxCall *call, JsonbValue *args,
 		if (text > start)
 		{
 			if (npieces == max)
+			{
+				dx_build_count(sizeof(JsonbValue) * max);
 				pieces = repalloc_huge(pieces, sizeof(JsonbValue) * (max *= 2));
+			}
 			dx_value_string(start, text - start, &pieces[npieces++]);
 		}
 		if (text >= end)

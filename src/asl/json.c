@@ -204,6 +204,7 @@ dx_json_compact(const Jsonb *json)
 	bool		comma = false;
 	bool		scalar = false;
 
+	dx_build_count(VARSIZE(json));
 	initStringInfo(&out);
 	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
 	{

@@ -129,6 +129,7 @@ select_value(Selection *s, const JsonbValue *value)
 	if (s->nvalues == s->max_values)
 	{
 		s->max_values = s->max_values == 0 ? 16 : s->max_values * 2;
+		dx_build_count(sizeof(JsonbValue) * s->max_values);
 		s->values = s->values == NULL ?
 			palloc(sizeof(JsonbValue) * s->max_values) :
 			repalloc(s->values, sizeof(JsonbValue) * s->max_values);

@@ -31,6 +31,11 @@ extern char *dx_databases;		/* "*" or a comma list of names */
 extern int	dx_sweep_interval;	/* s */
 extern int	dx_max_depth;		/* nesting of JSON taken in */
 extern int	dx_max_payload;		/* kB */
+extern int	dx_max_events;		/* of a run */
+extern int	dx_warn_events;
+extern int	dx_max_states;		/* of a definition */
+extern int	dx_max_definition;	/* kB */
+extern int	dx_max_evaluation;	/* kB */
 extern int	dx_outcome_retention;	/* s */
 extern int	dx_max_child_depth;
 extern char *dx_outbox_channel;	/* "": no NOTIFY */

@@ -23,6 +23,11 @@ char	   *dx_databases = NULL;
 int			dx_sweep_interval = 30;
 int			dx_max_depth = 256;
 int			dx_max_payload = 4096;
+int			dx_max_events = 50000;
+int			dx_warn_events = 10000;
+int			dx_max_states = 20000;
+int			dx_max_definition = 16 * 1024;
+int			dx_max_evaluation = 128 * 1024;
 int			dx_outcome_retention = 86400;
 int			dx_max_child_depth = 16;
 char	   *dx_outbox_channel = NULL;
@@ -101,6 +106,26 @@ define_limits(void)
 			   "Maximum size of an input, a signal, a result or an output.",
 			   "It is measured as JSON text without blanks.",
 			   &dx_max_payload, 1, 256 * 1024, PGC_SUSET, GUC_UNIT_KB);
+	define_int("dealix_exec.max_events",
+			   "Maximum number of events in the history of a run.",
+			   "A run that reaches it fails with Limit.Events, and is compensated. What goes on for long hands over by workflow:continue_as_new.",
+			   &dx_max_events, 100, INT_MAX / 2, PGC_SUSET, 0);
+	define_int("dealix_exec.warn_events",
+			   "Number of events in the history of a run at which the server log says so.",
+			   NULL,
+			   &dx_warn_events, 100, INT_MAX / 2, PGC_SUSET, 0);
+	define_int("dealix_exec.max_states",
+			   "Maximum number of states of a definition.",
+			   "It is looked at when a definition is published.",
+			   &dx_max_states, 1, 1000000, PGC_SUSET, 0);
+	define_int("dealix_exec.max_definition",
+			   "Maximum size of a definition that is published.",
+			   "It is measured as JSON text without blanks.",
+			   &dx_max_definition, 1, 256 * 1024, PGC_SUSET, GUC_UNIT_KB);
+	define_int("dealix_exec.max_evaluation",
+			   "Maximum amount of data that the evaluation of one state may build.",
+			   "All that its fields and functions make counts, also what is not part of the output. Beyond it the state fails with States.DataLimitExceeded. It is never less than 32 times max_payload.",
+			   &dx_max_evaluation, 1024, 1024 * 1024, PGC_SUSET, GUC_UNIT_KB);
 	define_int("dealix_exec.max_child_depth",
 			   "Maximum depth of runs that start runs that start runs.",
 			   "A run that nobody has started from a run has depth 0.",

@@ -83,8 +83,11 @@ leave(DxPass *pass, DxRun *run, DxBranch *branch, int next, Jsonb *output,
 
 /* A fault that no Retry and no Catch takes. */
 static void
-branch_failed(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
+branch_failed(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *whole)
 {
+	DxFault		clipped = dx_fault_clipped(whole);
+	const DxFault *fault = &clipped;
+
 	dx_event(pass, run, DX_EVENT_STATE_FAILED, branch,
 			 dx_payload("error", dx_json_text(fault->error),
 						"cause", dx_json_text(fault->cause),
@@ -169,15 +172,20 @@ void
 dx_branch_step_failed(DxPass *pass, DxRun *run, DxBranch *branch,
 					  const DxFault *fault)
 {
-	if (!try_retry(pass, run, branch, fault))
-		dx_branch_gave_up(pass, run, branch, fault);
+	DxFault		clipped = dx_fault_clipped(fault);
+
+	if (!try_retry(pass, run, branch, &clipped))
+		dx_branch_gave_up(pass, run, branch, &clipped);
 }
 
 /* The same, but without Retry: another attempt can't help. */
 void
 dx_branch_gave_up(DxPass *pass, DxRun *run, DxBranch *branch,
-				  const DxFault *fault)
+				  const DxFault *whole)
 {
+	DxFault		clipped = dx_fault_clipped(whole);
+	const DxFault *fault = &clipped;
+
 	if (branch->state->type == DX_STATE_TASK)
 		dx_event(pass, run, DX_EVENT_STEP_FAILED, branch,
 				 dx_payload("error", dx_json_text(fault->error),
@@ -242,8 +250,12 @@ dx_branch_step_done(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 			dx_event(pass, run, DX_EVENT_STATE_SUCCEEDED, branch, NULL);
 		leave(pass, run, branch, state->next, output, variables);
 	}
-	else if (!try_catch(pass, run, branch, &fault))
-		branch_failed(pass, run, branch, &fault);
+	else
+	{
+		fault = dx_fault_clipped(&fault);
+		if (!try_catch(pass, run, branch, &fault))
+			branch_failed(pass, run, branch, &fault);
+	}
 }
 
 /* ---------- entering a state, by type ---------- */
@@ -394,14 +406,20 @@ first_state(const DxRun *run)
 }
 
 static void
-enter(DxPass *pass, DxRun *run, DxBranch *branch)
+arrive(DxRun *run, DxBranch *branch)
 {
-	DxEnv		env;
-
 	if (branch->state == NULL)
 		dx_branch_goto(branch, first_state(run), run->input);
 	if (branch->entered_at == 0)
 		branch->entered_at = dx_now();
+}
+
+static void
+enter(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	DxEnv		env;
+
+	arrive(run, branch);
 	dx_env_init(&env, pass, run, branch);
 
 	switch (branch->state->type)
@@ -476,12 +494,79 @@ step_waits(DxPass *pass, DxRun *run, DxBranch *branch)
 }
 
 /*
+ * What the server has refused at this place is the state's error.  The pass
+ * ends after it, so that what comes next can be refused, too.
+ */
+static void
+put_error(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault,
+		  bool for_good)
+{
+	pass->over = true;
+	if (branch->phase == DX_PHASE_READY || branch->phase == DX_PHASE_RETRY)
+	{
+		dx_branch_set_phase(branch, DX_PHASE_READY, pass->now);
+		arrive(run, branch);
+		if (branch->state->type == DX_STATE_TASK ||
+			branch->state->type == DX_STATE_PARALLEL || branch->state->type == DX_STATE_MAP)
+			branch->attempt++;
+	}
+	else if (DX_PHASE_IS_OUTSIDE(branch->phase) && dx_branch_answer(branch) != NULL)
+		branch->answered = true;
+
+	if (for_good)
+		branch_failed(pass, run, branch, fault);
+	else if (branch->phase == DX_PHASE_JOIN)
+		dx_join_failed(pass, run, branch, fault);
+	else
+		dx_branch_step_failed(pass, run, branch, fault);
+}
+
+/* One turn of a branch that is due. */
+static void
+advance_phase(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	switch (branch->phase)
+	{
+		case DX_PHASE_READY:
+		case DX_PHASE_RETRY:
+			dx_branch_set_phase(branch, DX_PHASE_READY, pass->now);
+			enter(pass, run, branch);
+			break;
+		case DX_PHASE_TIMER:
+			pass_through(pass, run, branch);
+			break;
+		case DX_PHASE_SIGNAL:
+			dx_signal_wake(pass, run, branch);
+			break;
+		case DX_PHASE_UNDO:
+			dx_undo_advance(pass, run, branch);
+			break;
+		case DX_PHASE_SLOT:
+			/* dx_slot_take has parked it again */
+			return;
+		case DX_PHASE_JOIN:
+			dx_join_advance(pass, run, branch);
+			break;
+		case DX_PHASE_ACTIVITY:
+		case DX_PHASE_EVENT:
+		case DX_PHASE_CHILD:
+		case DX_PHASE_APPROVAL:
+		case DX_PHASE_TOKEN:
+			dx_branch_wake(pass, run, branch);
+			break;
+	}
+}
+
+/*
  * Takes a branch as far as it goes: until it is parked or done, or the budget
  * of the pass is spent.
  */
 void
 dx_branch_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 {
+	DxFault		fault;
+	bool		for_good;
+
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -489,36 +574,13 @@ dx_branch_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 			return;
 		run->changed = true;
 		branch->changed = true;
-		switch (branch->phase)
-		{
-			case DX_PHASE_READY:
-			case DX_PHASE_RETRY:
-				dx_branch_set_phase(branch, DX_PHASE_READY, pass->now);
-				enter(pass, run, branch);
-				break;
-			case DX_PHASE_TIMER:
-				pass_through(pass, run, branch);
-				break;
-			case DX_PHASE_SIGNAL:
-				dx_signal_wake(pass, run, branch);
-				break;
-			case DX_PHASE_UNDO:
-				dx_undo_advance(pass, run, branch);
-				break;
-			case DX_PHASE_SLOT:
-				/* dx_slot_take has parked it again */
-				return;
-			case DX_PHASE_JOIN:
-				dx_join_advance(pass, run, branch);
-				break;
-			case DX_PHASE_ACTIVITY:
-			case DX_PHASE_EVENT:
-			case DX_PHASE_CHILD:
-			case DX_PHASE_APPROVAL:
-			case DX_PHASE_TOKEN:
-				dx_branch_wake(pass, run, branch);
-				break;
-		}
+		if (dx_too_many_events(pass, run))
+			return;
+		if (dx_careful_enter(run, branch, &fault, &for_good))
+			put_error(pass, run, branch, &fault, for_good);
+		else
+			advance_phase(pass, run, branch);
+		dx_careful_leave();
 		pass->progressed = true;
 	} while (!branch->gone && !dx_status_ended(run->status) &&
 			 run->status != DX_RUN_INCIDENT &&

@@ -505,6 +505,16 @@ extern bool dx_budget_spent(DxPass *pass);
 extern TimestampTz dx_conflict_retry_at(int conflicts);
 extern TimestampTz dx_after_seconds(TimestampTz from, double seconds);
 
+/* ---------- careful.c ---------- */
+
+extern bool dx_careful_enter(const DxRun *run, const DxBranch *branch,
+							 DxFault *fault, bool *for_good);
+extern void dx_careful_leave(void);
+extern bool dx_careful_failed(const pg_uuid_t *run_id, int sqlstate,
+							  const char *message);
+extern DxFault dx_fault_clipped(const DxFault *fault);
+extern char *dx_cause_clipped(char *text);
+
 /* ---------- context.c ---------- */
 
 extern void dx_env_init(DxEnv *env, DxPass *pass, DxRun *run, DxBranch *branch);
@@ -778,6 +788,17 @@ extern char *dx_requesters_text(const List *line);
 
 /* ---------- limit.c ---------- */
 
+/* Bytes of a key, a correlation id or a name: what an index can take. */
+#define DX_MAX_LABEL	512
+
+/* Bytes of a comment or a reason. */
+#define DX_MAX_COMMENT	(32 * 1024)
+
+extern void dx_check_label(const char *value, const char *name);
+extern void dx_check_comment(const char *value, const char *name);
+extern void dx_check_definition(const Jsonb *definition);
+extern void dx_check_states(int nstates);
+extern bool dx_too_many_events(DxPass *pass, DxRun *run);
 extern void dx_check_payload(const Jsonb *json, const char *what);
 extern bool dx_within_limits(const Jsonb *json, const char *state,
 							 DxFault *fault);

@@ -113,11 +113,11 @@ classify(DxPass *pass, ErrorData *edata, double timeout, DxFault *fault)
 		ReThrowError(edata);
 
 	fault->error = psprintf("SQL.%s", dx_sqlstate_name(edata->sqlerrcode));
-	fault->cause = edata->message;
+	fault->cause = dx_cause_clipped(edata->message);
 	if (edata->detail != NULL)
-		fault->cause = psprintf("%s\nDETAIL: %s", fault->cause, edata->detail);
+		fault->cause = psprintf("%s\nDETAIL: %s", fault->cause, dx_cause_clipped(edata->detail));
 	if (edata->hint != NULL)
-		fault->cause = psprintf("%s\nHINT: %s", fault->cause, edata->hint);
+		fault->cause = psprintf("%s\nHINT: %s", fault->cause, dx_cause_clipped(edata->hint));
 
 	if (edata->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
 		edata->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE)

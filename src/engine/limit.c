@@ -85,6 +85,74 @@ dx_check_payload(const Jsonb *json, const char *what)
 }
 
 /*
+ * Refuses a key, a correlation id or a name that an index could not take.
+ * NULL is none.  Errors: 22023.
+ */
+void
+dx_check_label(const char *value, const char *name)
+{
+	if (value != NULL && (value[0] == '\0' || strlen(value) > DX_MAX_LABEL))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must have 1 to %d bytes", name, DX_MAX_LABEL),
+				 errdetail("It has %zu.", strlen(value))));
+}
+
+/* The same for what people write to each other.  Errors: DX009. */
+void
+dx_check_comment(const char *value, const char *name)
+{
+	if (value != NULL && strlen(value) > DX_MAX_COMMENT)
+		ereport(ERROR,
+				(errcode(DX_SQLSTATE_TOO_LARGE),
+				 errmsg("%s is too large: %zu bytes", name, strlen(value)),
+				 errdetail("The limit is %d bytes.", DX_MAX_COMMENT)));
+}
+
+/* A definition that is to be published.  Errors: DX009. */
+void
+dx_check_definition(const Jsonb *definition)
+{
+	Size		size = excess(definition, (Size) dx_max_definition * 1024);
+
+	if (size > 0)
+		ereport(ERROR,
+				(errcode(DX_SQLSTATE_TOO_LARGE),
+				 errmsg("the definition is too large: %zu bytes", size),
+				 errdetail("The limit is %d kB.", dx_max_definition),
+				 errhint("Let parts of it be workflows of their own (workflow:name), or raise dealix_exec.max_definition.")));
+}
+
+/* The same for its states. */
+void
+dx_check_states(int nstates)
+{
+	if (nstates > dx_max_states)
+		ereport(ERROR,
+				(errcode(DX_SQLSTATE_TOO_LARGE),
+				 errmsg("the definition has %d states", nstates),
+				 errdetail("The limit is %d.", dx_max_states),
+				 errhint("Let parts of it be workflows of their own (workflow:name), or raise dealix_exec.max_states.")));
+}
+
+/*
+ * A run that has written so much does not come to its end by itself: it fails,
+ * and is compensated.  True if it was ended.
+ */
+bool
+dx_too_many_events(DxPass *pass, DxRun *run)
+{
+	DxFault		fault = {DX_ERROR_EVENTS, NULL};
+
+	if (run->seq < dx_max_events || run->status != DX_RUN_RUNNING)
+		return false;
+	fault.cause = psprintf("The run has %d events in its history, and dealix_exec.max_events allows no more. A run that goes on for long hands over to a new one by workflow:continue_as_new.",
+						   run->seq);
+	dx_run_fail(pass, run, DX_RUN_FAILED, &fault);
+	return true;
+}
+
+/*
  * Is what a state has produced within the limits?  false: the fault is
  * States.DataLimitExceeded.
  */

@@ -33,6 +33,7 @@ dx_pass_open(Oid owner, bool cancel_is_error, int max_time,
 											  ALLOCSET_DEFAULT_SIZES);
 	DxPass	   *pass = MemoryContextAllocZero(cxt, sizeof(DxPass));
 
+	dx_careful_leave();
 	memset(result, 0, sizeof(DxPassResult));
 	pass->cxt = cxt;
 	pass->owner = owner;
@@ -455,6 +456,9 @@ one_at_a_time(Oid owner, const DxPassLimits *limits, DxPassResult *total)
 		GuardedCall call = {owner, &alone, &ids[i], NULL, &result};
 		ErrorData  *edata = in_subtransaction(&call);
 
+		while (edata != NULL &&
+			   dx_careful_failed(&ids[i], edata->sqlerrcode, edata->message))
+			edata = in_subtransaction(&call);
 		if (edata != NULL)
 		{
 			call.quarantine = edata->message;

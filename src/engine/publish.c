@@ -185,6 +185,9 @@ check_resource(void *arg, DxResourceKind *kind, const char **target,
 	if (*kind == DX_RESOURCE_OTHER)
 		resolve_binding(arg, kind, target, wait_for_token, no_wait, uri,
 						pointer, problems);
+	if (*target != NULL && strlen(*target) > DX_MAX_LABEL)
+		dx_problem(problems, pointer, "INVALID_RESOURCE", NULL,
+				   "the name in the resource has more than %d bytes", DX_MAX_LABEL);
 	switch (*kind)
 	{
 		case DX_RESOURCE_OTHER:
@@ -398,7 +401,7 @@ store_version(int32 workflow_id, Jsonb *definition, Jsonb *bindings)
  * Stores a definition as the next version of a workflow, or finds that the
  * latest version is the same.  Returns the version; 0 with problems filled
  * when the definition can't run: then nothing is stored.  Needs SPI_connect.
- * Errors: 42501 when the workflow belongs to another role.
+ * Errors: 42501 when the workflow belongs to another role, DX009 too large.
  */
 int
 dx_publish(const char *name, Jsonb *definition, DxProblems *problems)
@@ -407,11 +410,13 @@ dx_publish(const char *name, Jsonb *definition, DxProblems *problems)
 	DxPublishing publishing;
 	DxProgram  *program;
 
+	dx_check_definition(definition);
 	dx_publish_options(&options, &publishing, definition);
 	program = dx_program_compile(definition, &options, CurrentMemoryContext,
 								 problems);
 	if (problems->list != NIL)
 		return 0;
+	dx_check_states(program->nstates);
 	dx_program_free(program);
 	return store_version(lock_workflow(name), definition, publishing.bindings);
 }

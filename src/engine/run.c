@@ -478,6 +478,8 @@ advance_branches(DxPass *pass, DxRun *run)
 void
 dx_run_advance(DxPass *pass, DxRun *run)
 {
+	int32		events = run->seq;
+
 	take_commands(pass, run);
 	/* Who waits for a slot in the midst of its work has a deadline all the same. */
 	if (run->status == DX_RUN_RUNNING && run->deadline <= pass->now)
@@ -501,6 +503,12 @@ dx_run_advance(DxPass *pass, DxRun *run)
 	else if (run->status != DX_RUN_INCIDENT)
 		dx_answers_late(pass, run);
 	dx_turn_over(pass, run);
+	if (events < dx_warn_events && run->seq >= dx_warn_events)
+		ereport(LOG,
+				(errmsg("dealix_exec: run %s of workflow \"%s\" has %d events in its history",
+						dx_uuid_text(&run->id), run->workflow, run->seq),
+				 errdetail("At %d it fails (dealix_exec.max_events).", dx_max_events),
+				 errhint("A run that goes on for long hands over to a new one by workflow:continue_as_new.")));
 }
 
 /*

@@ -347,7 +347,7 @@ start_bulk(const DxStart *start, const DxVersion *version, Oid owner, int n,
 /*
  * Starts n runs of the current user.  keys: NULL, or an idempotency key or
  * NULL for each.  Needs SPI_connect.  Errors: 42704 no such workflow or
- * version, DX007 the role cannot log in, DX009 input too large, 23505 key used
+ * version, DX007 the role cannot log in, DX009 input too large, 22023 key or correlation id too long or empty, 23505 key used
  * with another input.
  */
 void
@@ -361,8 +361,13 @@ dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
 	int			i;
 
 	check_owner(owner);
+	dx_check_label(start->correlation_id, "correlation_id");
 	for (i = 0; i < n; i++)
+	{
 		dx_check_payload(inputs[i], "the input");
+		if (keys != NULL)
+			dx_check_label(keys[i], "key");
+	}
 
 	dx_engine_enter(&saved);
 	dx_version_find(start->workflow, start->version, &version);

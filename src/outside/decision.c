@@ -371,6 +371,7 @@ dx_decide(const pg_uuid_t *id, const char *decision, Jsonb *amended,
 	Jsonb	   *approvers = NULL;
 
 	dx_require_person();
+	dx_check_comment(comment, "the comment");
 	if (amended != NULL)
 		dx_check_payload(amended, "the amended payload");
 	dx_engine_enter(&saved);

@@ -63,7 +63,15 @@ event_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
 	TimestampTz until;
 	char	   *correlation = correlation_of(run, branch);
+	DxFault		fault = {DX_ERROR_DATA_LIMIT, NULL};
 
+	if (strlen(correlation) > DX_MAX_LABEL)
+	{
+		fault.cause = psprintf("The correlation of event \"%s\" has %zu bytes, and no more than %d can be waited for.",
+							   branch->state->u.task.target, strlen(correlation), DX_MAX_LABEL);
+		dx_branch_step_failed(pass, run, branch, &fault);
+		return;
+	}
 	if (!dx_timer_start(pass, run, branch, env, &until))
 		return;
 	dx_branch_new_ticket(branch);
@@ -191,6 +199,8 @@ dx_publish_event(const char *name, const char *correlation, Jsonb *payload)
 	Datum		values[6];
 	int64		reached;
 
+	if (correlation[0] != '\0')
+		dx_check_label(correlation, "correlation");
 	dx_check_payload(payload, "the payload of the event");
 	values[0] = CStringGetTextDatum(name);
 	values[1] = CStringGetTextDatum(correlation);

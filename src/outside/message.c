@@ -289,6 +289,7 @@ send_command(const pg_uuid_t *run_id, DxMessageKind kind, const char *reason)
 {
 	Receiver	receiver;
 
+	dx_check_comment(reason, "the reason");
 	find_receiver(run_id, &receiver);
 	if (dx_status_ended(receiver.status) &&
 		!(kind == DX_MESSAGE_COMPENSATE && receiver.status == DX_RUN_SUCCEEDED))

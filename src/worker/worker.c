@@ -301,6 +301,11 @@ pass_alone(int i, DxPassResult *result)
 {
 	int			sqlstate = try_pass(&ids[i], 1, result);
 
+	/* What its data has caused is the state's error in the next one. */
+	while (sqlstate != 0 &&
+		   dx_careful_failed(&ids[i], sqlstate, dx_process_last_error()))
+		sqlstate = try_pass(&ids[i], 1, result);
+
 	if (sqlstate != 0)
 		run_failed(i, sqlstate);
 	return sqlstate;
@@ -322,7 +327,7 @@ heed_settings(void)
 static void
 pass_one_by_one(int n, int sqlstate)
 {
-	if (n == 1)
+	if (n == 1 && !dx_careful_failed(&ids[0], sqlstate, dx_process_last_error()))
 	{
 		run_failed(0, sqlstate);
 		return;
