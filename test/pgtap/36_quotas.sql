@@ -92,7 +92,7 @@ UPDATE r SET run = t.run('{"StartAt": "A", "States": {
 	"B": {"Type": "Succeed"}}}', '{"n": 6000000}');
 SELECT is(t.status(run), 'SUCCEEDED', 'an error text of megabytes is caught') FROM r;
 SELECT cmp_ok(octet_length(t.output(run) ->> 'Cause'), '<=', 32768, 'cut') FROM r;
-SELECT matches(t.output(run) ->> 'Cause', '^é{1000}', 'at a character') FROM r;
+SELECT matches(t.output(run) ->> 'Cause', '^é{200}', 'at a character') FROM r;
 UPDATE r SET run = t.run('{"StartAt": "A", "States": {"A": {"Type": "Fail", "Error": "E", "CausePath": "$.c"}}}', jsonb_build_object('c', repeat('c', 100000)));
 SELECT cmp_ok(octet_length(t.cause(run)), '<=', 32768, 'of a Fail, too') FROM r;
 SELECT cmp_ok((SELECT max(octet_length(payload ->> 'cause')) FROM dealix.history), '<=', 32768, 'also in the history');
@@ -127,7 +127,7 @@ SET SESSION AUTHORIZATION tap_app;
 -- ---------- what the server refuses ----------
 
 SELECT is(t.fault('{"Type": "Wait", "SecondsPath": "$.s"}', '{"s": 1e400}'), 'FAILED ' || split_part(t.fault('{"Type": "Wait", "SecondsPath": "$.s"}', '{"s": 1e400}'), ' ', 2), 'a number out of range is an error of the state');
-SELECT matches(t.fault(state, input), '^(FAILED|SUCCEEDED)', 'no incident: ' || state)
+SELECT matches(t.fault(state, input), '^(FAILED|SUCCEEDED)', 'no incident: ' || state::text)
 FROM (VALUES
 	('{"Type": "Wait", "SecondsPath": "$.s"}'::jsonb, '{"s": 1e100000}'::jsonb),
 	('{"Type": "Wait", "TimestampPath": "$.s"}', '{"s": "9999999-01-01T00:00:00Z"}'),
