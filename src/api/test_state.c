@@ -303,7 +303,7 @@ report(const Trial *trial)
 	{
 		add_member(&object, "output", trial->output);
 		add_text(&object, "next", trial->next < 0 ? NULL :
-				 trial->program->states[trial->next].name);
+				 trial->program->names[trial->next]);
 		add_member(&object, "variables",
 				   trial->variables ? trial->variables : dx_json_empty_object());
 	}

@@ -319,13 +319,17 @@ typedef struct DxProgram
 {
 	MemoryContext cxt;			/* holds all of it */
 	int			nstates;
-	DxState    *states;			/* of all machines; names are unique */
+	const char **names;			/* of the states of all machines; unique */
+	DxState   **states;			/* NULL: not compiled yet, dx_program_state */
 	int			nmachines;
 	DxMachine  *machines;		/* [0] is the top one */
 	double		timeout;		/* top-level TimeoutSeconds, < 0 = none */
 	int			nexprs;			/* number of DxExpr, ordinals 0 .. nexprs-1 */
 	bool		has_compensation;
 	bool		pure;			/* no Task at all */
+	uint64		serial;			/* of a loaded one: no other has had it */
+	Size		kept;			/* bytes that others keep for it elsewhere */
+	struct DxCompiler *source;	/* what states are compiled from later, or NULL */
 } DxProgram;
 
 /* ---------- program.c, problem.c, resource.c ---------- */
@@ -385,7 +389,11 @@ extern DxProgram *dx_program_compile(const Jsonb *definition,
 									 const DxCompileOptions *options,
 									 MemoryContext parent,
 									 DxProblems *problems);
+extern DxProgram *dx_program_load(const Jsonb *definition,
+								  const DxCompileOptions *options,
+								  MemoryContext cxt);
 extern void dx_program_free(DxProgram *program);
+extern const DxState *dx_program_state(const DxProgram *program, int index);
 extern const DxState *dx_program_find_state(const DxProgram *program,
 											const char *name);
 extern void dx_problem(DxProblems *problems, const char *pointer,

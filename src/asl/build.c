@@ -17,6 +17,7 @@
 #include "utils/numeric.h"
 
 #include "asl/eval.h"
+#include "base/base.h"
 
 /* What may be built, and was; 0 = any amount. */
 static Size build_limit = 0;
@@ -53,6 +54,8 @@ typedef struct Filler
 	char	   *data;			/* next free byte */
 	int			nentries;
 	Size		total;			/* bytes of data so far */
+	int			max_entries;
+	char	   *end;			/* of the room for data */
 } Filler;
 
 static bool
@@ -136,7 +139,9 @@ filler_open(Filler *f, uint32 header, int nentries, Size data_size)
 	json->root.header = header;
 	f->start = (char *) &json->root;
 	f->entries = json->root.children;
+	f->max_entries = nentries;
 	f->data = f->start + head;
+	f->end = f->data + data_size;
 	f->nentries = 0;
 	f->total = 0;
 	return json;
@@ -150,8 +155,13 @@ filler_add(Filler *f, uint32 flags, const void *data, Size size, bool padded)
 
 	CHECK_FOR_INTERRUPTS();
 	if (padded)
-	{
 		pad = INTALIGN(f->data - f->start) - (f->data - f->start);
+	dx_check_room(f->nentries, f->max_entries, "entries of a container");
+	if (unlikely(size > (Size) (f->end - f->data) ||
+				 pad > (Size) (f->end - f->data) - size))
+		dx_no_room(f->end - f->data, "bytes of a container");
+	if (pad > 0)
+	{
 		memset(f->data, 0, pad);
 		f->data += pad;
 	}

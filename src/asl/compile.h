@@ -162,7 +162,7 @@ extern void dx_read_dynamic_text(DxCompiler *c, const DxStateSource *state,
 
 /* ---------- program.c ---------- */
 
-extern int	dx_find_state(const DxState *states, int first, int n,
+extern int	dx_find_state(const char **names, int first, int n,
 						  const char *name);
 
 /* ---------- machine.c ---------- */

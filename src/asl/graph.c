@@ -76,7 +76,7 @@ check_labels(DxCompiler *c)
 
 	for (int i = 0; i < c->nstates; i++)
 	{
-		const DxState *state = &c->program->states[i];
+		const DxState *state = c->program->states[i];
 
 		if (c->states[i].typed && state->type == DX_STATE_MAP &&
 			state->u.map.label)

@@ -107,7 +107,8 @@ parse_string(CallParser *p, DxArgument *argument)
 	argument->kind = DX_ARGUMENT_VALUE;
 	argument->raw.text = p->text + start;
 	argument->raw.len = p->pos - start;
-	dx_value_string(out.data, out.len, &argument->value);
+	dx_value_string(pnstrdup(out.data, out.len), out.len, &argument->value);
+	pfree(out.data);
 	p->pos++;
 	return true;
 }

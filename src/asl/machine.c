@@ -264,7 +264,7 @@ check_machine_fields(DxCompiler *c, const DxMachineSource *machine)
 static int
 find_target(DxCompiler *c, int machine, const char *name)
 {
-	return dx_find_state(c->program->states, c->machines[machine].first_state,
+	return dx_find_state(c->program->names, c->machines[machine].first_state,
 						 c->machines[machine].nstates, name);
 }
 

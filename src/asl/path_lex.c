@@ -137,7 +137,8 @@ dx_parse_quoted(DxPathParser *p, DxName *name)
 		else if (!take_quoted_escape(p, &out))
 			return false;
 	}
-	name->text = out.data;
+	name->text = pnstrdup(out.data, out.len);
 	name->len = out.len;
+	pfree(out.data);
 	return true;
 }

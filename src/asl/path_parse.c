@@ -140,8 +140,9 @@ parse_name(DxPathParser *p, StepList *list)
 	step = add_step(list, DX_STEP_MEMBER);
 	step->nnames = 1;
 	step->names = palloc(sizeof(DxName));
-	step->names[0].text = out.data;
+	step->names[0].text = pnstrdup(out.data, out.len);
 	step->names[0].len = out.len;
+	pfree(out.data);
 	return true;
 }
 

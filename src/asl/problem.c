@@ -80,21 +80,30 @@ dx_warning(DxProblems *problems, const char *pointer, const char *code,
 const char *
 dx_pointer_child(const char *pointer, const char *name)
 {
-	StringInfoData child;
+	size_t		len = strlen(pointer);
+	size_t		size = len + 2;
+	char	   *child;
+	char	   *out;
 
-	initStringInfo(&child);
-	appendStringInfoString(&child, pointer);
-	appendStringInfoChar(&child, '/');
+	/* As large as it has to be: a Program keeps many of them. */
+	for (const char *p = name; *p; p++)
+		size += *p == '~' || *p == '/' ? 2 : 1;
+	child = palloc(size);
+	memcpy(child, pointer, len);
+	out = child + len;
+	*out++ = '/';
 	for (const char *p = name; *p; p++)
 	{
-		if (*p == '~')
-			appendStringInfoString(&child, "~0");
-		else if (*p == '/')
-			appendStringInfoString(&child, "~1");
+		if (*p == '~' || *p == '/')
+		{
+			*out++ = '~';
+			*out++ = *p == '~' ? '0' : '1';
+		}
 		else
-			appendStringInfoChar(&child, *p);
+			*out++ = *p;
 	}
-	return child.data;
+	*out = '\0';
+	return child;
 }
 
 const char *

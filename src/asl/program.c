@@ -86,10 +86,11 @@ too_deep(const Jsonb *definition, int max_depth, DxProblems *problems)
 }
 
 /*
- * Compiles into the Program of c, whose memory context is current.
+ * Reads everything but the states themselves into the Program of c, whose
+ * memory context is current.
  */
 static void
-compile(DxCompiler *c, const Jsonb *definition)
+compile_skeleton(DxCompiler *c, const Jsonb *definition)
 {
 	DxProgram  *program = c->program;
 	DxNode		node;
@@ -101,11 +102,21 @@ compile(DxCompiler *c, const Jsonb *definition)
 	dx_collect(c, &node);
 
 	program->nstates = c->nstates;
-	program->states = palloc0(sizeof(DxState) * c->nstates);
+	program->states = palloc0(sizeof(DxState *) * Max(c->nstates, 1));
+	program->names = palloc(sizeof(char *) * Max(c->nstates, 1));
 	for (int i = 0; i < c->nstates; i++)
-		program->states[i].name = c->states[i].name;
+		program->names[i] = c->states[i].name;
 	program->pure = true;
 	dx_compile_machines(c);
+}
+
+/* The same, and all states. */
+static void
+compile(DxCompiler *c, const Jsonb *definition)
+{
+	DxProgram  *program = c->program;
+
+	compile_skeleton(c, definition);
 	for (int i = 0; i < c->nstates; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -165,6 +176,143 @@ dx_program_compile(const Jsonb *definition, const DxCompileOptions *options,
 	return c.program;
 }
 
+/* ---------- loading what has been published ---------- */
+
+/* A copy in the current memory context of what of c is needed later. */
+static DxCompiler *
+keep_source(const DxCompiler *c)
+{
+	DxCompiler *kept = palloc(sizeof(DxCompiler));
+
+	*kept = *c;
+	kept->machines = palloc(sizeof(DxMachineSource) * Max(c->nmachines, 1));
+	memcpy(kept->machines, c->machines, sizeof(DxMachineSource) * c->nmachines);
+	kept->states = palloc(sizeof(DxStateSource) * Max(c->nstates, 1));
+	memcpy(kept->states, c->states, sizeof(DxStateSource) * c->nstates);
+	for (int m = 0; m < c->nmachines; m++)
+		kept->machines[m].node.pointer = pstrdup(c->machines[m].node.pointer);
+	for (int i = 0; i < c->nstates; i++)
+	{
+		kept->states[i].name = pstrdup(c->states[i].name);
+		kept->states[i].node.pointer = pstrdup(c->states[i].node.pointer);
+	}
+	return kept;
+}
+
+/* What is kept of it in a Program; name and node of states are the source's. */
+static DxProgram *
+keep_program(const DxProgram *program, DxCompiler *source)
+{
+	DxProgram  *kept = palloc(sizeof(DxProgram));
+
+	*kept = *program;
+	kept->cxt = CurrentMemoryContext;
+	kept->machines = palloc(sizeof(DxMachine) * Max(program->nmachines, 1));
+	memcpy(kept->machines, program->machines, sizeof(DxMachine) * program->nmachines);
+	kept->states = palloc0(sizeof(DxState *) * Max(program->nstates, 1));
+	kept->names = palloc(sizeof(char *) * Max(program->nstates, 1));
+	for (int i = 0; i < program->nstates; i++)
+	{
+		const DxStateSource *state = &source->states[i];
+
+		kept->names[i] = state->name;
+		if (!state->typed || state->type != DX_STATE_TASK)
+			continue;
+		kept->pure = false;
+		kept->has_compensation |= dx_has(&state->node, "Compensate");
+	}
+	source->program = kept;
+	kept->source = source;
+	return kept;
+}
+
+/*
+ * Loads a definition that was compiled without problems when it was published.
+ * A state is compiled when it is asked for (dx_program_state): until then it
+ * takes a few hundred bytes.
+ *
+ * cxt: a memory context that has nothing else than definition and what options
+ * refer to; it becomes the Program's.  There is nothing to report: whether a
+ * state compiles is found out when it is compiled.
+ */
+DxProgram *
+dx_program_load(const Jsonb *definition, const DxCompileOptions *options,
+				MemoryContext cxt)
+{
+	static uint64 serial = 0;
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
+												  "dealix_exec skeleton",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+	DxProblems	found = {NIL};
+	DxCompileOptions *kept_options;
+	DxCompiler	c;
+	DxCompiler *source;
+	DxProgram  *program;
+
+	memset(&c, 0, sizeof(c));
+	c.options = options;
+	c.problems = &found;
+	c.language = DX_QL_JSONPATH;
+	c.program = palloc0(sizeof(DxProgram));
+	compile_skeleton(&c, definition);
+
+	MemoryContextSwitchTo(cxt);
+	kept_options = palloc(sizeof(DxCompileOptions));
+	*kept_options = *options;
+	c.options = kept_options;
+	source = keep_source(&c);
+	source->problems = palloc0(sizeof(DxProblems));
+	program = keep_program(c.program, source);
+	program->serial = ++serial;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
+	return program;
+}
+
+/* Compiles a state of a loaded Program into the Program's memory. */
+static void
+compile_later(DxProgram *program, int index)
+{
+	DxCompiler *c = program->source;
+	MemoryContext old = MemoryContextSwitchTo(program->cxt);
+
+	memset(c->problems, 0, sizeof(DxProblems));
+	c->suggestions = 0;
+	dx_compile_state(c, index);
+	c->states[index].targets = NIL;
+	program->nexprs = c->next_ordinal;
+	MemoryContextSwitchTo(old);
+	if (c->problems->list != NIL)
+	{
+		const DxProblem *problem = linitial(c->problems->list);
+
+		program->states[index] = NULL;
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("state \"%s\" does not compile any more",
+						program->names[index]),
+				 errdetail("At %s: %s", problem->pointer, problem->message)));
+	}
+}
+
+/*
+ * A state of the Program.  index: 0 .. nstates - 1.  Errors: XX001 when it is
+ * of a loaded Program and does not compile any more.
+ */
+const DxState *
+dx_program_state(const DxProgram *program, int index)
+{
+	if (index < 0 || index >= program->nstates)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("a definition of %d states has no state %d",
+						program->nstates, index)));
+	if (program->states[index] == NULL)
+		compile_later(unconstify(DxProgram *, program), index);
+	return program->states[index];
+}
+
 /*
  * Frees a Program and all that belongs to it.
  */
@@ -194,7 +342,7 @@ compare_names(const char *a, const char *b)
  * first; -1 when there is none.
  */
 int
-dx_find_state(const DxState *states, int first, int n, const char *name)
+dx_find_state(const char **names, int first, int n, const char *name)
 {
 	int			low = first;
 	int			high = first + n;
@@ -202,7 +350,7 @@ dx_find_state(const DxState *states, int first, int n, const char *name)
 	while (low < high)
 	{
 		int			middle = low + (high - low) / 2;
-		int			cmp = compare_names(name, states[middle].name);
+		int			cmp = compare_names(name, names[middle]);
 
 		if (cmp == 0)
 			return middle;
@@ -222,12 +370,12 @@ dx_program_find_state(const DxProgram *program, const char *name)
 {
 	for (int m = 0; m < program->nmachines; m++)
 	{
-		int			found = dx_find_state(program->states,
+		int			found = dx_find_state(program->names,
 										  program->machines[m].first_state,
 										  program->machines[m].nstates, name);
 
 		if (found >= 0)
-			return &program->states[found];
+			return dx_program_state(program, found);
 	}
 	return NULL;
 }

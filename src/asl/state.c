@@ -195,20 +195,17 @@ compile_untyped(DxCompiler *c, DxStateSource *source)
 	source->terminal = true;
 	if (!dx_is_object(&source->node))
 		return;
-	dx_check_state_fields(c, source);
+	if (c->program->source == NULL)	/* a loaded one has been checked */
+		dx_check_state_fields(c, source);
 	(void) dx_read_target(c, source, &source->node, "Next", false);
 }
 
-/*
- * Compiles the state of that index.
- */
-void
-dx_compile_state(DxCompiler *c, int index)
+/* Everything of a state but its place in the Program. */
+static void
+compile_state(DxCompiler *c, int index, DxStateSource *source, DxState *state)
 {
-	DxStateSource *source = &c->states[index];
-	DxState    *state = &c->program->states[index];
-
 	state->index = index;
+	state->name = source->name;
 	state->pointer = source->node.pointer;
 	state->type = source->type;
 	state->machine = source->machine;
@@ -220,7 +217,8 @@ dx_compile_state(DxCompiler *c, int index)
 		return;
 	}
 
-	dx_check_state_fields(c, source);
+	if (c->program->source == NULL)	/* a loaded one has been checked */
+		dx_check_state_fields(c, source);
 	compile_transition(c, source, state);
 	compile_io(c, source, state);
 	state->nretriers = dx_compile_retriers(c, &source->node, &state->retriers);
@@ -250,4 +248,17 @@ dx_compile_state(DxCompiler *c, int index)
 		case DX_STATE_SUCCEED:
 			break;
 	}
+}
+
+/*
+ * Compiles the state of that index.  An error on the way leaves the Program
+ * without it.
+ */
+void
+dx_compile_state(DxCompiler *c, int index)
+{
+	DxState    *state = palloc0(sizeof(DxState));
+
+	compile_state(c, index, &c->states[index], state);
+	c->program->states[index] = state;
 }

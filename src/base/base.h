@@ -38,6 +38,7 @@ extern int	dx_max_definition;	/* kB */
 extern int	dx_max_evaluation;	/* kB */
 extern int	dx_outcome_retention;	/* s */
 extern int	dx_max_child_depth;
+extern int	dx_program_cache;	/* kB */
 extern char *dx_outbox_channel;	/* "": no NOTIFY */
 
 #ifdef USE_ASSERT_CHECKING
@@ -97,6 +98,9 @@ typedef struct DxStatement
 
 extern int	dx_execute(DxStatement *statement, Datum *values, const char *nulls,
 					   bool read_only, long max_rows);
+
+/* What a saved plan takes, roughly. */
+extern Size dx_plan_size(SPIPlanPtr plan);
 
 extern void dx_no_room(int64 room, const char *what) pg_attribute_noreturn();
 
@@ -164,6 +168,7 @@ extern void dx_server_commit_note(void);
 
 extern void dx_frame_begin(const char *activity);
 extern void dx_frame_commit(void);
+extern int	dx_frame_shortage(void);
 
 /* In a PG_CATCH of a background process: report, abort, be idle. */
 extern void dx_frame_abort(void);

@@ -19,6 +19,7 @@
 #include "base/base.h"
 #include "catalog/namespace.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -39,7 +40,7 @@ struct DxBulk
 /*
  * Opens a table of schema dealix for many inserts.  ncolumns: how many columns
  * the caller thinks that it has.  Errors: 42P01 when it does not exist, XX001
- * when it has others.
+ * when it has others, 25006 in a read-only transaction, as INSERT.
  */
 DxBulk *
 dx_bulk_open(const char *table, int ncolumns)
@@ -47,6 +48,9 @@ dx_bulk_open(const char *table, int ncolumns)
 	DxBulk	   *bulk = palloc0(sizeof(DxBulk));
 	Oid			relid = get_relname_relid(table, get_namespace_oid(DX_SCHEMA, false));
 
+	/* What the executor would ask, which nobody else does here. */
+	PreventCommandIfReadOnly("INSERT");
+	PreventCommandIfParallelMode("INSERT");
 	if (!OidIsValid(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),

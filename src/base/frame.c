@@ -22,6 +22,71 @@
 #include "utils/timeout.h"
 
 /*
+ * A full disk, no memory: what is tried again will fail again for a while.  It
+ * is said once, and tried at growing intervals (dx_frame_shortage).
+ */
+static struct
+{
+	int			times;			/* in a row; 0: there is none */
+	int			said;			/* SQLSTATE that was reported last */
+	DxMono		since;
+}			shortage;
+
+static bool
+is_shortage(int sqlstate)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return category == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES) ||
+		category == ERRCODE_TO_CATEGORY(ERRCODE_SYSTEM_ERROR);
+}
+
+/* Reports the error in hand, unless it is the same shortage as before. */
+static void
+report_error(void)
+{
+	int			sqlstate = geterrcode();
+
+	if (!is_shortage(sqlstate))
+	{
+		EmitErrorReport();
+		return;
+	}
+	if (shortage.times++ == 0)
+		shortage.since = dx_mono();
+	if (shortage.times > 1 && shortage.said == sqlstate)
+		return;
+	shortage.said = sqlstate;
+	EmitErrorReport();
+	ereport(LOG,
+			(errmsg("dealix_exec tries again at growing intervals, and reports the same error no more until it has gone on")));
+}
+
+/* Something was written: there is room again. */
+static void
+end_shortage(void)
+{
+	if (shortage.times == 0)
+		return;
+	ereport(LOG,
+			(errmsg("dealix_exec goes on after %d failures for lack of resources in %d seconds",
+					shortage.times,
+					(int) ((dx_mono() - shortage.since) / USECS_PER_SEC))));
+	shortage.times = 0;
+}
+
+/*
+ * dx_frame_shortage
+ *		How often in a row transactions have failed for lack of resources; 0
+ *		again after the first that has written something.
+ */
+int
+dx_frame_shortage(void)
+{
+	return shortage.times;
+}
+
+/*
  * dx_frame_read_write
  *		Makes the transaction that has just begun, and has no snapshot yet,
  *		READ COMMITTED and read-write, whatever the role's defaults are.
@@ -60,9 +125,14 @@ dx_frame_begin(const char *activity)
 void
 dx_frame_commit(void)
 {
+	bool		wrote;
+
 	PopActiveSnapshot();
 	SPI_finish();
+	wrote = TransactionIdIsValid(GetTopTransactionIdIfAny());
 	CommitTransactionCommand();
+	if (wrote)
+		end_shortage();
 	pgstat_report_stat(false);
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
@@ -127,7 +197,7 @@ dx_frame_abort(void)
 
 	error_context_stack = NULL;
 	note_handled_error();
-	EmitErrorReport();
+	report_error();
 	LWLockReleaseAll();
 	AbortCurrentTransaction();
 	MemoryContextSwitchTo(TopMemoryContext);

@@ -30,6 +30,7 @@ int			dx_max_definition = 16 * 1024;
 int			dx_max_evaluation = 128 * 1024;
 int			dx_outcome_retention = 86400;
 int			dx_max_child_depth = 16;
+int			dx_program_cache = 64 * 1024;
 char	   *dx_outbox_channel = NULL;
 
 #ifdef USE_ASSERT_CHECKING
@@ -126,6 +127,10 @@ define_limits(void)
 			   "Maximum amount of data that the evaluation of one state may build.",
 			   "All that its fields and functions make counts, also what is not part of the output. Beyond it the state fails with States.DataLimitExceeded. It is never less than 32 times max_payload.",
 			   &dx_max_evaluation, 1024, 1024 * 1024, PGC_SUSET, GUC_UNIT_KB);
+	define_int("dealix_exec.program_cache",
+			   "Memory that each process keeps of definitions, their expressions and the calls of their steps.",
+			   "Beyond it, what was not used for longest is forgotten between two transactions, and loaded again when it is needed.",
+			   &dx_program_cache, 256, 16 * 1024 * 1024, PGC_SUSET, GUC_UNIT_KB);
 	define_int("dealix_exec.max_child_depth",
 			   "Maximum depth of runs that start runs that start runs.",
 			   "A run that nobody has started from a run has depth 0.",

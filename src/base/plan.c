@@ -13,6 +13,11 @@
 
 #include "base/base.h"
 #include "nodes/parsenodes.h"
+#include "utils/memutils.h"
+#include "utils/plancache.h"
+
+/* What a generic plan takes that is made at a later execution. */
+#define GENERIC_PLAN_SIZE	4096
 
 /*
  * Executes a statement of the engine.
@@ -51,6 +56,23 @@ dx_execute(DxStatement *statement, Datum *values, const char *nulls,
 						SPI_result_code_string(rc)),
 				 errdetail("Statement: %s", statement->sql)));
 	return rc;
+}
+
+Size
+dx_plan_size(SPIPlanPtr plan)
+{
+	Size		size = 0;
+	ListCell   *lc;
+
+	foreach(lc, SPI_plan_get_plan_sources(plan))
+	{
+		CachedPlanSource *source = lfirst(lc);
+
+		size += MemoryContextMemAllocated(source->context, true) + GENERIC_PLAN_SIZE;
+		if (source->gplan != NULL)
+			size += MemoryContextMemAllocated(source->gplan->context, true);
+	}
+	return size;
 }
 
 /*

@@ -76,7 +76,7 @@ leave(DxPass *pass, DxRun *run, DxBranch *branch, int next, Jsonb *output,
 {
 	branch->variables = variables;
 	if (next >= 0)
-		dx_branch_goto(branch, &run->program->states[next], output);
+		dx_branch_goto(branch, dx_program_state(run->program, next), output);
 	else
 		branch_finished(pass, run, branch, output);
 }
@@ -147,7 +147,7 @@ try_catch(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
 
 	if (catcher == NULL)
 		return false;
-	next = &run->program->states[catcher->next];
+	next = dx_program_state(run->program, catcher->next);
 	dx_event(pass, run, DX_EVENT_STATE_CAUGHT, branch,
 			 dx_payload("error", dx_json_text(fault->error),
 						"cause", dx_json_text(fault->cause),
@@ -288,7 +288,7 @@ do_choice(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 		return;
 	}
 	dx_event(pass, run, DX_EVENT_STATE_SUCCEEDED, branch,
-			 dx_payload("next", dx_json_string(run->program->states[next].name), NULL));
+			 dx_payload("next", dx_json_string(run->program->names[next]), NULL));
 	leave(pass, run, branch, next, output, variables);
 }
 
@@ -402,7 +402,7 @@ first_state(const DxRun *run)
 							dx_uuid_text(&run->id), run->map_state)));
 		machine = map->u.map.machine;
 	}
-	return &program->states[program->machines[machine].start];
+	return dx_program_state(program, program->machines[machine].start);
 }
 
 static void

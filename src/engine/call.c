@@ -3,7 +3,7 @@
  * call.c
  *	  A sql: step: one call of a user's function.
  *
- * Owns the cache of calls: for each (owner, version, state) the function that
+ * Owns the cache of calls: for each (program, owner, state) the function that
  * the last input led to, and its plan.  The cache is emptied when anything in
  * pg_proc, pg_namespace or pg_type changes.
  *
@@ -21,8 +21,8 @@
 
 typedef struct CallKey
 {
+	uint64		program;		/* its serial */
 	Oid			owner;
-	int32		version_id;
 	int32		state_index;
 } CallKey;
 
@@ -34,6 +34,7 @@ typedef struct CallEntry
 	SPIPlanPtr	plan;
 	DxArgument *arguments;
 	MemoryContext cxt;
+	Size		size;
 	double		expected;		/* ms that it takes, as far as is known */
 } CallEntry;
 
@@ -192,10 +193,10 @@ fill(CallEntry *entry, const char *target, const Jsonb *input,
  * is nothing to call.
  */
 static CallEntry *
-look_up(Oid owner, int32 version_id, int state_index, const char *target,
+look_up(const DxRun *run, int state_index, const char *target,
 		const Jsonb *input, MemoryContext fault_cxt, DxFault *fault)
 {
-	CallKey		key = {owner, version_id, state_index};
+	CallKey		key = {run->program->serial, run->owner, state_index};
 	CallEntry  *entry;
 	bool		found;
 
@@ -205,7 +206,31 @@ look_up(Oid owner, int32 version_id, int state_index, const char *target,
 		memset((char *) entry + sizeof(CallKey), 0, sizeof(CallEntry) - sizeof(CallKey));
 	if (entry->valid && fits(&entry->callee, input))
 		return entry;
-	return fill(entry, target, input, fault_cxt, fault) ? entry : NULL;
+	if (!fill(entry, target, input, fault_cxt, fault))
+		return NULL;
+	dx_program_kept(run->program, &entry->size,
+					MemoryContextMemAllocated(entry->cxt, true) +
+					dx_plan_size(entry->plan));
+	return entry;
+}
+
+/* Forgets the calls of a Program, which is about to go. */
+void
+dx_calls_forget(uint64 program)
+{
+	HASH_SEQ_STATUS seq;
+	CallEntry  *entry;
+
+	if (calls == NULL)
+		return;
+	hash_seq_init(&seq, calls);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+	{
+		if (entry->key.program != program)
+			continue;
+		forget(entry);
+		(void) hash_search(calls, &entry->key, HASH_REMOVE, NULL);
+	}
 }
 
 /* How much of what was expected gives way to what is found. */
@@ -214,7 +239,7 @@ look_up(Oid owner, int32 version_id, int state_index, const char *target,
 static CallEntry *
 find_call(const DxRun *run, int state_index)
 {
-	CallKey		key = {run->owner, run->version_id, state_index};
+	CallKey		key = {run->program->serial, run->owner, state_index};
 
 	return calls == NULL ? NULL : hash_search(calls, &key, HASH_FIND, NULL);
 }
@@ -325,9 +350,8 @@ call_body(void *arg)
 {
 	SqlCall    *call = arg;
 	DxFault		excess;
-	CallEntry  *entry = look_up(call->run->owner, call->run->version_id,
-								call->state_index, call->target, call->input,
-								call->result_cxt, call->fault);
+	CallEntry  *entry = look_up(call->run, call->state_index, call->target,
+								call->input, call->result_cxt, call->fault);
 
 	if (entry == NULL)
 		return;
@@ -357,7 +381,7 @@ dx_call_sql(DxPass *pass, DxRun *run, int state_index, const char *target,
 			Jsonb *input, double timeout, Jsonb **result, DxFault *fault)
 {
 	int			index = state_index >= 0 ? state_index : -1 - state_index;
-	SqlCall		call = {run, state_index, run->program->states[index].name,
+	SqlCall		call = {run, state_index, run->program->names[index],
 	target, input, CurrentMemoryContext, NULL, fault};
 	DxMono		begun = dx_mono();
 	DxCallOutcome outcome;

@@ -393,6 +393,11 @@ extern void dx_store_write(DxPass *pass);
 
 extern const DxProgram *dx_program_of(int32 version_id, const char **workflow,
 									  int32 *version);
+extern void dx_program_kept(const DxProgram *program, Size *size, Size now);
+
+/* Before a Program is forgotten: its plans, in expression.c and call.c. */
+extern void dx_expressions_forget(uint64 program);
+extern void dx_calls_forget(uint64 program);
 
 /* ---------- version.c ---------- */
 
@@ -531,6 +536,9 @@ extern bool dx_step_waits(DxPass *pass, const DxRun *run, DxBranch *branch,
 extern void dx_signal_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
 extern void dx_signal_wake(DxPass *pass, DxRun *run, DxBranch *branch);
 extern bool dx_signal_here(const DxRun *run, const DxBranch *branch);
+/* Names in "a|b" or "a&b" that are accepted when a workflow is published. */
+#define DX_MAX_NAMES	64
+
 extern List *dx_names_split(const char *names, bool *all);
 
 /* ---------- resource.c: Tasks that are done outside of the pass ---------- */

@@ -26,8 +26,8 @@
 
 typedef struct PlanKey
 {
+	uint64		program;		/* its serial */
 	Oid			owner;
-	int32		version_id;
 	int32		ordinal;
 } PlanKey;
 
@@ -39,6 +39,7 @@ typedef struct PlanEntry
 	List	   *members;		/* of char *: all that it reads of context */
 	bool		whole_context;	/* it may read anything of it */
 	MemoryContext cxt;
+	Size		size;
 } PlanEntry;
 
 static HTAB *plans = NULL;
@@ -181,7 +182,7 @@ prepare(PlanEntry *entry, const char *text)
 static PlanEntry *
 look_up(const DxRun *run, const DxExpr *expr)
 {
-	PlanKey		key = {run->owner, run->version_id, expr->ordinal};
+	PlanKey		key = {run->program->serial, run->owner, expr->ordinal};
 	PlanEntry  *entry;
 	bool		found;
 
@@ -201,6 +202,7 @@ look_up(const DxRun *run, const DxExpr *expr)
 		entry->plan = NULL;
 		entry->names = NIL;
 		entry->cxt = NULL;
+		entry->size = 0;
 	}
 	if (entry->plan == NULL)
 	{
@@ -215,8 +217,33 @@ look_up(const DxRun *run, const DxExpr *expr)
 		prepare(entry, expr->text);
 		if (SPI_keepplan(entry->plan) != 0)
 			elog(ERROR, "could not keep the plan of an expression");
+		dx_program_kept(run->program, &entry->size,
+						MemoryContextMemAllocated(entry->cxt, true) +
+						dx_plan_size(entry->plan));
 	}
 	return entry;
+}
+
+/* Forgets the plans of a Program, which is about to go. */
+void
+dx_expressions_forget(uint64 program)
+{
+	HASH_SEQ_STATUS seq;
+	PlanEntry  *entry;
+
+	if (plans == NULL)
+		return;
+	hash_seq_init(&seq, plans);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+	{
+		if (entry->key.program != program)
+			continue;
+		if (entry->plan != NULL)
+			SPI_freeplan(entry->plan);
+		if (entry->cxt != NULL)
+			MemoryContextDelete(entry->cxt);
+		(void) hash_search(plans, &entry->key, HASH_REMOVE, NULL);
+	}
 }
 
 /* ---------- evaluating ---------- */

@@ -195,9 +195,9 @@ dx_payload(const char *first_key,...)
 	{
 		Jsonb	   *value = va_arg(args, Jsonb *);
 
-		Assert(n < PAYLOAD_MAX_PAIRS);
 		if (value == NULL)
 			continue;
+		dx_check_room(n, PAYLOAD_MAX_PAIRS, "members of an event's payload");
 		keys[n] = key;
 		values[n++] = value;
 	}

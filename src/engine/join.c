@@ -153,7 +153,7 @@ open_child(DxPass *pass, DxRun *run, DxBranch *parent)
 	machine = &run->program->machines[child_machine(parent, index)];
 	child = dx_branch_new(pass, run, parent->branch);
 	child->item = index;
-	dx_branch_goto(child, &run->program->states[machine->start], input);
+	dx_branch_goto(child, dx_program_state(run->program, machine->start), input);
 	child->variables = parent->variables;
 	parent->counts.opened++;
 	dx_branch_advance(pass, run, child);

@@ -134,13 +134,19 @@ static void
 check_names(const char *target, const char *pointer, DxProblems *problems)
 {
 	bool		all;
+	List	   *names = dx_names_split(target, &all);
 	ListCell   *lc;
 
+	if (list_length(names) > DX_MAX_NAMES)
+		dx_problem(problems, pointer, "INVALID_RESOURCE",
+				   "Wait for them one after the other, or in the branches of a Parallel.",
+				   "a state waits for at most %d names, here are %d",
+				   DX_MAX_NAMES, list_length(names));
 	if (strchr(target, '|') != NULL && strchr(target, '&') != NULL)
 		dx_problem(problems, pointer, "INVALID_RESOURCE",
 				   "Write a|b|c for the first that comes, or a&b&c for all.",
 				   "\"%s\" mixes | and &", target);
-	foreach(lc, dx_names_split(target, &all))
+	foreach(lc, names)
 	{
 		if (*(char *) lfirst(lc) == '\0')
 			dx_problem(problems, pointer, "INVALID_RESOURCE",

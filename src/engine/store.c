@@ -371,8 +371,8 @@ add_event(DxBulk *bulk, DxEvent *event)
 	values[1] = TimestampTzGetDatum(event->at);
 	values[2] = Int32GetDatum(event->seq);
 	values[3] = Int32GetDatum(event->branch);
-	values[4] = Int16GetDatum(event->kind);
-	values[5] = Int16GetDatum(Min(event->attempt, PG_INT16_MAX));
+	values[4] = Int32GetDatum(event->attempt);
+	values[5] = Int16GetDatum(event->kind);
 	values[6] = CStringGetTextDatum(event->actor ? event->actor : "");
 	values[7] = CStringGetTextDatum(event->session_actor ? event->session_actor : "");
 	nulls[8] = event->state == NULL;

@@ -224,12 +224,12 @@ static bool
 machine_waits_for_runs(const DxProgram *program, int machine)
 {
 	check_stack_depth();
-	for (int i = 0; i < program->nstates; i++)
+	for (int i = 0; i < program->machines[machine].nstates; i++)
 	{
-		const DxState *state = &program->states[i];
+		const DxState *state = dx_program_state(program,
+												program->machines[machine].first_state + i);
 
-		if (state->machine != machine)
-			continue;
+		CHECK_FOR_INTERRUPTS();
 		if (state->type == DX_STATE_TASK &&
 			((state->u.task.kind == DX_RESOURCE_WORKFLOW && !state->u.task.no_wait) ||
 			 (state->u.task.compensable && state->u.task.undo_kind == DX_RESOURCE_WORKFLOW)))

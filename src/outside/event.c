@@ -172,7 +172,7 @@ dx_event_write(DxPass *pass)
 		if (handout->phase != DX_PHASE_EVENT || !dx_handout_valid(handout))
 			continue;
 		if (inserted == NULL)
-			inserted = dx_columns_make(&insert_statement, 64 * list_length(pass->handouts));
+			inserted = dx_columns_make(&insert_statement, list_length(pass->handouts));
 		foreach(ln, dx_names_split(handout->branch->wait_for, &all))
 		{
 			dx_put_uuid(inserted, &handout->ticket);

@@ -30,6 +30,7 @@
 #define MAX_BUSY		1024
 #define BUSY_FIRST_MS	10
 #define BUSY_MAX_MS		1000
+#define SHORTAGE_MAX_MS	(16 * 1000) /* between two failures for lack of resources */
 
 /*
  * In a row, and then it is an incident.  An outage of the whole server says
@@ -449,7 +450,14 @@ run_batch(int n)
 	DxPassResult result;
 	int			sqlstate = try_pass(ids, n, &result);
 
-	if (sqlstate != 0)
+	if (sqlstate != 0 && dx_frame_shortage() > 0)
+	{
+		/* None of them is to blame, but perhaps fewer of them find room. */
+		for (int i = 0; i < n; i++)
+			add_busy(&ids[i], &waited[i]);
+		batch = Max(batch / 2, 1);
+	}
+	else if (sqlstate != 0)
 	{
 		pass_one_by_one(n, sqlstate);
 		batch = Max(batch / 2, 1);
@@ -574,6 +582,7 @@ dx_worker_main(Datum arg)
 {
 	MemoryContext loop;
 	static DxMono idle_since = 0;
+	volatile int failures;
 
 	StaticAssertStmt(sizeof(DxDueCursor) <= DX_CURSOR_LEN,
 					 "the ring has no room for the engine's cursor");
@@ -595,6 +604,7 @@ dx_worker_main(Datum arg)
 	{
 		MemoryContextReset(loop);
 		MemoryContextSwitchTo(loop);
+		failures = dx_frame_shortage();
 		PG_TRY();
 		{
 			worker_cycle(&idle_since);
@@ -607,5 +617,8 @@ dx_worker_main(Datum arg)
 			dx_ring_scan_failed(self.slot);
 		}
 		PG_END_TRY();
+		if (dx_frame_shortage() > failures)
+			dx_process_pause(Min(dx_backoff(dx_frame_shortage()), SHORTAGE_MAX_MS),
+							 DX_WAIT_WORKER);
 	}
 }
