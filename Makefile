@@ -6,7 +6,7 @@
 # read only when none of them is asked for, and a mixed command line is taken
 # apart into one make per goal.
 
-own_targets = help setup test check test-plans test-machines demo bench bench-million bench-memory bench-restart bench-scaling bench-profile conformance fuzz torture mutants
+own_targets = help setup test check test-plans test-memory test-machines demo bench bench-million bench-memory bench-restart bench-scaling bench-profile conformance fuzz torture mutants
 
 ifneq ($(filter $(own_targets),$(MAKECMDGOALS)),)
 
@@ -31,6 +31,7 @@ help:
 	@echo '  make test-plans     regress, isolation and pgTAP under plans for tiny, huge and mixed tables'
 	@echo '  make test TESTS="21_make 4*"   only these files, by their names without the ending'
 	@echo '  make test-machines  the first commands on fresh Debian 12 machines (root, debootstrap)'
+	@echo '  make test-memory    regress, isolation and pgTAP on a server that checks its memory (built once)'
 	@echo '  make check          the same as make test'
 	@echo '  make conformance CASES=DIR   run language cases from a folder'
 	@echo '  make fuzz           feed mutated definitions to the parser for a while'
@@ -45,7 +46,7 @@ help:
 	@echo '  make bench-profile  where a worker spends its time (perf)'
 	@echo '  make setup          only see to the missing packages'
 	@echo '  make help           this list'
-	@echo 'Settings: WERROR= (warnings are not errors), ASSERTS=1, DX_DEBUG=1 (fault points)'
+	@echo 'Settings: WERROR= (warnings are not errors), ASSERTS=1, DX_DEBUG=1 (fault points), SANITIZE=1'
 
 setup:
 	@scripts/setup.sh
@@ -58,6 +59,10 @@ test-plans:
 	@for plans in tiny huge scan 1 2; do \
 		echo "Plans: $$plans"; PLANS=$$plans scripts/test.sh regress isolation pgtap || exit 1; \
 	done
+
+# The server is built from Debian's source package and kept.
+test-memory:
+	@scripts/memory.sh
 
 demo:
 	@scripts/demo.sh
@@ -105,6 +110,12 @@ PG_CPPFLAGS += -DUSE_ASSERT_CHECKING
 endif
 ifneq ($(DX_DEBUG),)
 PG_CPPFLAGS += -DDX_DEBUG
+endif
+
+# What is undefined in C ends the process.
+ifneq ($(SANITIZE),)
+PG_CFLAGS += -fsanitize=undefined -fno-sanitize-recover=undefined
+SHLIB_LINK += -fsanitize=undefined
 endif
 
 # Bitcode for inlining into JIT code would need clang, and nothing to inline.

@@ -8,6 +8,7 @@ name=value; they also go to a file, if RESULTS names a folder.
 import os
 import sys
 
+import definitions
 import large
 import measures
 import profile_worker
@@ -31,6 +32,7 @@ def everything(report, admin):
     measures.activities(report, admin)
     measures.fairness(report, admin)
     measures.worker_start(report, admin)
+    definitions.definitions(report, admin)
     measures.idle(report, admin)
     if not QUICK:
         million(report, admin)

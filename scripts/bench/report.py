@@ -18,6 +18,8 @@ BUDGETS = {
     "parked_1m_ratio": (">=", 0.9),
     "finished_1m_ratio": (">=", 0.9),
     "held_xmin_ratio": (">=", 0.9),
+    "unused_state_bytes": ("<=", 600),
+    "workflow_kb": ("<=", 40),
 }
 
 
