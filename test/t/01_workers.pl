@@ -463,6 +463,7 @@ $node->restart;
 
 {
 	my $run = start('postgres', 'app', 'INSERT INTO job.effect (owner) VALUES (\'promoted\')', 15);
+	my $later = start('postgres', 'app', 'SELECT 1', 3600);
 
 	$node->backup('base');
 	my $standby = PostgreSQL::Test::Cluster->new('standby');
@@ -471,7 +472,7 @@ $node->restart;
 	$node->wait_for_catchup($standby);
 	is($standby->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'dealix_exec %'}), '0',
 		'a standby has no process of ours');
-	is($standby->safe_psql('postgres', "CALL dealix.wait('$run', '0.3 s')"), 'RUNNING', 'but one can wait there');
+	is($standby->safe_psql('postgres', "CALL dealix.wait('$later', '0.3 s')"), 'RUNNING', 'but one can wait there');
 	$node->stop;
 	$standby->promote;
 	ok($standby->poll_query_until('postgres', q{SELECT count(*) = 1 FROM dealix.workers WHERE kind = 'dispatcher' AND state = 'running'}),

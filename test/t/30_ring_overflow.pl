@@ -85,6 +85,10 @@ dx_poll($node, q{SELECT count(*) FROM dealix.runs WHERE workflow = 'parked' AND 
 is($node->safe_psql('postgres', q{SELECT count(*), count(DISTINCT key) FROM shop.ledger WHERE step = 'after'}), '500|500', 'each once');
 
 is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.runs WHERE workflow = 'chain'}), $runs, 'all runs');
-is($node->safe_psql('postgres', q{SELECT sum(passes) < 100 FROM dealix.workers WHERE kind = 'dispatcher'}), 't', 'the dispatcher has hardly looked at the tables');
+# A machine on which all this takes longer has more of everything else, too.
+my ($looks, $seconds) = split /\|/, $node->safe_psql('postgres', q{
+	SELECT sum(passes), extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::int FROM dealix.workers WHERE kind = 'dispatcher'});
+note("$looks looks in $seconds s");
+cmp_ok($looks, '<', 100 + $seconds, 'the dispatcher has hardly looked at the tables');
 $node->stop;
 done_testing();
