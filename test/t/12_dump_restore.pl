@@ -20,7 +20,7 @@ $node->safe_psql('postgres', q{CREATE ROLE ops LOGIN; SELECT dealix.grant_access
 dx_sql($node, 'app', q{
 	SELECT count(*) FROM dealix.start_many('parked', ARRAY(SELECT jsonb_build_object('key', 'p' || i) FROM generate_series(1, 60) i),
 		ARRAY(SELECT 'p' || i FROM generate_series(1, 60) i));
-	SELECT count(*) FROM dealix.start_many('chain', ARRAY(SELECT jsonb_build_object('key', 't' || i, 'n', i, 'wait', 8) FROM generate_series(1, 40) i),
+	SELECT count(*) FROM dealix.start_many('chain', ARRAY(SELECT jsonb_build_object('key', 't' || i, 'n', i, 'wait', 30) FROM generate_series(1, 40) i),
 		ARRAY(SELECT 't' || i FROM generate_series(1, 40) i));
 	SELECT count(*) FROM dealix.start_many('chain', ARRAY(SELECT jsonb_build_object('key', 'e' || i, 'n', i, 'wait', 0) FROM generate_series(1, 20) i),
 		ARRAY(SELECT 'e' || i FROM generate_series(1, 20) i));

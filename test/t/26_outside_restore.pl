@@ -31,7 +31,7 @@ my $parked = q{SELECT string_agg(waits_for, ',' ORDER BY waits_for) FROM dealix.
 dx_poll($node, $parked, 'runs wait for all kinds of things', 'activity,activity,approval,child,event,signal,signal,token');
 # 2.5 claims a second in two shards, one of them used
 dx_sql($node, 'ops', q{SELECT dealix.limit_activity('claimed', 2, 2.5), dealix.limit_activity('queued', 1)});
-my $old = dx_sql($node, 'app', q{SELECT token FROM dealix.claim('claimed', 'w', 1, '2 s')});
+my $old = dx_sql($node, 'app', q{SELECT token FROM dealix.claim('claimed', 'w', 1, '20 s')});
 
 my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
 $node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('postgres') ], 'pg_dump');
