@@ -148,7 +148,7 @@ if [ "${KEEP:-0}" = 1 ]; then
 	if [ -n "${LD_LIBRARY_PATH:-}" ]; then libraries="env LD_LIBRARY_PATH=$LD_LIBRARY_PATH "; fi
 	say "Look around:  $libraries$pg_bin/psql -h $PGHOST -p $PGPORT -U shop demo"
 	stop="$libraries$pg_bin/pg_ctl -D $dx_work/clusters/main/data -m fast stop"
-	if [ "$(id -u)" = 0 ]; then stop="runuser -u postgres -- $stop"; fi
+	if [ "$(id -u)" = 0 ]; then stop="runuser -u $(server_user) -- $stop"; fi
 	say "End it:       $stop && rm -rf $dx_work"
 fi
 exit "$status"
