@@ -276,13 +276,16 @@ end_look(TimestampTz now, DxLook *look)
 {
 	Datum		values[1];
 	bool		more = dx_database_at_home() && dx_leases_expire(InvalidOid, now);
+	TimestampTz branch_due;
+	TimestampTz lease_due;
 	DxRow		row;
 
 	values[0] = TimestampTzGetDatum(now);
 	(void) dx_execute(&next_statement, values, NULL, false, 1);
 	row = (DxRow) dx_row(0);
-	look->next_due = dx_get_time(&row, DT_NOEND);
-	look->next_due = Min(look->next_due, dx_get_time(&row, DT_NOEND));
+	branch_due = dx_get_time(&row, DT_NOEND);
+	lease_due = dx_get_time(&row, DT_NOEND);
+	look->next_due = Min(branch_due, lease_due);
 	look->blocked = DatumGetBool(dx_get(&row)) && !more;
 	if (more)
 		look->next_due = now;
