@@ -33,7 +33,7 @@ work_create bench
 # shellcheck disable=SC2119
 postgres_prepare
 cluster_create main "shared_preload_libraries = 'dealix_exec'" "shared_buffers = $(shared_buffers)" \
-	"synchronous_commit = on" "max_wal_size = 8GB" "checkpoint_timeout = 30min" "max_worker_processes = 32"
+	"synchronous_commit = on" "max_wal_size = 8GB" "checkpoint_timeout = 30min" "max_worker_processes = 32" "max_connections = 600"
 cluster_start main
 write_restart
 export BENCH_WORK=$dx_work BENCH_RESTART=$dx_work/restart

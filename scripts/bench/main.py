@@ -30,6 +30,7 @@ def everything(report, admin):
     measures.fan_out(report, admin)
     measures.signals(report, admin)
     measures.activities(report, admin)
+    measures.crowd(report, admin)
     measures.fairness(report, admin)
     measures.worker_start(report, admin)
     definitions.definitions(report, admin)

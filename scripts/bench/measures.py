@@ -2,10 +2,11 @@
 
 import os
 import statistics
+import subprocess
 import time
 
 from engine import Database, HeldSnapshot
-from server import Failed, cpu_seconds, pgbench, poll, processes
+from server import HERE, Failed, cpu_seconds, pgbench, poll, processes, run_sql
 
 QUICK = os.environ.get("QUICK", "0") not in ("", "0")
 RUNS = int(os.environ.get("RUNS") or (30000 if QUICK else 60000))
@@ -217,6 +218,38 @@ def activities(report, admin):
 
     report.put(activities_per_s=measure(1, 4000 if QUICK else 20000),
                activities_batch_per_s=measure(20, 16000 if QUICK else 80000))
+
+
+def crowd(report, admin):
+    """One and 500 workers that wait for work: how soon a task is claimed, and how many are woken for it."""
+    report.say("workers that wait")
+    tasks = 40 if QUICK else 200
+
+    def measure(waiting):
+        def in_database(database):
+            database.workers(1)
+            load = subprocess.Popen(["pgbench", "-n", "-c", str(waiting), "-j", "2", "-t", "100000", "-U", "bench", "-f",
+                                     os.path.join(HERE, "wait_and_claim.sql"), database.name],
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                poll(lambda: database.sql.number("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CALL dealix.wait_for%'"
+                                                 " AND wait_event_type = 'Extension'") == waiting, "all workers wait")
+                for task in range(tasks):
+                    run_sql(database.name, f"SELECT dealix.start('outside', '{{\"n\": {task}}}')", "bench")
+                    time.sleep(0.05)
+                poll(lambda: database.sql.number("SELECT coalesce(sum(claimed), 0) FROM bench.turn") == tasks, "all tasks are claimed")
+            finally:
+                load.terminate()
+                load.wait()
+            database.workers(0)
+            return (database.sql.number("SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY ms) FROM bench.turn WHERE claimed = 1"),
+                    database.sql.number("SELECT count(*) FROM bench.turn") / tasks)
+
+        return fresh(admin, "crowd", in_database)
+
+    one, _ = measure(1)
+    many, woken = measure(500)
+    report.put(wait_1_p50_ms=one, wait_500_p50_ms=many, wait_500_p50_ratio=many / one, wait_500_woken_per_task=woken)
 
 
 def fairness(report, admin):

@@ -20,6 +20,8 @@ BUDGETS = {
     "held_xmin_ratio": (">=", 0.9),
     "unused_state_bytes": ("<=", 600),
     "workflow_kb": ("<=", 40),
+    "wait_500_p50_ratio": ("<=", 3),
+    "wait_500_woken_per_task": ("<=", 1.5),
 }
 
 

@@ -4,6 +4,7 @@ CREATE SCHEMA bench AUTHORIZATION bench;
 SET ROLE bench;
 
 CREATE TABLE bench.effect (n bigint, step text);
+CREATE TABLE bench.turn (claimed int, ms float8);
 
 CREATE FUNCTION bench.book(n bigint, step text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

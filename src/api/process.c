@@ -34,6 +34,7 @@
 
 /* A run that COMMIT PREPARED brings to its end wakes nobody. */
 #define WAIT_SLICE_MS	5000
+#define WAIT_SLICE_MAX_MS	60000
 
 PG_FUNCTION_INFO_V1(dx_note_install);
 PG_FUNCTION_INFO_V1(dx_worker_status);
@@ -287,13 +288,14 @@ static void
 wait_slice(DxMono until, bool woken, long later, int *poll_ms)
 {
 	long		left = dx_mono_left(until);
-	long		slice = WAIT_SLICE_MS;
+	long		slice = Min(WAIT_SLICE_MS * Max(dx_waiter_crowd() / 10, 1), WAIT_SLICE_MAX_MS);
 
 	if (woken && later > 0)
 		slice = Min(later, slice);
 	else if (!woken)
 	{
-		slice = *poll_ms;
+		/* Among many, somebody looks as often as one alone would. */
+		slice = *poll_ms * (long) Max(dx_waiter_crowd() / 4, 1);
 		*poll_ms = Min(*poll_ms * 2, POLL_MAX_MS);
 	}
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
@@ -336,11 +338,13 @@ wait_until(Awaited *awaited, DxMono until, bool commits)
 	if (!commits && awaited->activity == NULL)
 		refuse_own_work(awaited);
 	/* On a standby nothing commits, and so nobody wakes us. */
-	woken = dx_waiter_begin(&awaited->channel) && !RecoveryInProgress();
+	woken = dx_waiter_begin(&awaited->channel, awaited->activity != NULL) && !RecoveryInProgress();
 	for (;;)
 	{
-		bool		here = look(awaited);
+		bool		here;
 
+		dx_waiter_look();
+		here = look(awaited);
 		if (here || dx_mono() >= until)
 			return here;
 		if (commits)
@@ -364,11 +368,11 @@ wait_guarded(Awaited *awaited, DxMono until, bool commits)
 	}
 	PG_CATCH();
 	{
-		dx_waiter_end();
+		dx_waiter_end(false);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	dx_waiter_end();
+	dx_waiter_end(here);
 	return here;
 }
 

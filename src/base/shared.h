@@ -141,8 +141,10 @@ typedef struct DxRing
 typedef struct DxWaiter
 {
 	bool		used;
-	pg_uuid_t	run_id;
+	bool		takes_one;		/* work: each piece wakes one waiter */
+	pg_uuid_t	channel;		/* a line of runs, or an activity's */
 	Latch	   *latch;
+	pg_atomic_uint32 woken;		/* 1: and has not looked since */
 } DxWaiter;
 
 typedef struct DxShared
@@ -161,6 +163,7 @@ typedef struct DxShared
 	int			ring_size;
 	int			nwaiters;
 	pg_atomic_uint32 waiting;	/* waiters in use */
+	pg_atomic_uint32 waiter_turn;	/* where the next piece of work looks first */
 	pg_atomic_uint32 server_commit; /* synchronous_commit of the server */
 } DxShared;
 
@@ -277,10 +280,14 @@ extern void dx_poison_clear(void);
 extern bool dx_poison_any(void);
 extern bool dx_poison_find(const pg_uuid_t *run_id, DxSuspect *suspect);
 
+#define DX_MAX_NOTES	1024		/* ids in one transaction; then "many" */
+
 /* ---------- waiter.c ---------- */
 
-extern bool dx_waiter_begin(const pg_uuid_t *run_id);
-extern void dx_waiter_end(void);
-extern void dx_waiters_wake(const pg_uuid_t *run_ids, int n, bool all);
+extern bool dx_waiter_begin(const pg_uuid_t *channel, bool takes_one);
+extern void dx_waiter_look(void);
+extern void dx_waiter_end(bool found);
+extern int	dx_waiter_crowd(void);
+extern void dx_waiters_wake(const pg_uuid_t *channels, int n, bool all);
 
 #endif							/* DX_SHARED_H */

@@ -86,6 +86,9 @@ shared_fill(void)
 	dx_shared->ring_size = dx_ring_size;
 	dx_shared->nwaiters = MaxBackends;
 	pg_atomic_init_u32(&dx_shared->waiting, 0);
+	pg_atomic_init_u32(&dx_shared->waiter_turn, 0);
+	for (int i = 0; i < dx_shared->nwaiters; i++)
+		pg_atomic_init_u32(&dx_waiters[i].woken, 0);
 	pg_atomic_init_u32(&dx_shared->server_commit, synchronous_commit);
 
 	for (int i = 0; i < dx_shared->nrings; i++)

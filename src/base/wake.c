@@ -25,7 +25,6 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#define MAX_NOTES	1024		/* ids in one transaction; then "many" */
 #define MAX_OWNERS	16			/* owners to be scanned; then a sweep */
 #define PREPARED_DELAY_MS	250
 
@@ -109,7 +108,7 @@ dx_wake_run(Oid owner, const pg_uuid_t *run_id, int priority)
 	if (last != NULL && last->owner == owner &&
 		memcmp(&last->run_id, run_id, sizeof(pg_uuid_t)) == 0)
 		return;
-	if (notes.nruns == MAX_NOTES)
+	if (notes.nruns == DX_MAX_NOTES)
 	{
 		notes.hurry = notes.hurry || priority > 0;
 		dx_wake_many(owner);
@@ -162,14 +161,15 @@ dx_wake_at(TimestampTz due)
 
 /*
  * dx_wake_ended
- *		A run has ended: whoever waits for it goes on.
+ *		A run has ended: whoever waits for it goes on.  Or there is one more
+ *		piece of work on the channel of an activity.
  */
 void
 dx_wake_ended(const pg_uuid_t *run_id)
 {
 	if (!take_notes())
 		return;
-	if (notes.nended == MAX_NOTES)
+	if (notes.nended == DX_MAX_NOTES)
 	{
 		notes.all_ended = true;
 		return;

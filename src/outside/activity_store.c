@@ -122,6 +122,7 @@ insert_tasks(DxPass *pass)
 	DxColumns  *columns;
 	ListCell   *lc;
 	const char *last = "";
+	pg_uuid_t	channel = {{0}};
 	TimestampTz now = dx_now();
 
 	if (pass->handouts == NIL)
@@ -131,15 +132,16 @@ insert_tasks(DxPass *pass)
 	{
 		DxHandout  *handout = lfirst(lc);
 		const DxActivity *what = handout->what;
-		pg_uuid_t	channel;
 
 		if (!is_activity(handout) || !dx_handout_valid(handout))
 			continue;
 		put_activity(columns, handout, now);
-		if (what->activity == NULL || strcmp(what->activity, last) == 0)
+		if (what->activity == NULL)
 			continue;
+		/* For each task: it wakes one of those who wait. */
+		if (strcmp(what->activity, last) != 0)
+			dx_activity_channel(what->activity, &channel);
 		last = what->activity;
-		dx_activity_channel(last, &channel);
 		dx_wake_ended(&channel);
 	}
 	dx_columns_execute(&insert_statement, columns);
