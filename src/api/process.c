@@ -89,6 +89,8 @@ dispatcher_row(StatusRow *row, const DxDatabase *database)
 	row->state = dx_database_state_name(database->state);
 	if (database->held && database->state == DX_DB_RUNNING)
 		row->state = "held";
+	if (database->resting && database->state == DX_DB_STOPPED)
+		row->state = "resting";
 	row->held = database->held;
 	row->started_at = database->pid != 0 ? database->started_at : 0;
 	row->passes = database->passes;

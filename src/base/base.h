@@ -195,6 +195,7 @@ typedef int64 DxMono;
 extern TimestampTz dx_now(void);
 extern DxMono dx_mono(void);
 extern DxMono dx_mono_after(int64 ms);
+extern DxMono dx_mono_at(TimestampTz at);
 extern long dx_mono_left(DxMono until);
 
 /* ---------- uuid.c ---------- */

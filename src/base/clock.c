@@ -51,6 +51,20 @@ dx_mono_after(int64 ms)
 }
 
 /*
+ * dx_mono_at
+ *		When it will be that time of day, if nobody sets the clock.
+ */
+DxMono
+dx_mono_at(TimestampTz at)
+{
+	TimestampTz now = dx_now();
+
+	if (TIMESTAMP_NOT_FINITE(at))
+		return TIMESTAMP_IS_NOEND(at) ? DX_MONO_NEVER : 0;
+	return at <= now ? 0 : dx_mono() + (at - now);
+}
+
+/*
  * dx_mono_left
  *		Milliseconds until then, rounded up; 0 when it has come.
  */

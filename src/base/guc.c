@@ -39,6 +39,8 @@ bool		dx_scan_plans = false;
 
 int			dx_max_databases = 32;
 int			dx_max_rings = 64;
+int			dx_max_owners = 10000;
+int			dx_max_workers = 0;
 int			dx_ring_size = 1024;
 
 /* A setting that can't be parsed must be refused when it is set, not later. */
@@ -72,6 +74,10 @@ define_worker_settings(void)
 			   "Each takes one of max_worker_processes. 0 starts none: runs "
 			   "then go on only by dealix.tick() and dealix.drain().",
 			   &dx_workers, 0, 256, PGC_SIGHUP, 0);
+	define_int("dealix_exec.max_workers",
+			   "Maximum number of workers of all databases and owners together; 0: as many as max_worker_processes leaves.",
+			   "The last of them is kept for owners who have none.",
+			   &dx_max_workers, 0, 256 * 1024, PGC_SIGHUP, 0);
 	define_int("dealix_exec.worker_idle_timeout",
 			   "Time without work after which a worker exits.",
 			   "The next run of its owner starts it again.",
@@ -163,8 +169,12 @@ define_sizes(void)
 			   &dx_max_databases, 1, 10000, context, 0);
 	define_int("dealix_exec.max_rings",
 			   "Number of wake-up rings in shared memory, one per database and owner with work.",
-			   "Never less than max_worker_processes. Owners beyond it are found by the sweep.",
+			   "Never less than max_worker_processes. Owners beyond it wait in line for one.",
 			   &dx_max_rings, 1, 10000, context, 0);
+	define_int("dealix_exec.max_owners",
+			   "Number of owners that can wait in line for a wake-up ring, about 60 bytes each.",
+			   "Owners beyond it are found by sweeps.",
+			   &dx_max_owners, 64, 10 * 1000 * 1000, context, 0);
 	define_int("dealix_exec.ring_size",
 			   "Number of run ids that a wake-up ring holds, 18 bytes each.",
 			   "What does not fit is found by an index scan.",

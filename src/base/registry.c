@@ -115,6 +115,7 @@ dx_database_add_locked(Oid dboid)
 		if (database->state != DX_DB_FREE)
 			continue;
 		memset(database, 0, sizeof(DxDatabase));
+		dlist_init(&database->line);
 		database->dboid = dboid;
 		database->generation = generation + 1;
 		database->next_due = DT_NOEND;
@@ -141,6 +142,7 @@ dx_database_free_locked(DxDatabase *database)
 		if (worker->state != DX_WORKER_FREE && worker->dboid == database->dboid)
 			dx_worker_free_locked(worker, NULL);
 	}
+	dx_ring_clear_line_locked(database);
 	for (int i = 0; i < dx_shared->nrings; i++)
 	{
 		if (dx_rings[i].dboid == database->dboid)
@@ -206,6 +208,24 @@ dx_database_stop_locked(DxDatabase *database)
 		if (worker->state != DX_WORKER_FREE && worker->pid != 0 &&
 			worker->dboid == database->dboid)
 			kill(worker->pid, SIGTERM);
+	}
+}
+
+/*
+ * dx_database_call_locked
+ *		The dispatcher has something to do at that time; one that rests is
+ *		started then.
+ */
+void
+dx_database_call_locked(DxDatabase *database, DxMono when, DxLatches *latches)
+{
+	if (database->latch != NULL)
+		dx_latches_add(latches, database->latch);
+	else if (database->state == DX_DB_STOPPED && database->resting &&
+			 when < database->not_before)
+	{
+		database->not_before = when;
+		dx_latches_add(latches, dx_shared->launcher_latch);
 	}
 }
 
@@ -363,7 +383,8 @@ dx_dispatcher_attach(int index, uint32 generation)
 		database->sweep_at = 0;
 		database->next_due = DT_NOEND;
 		database->starving = false;
-		database->held = false;
+		database->resting = false;
+		database->yield = false;
 		database->passes = 0;
 	}
 	dx_unlock();
@@ -383,6 +404,7 @@ dx_dispatcher_detach(int index, const char *error)
 	database->pid = 0;
 	database->latch = NULL;
 	database->starving = false;
+	database->yield = false;
 	if (database->state == DX_DB_STARTING || database->state == DX_DB_RUNNING)
 		dx_database_failed_locked(database, error);
 	dx_unlock();

@@ -7,6 +7,10 @@
  * every field.  A ring is the only place where workers of an owner get work
  * from, so that two of them are not sent after the same run.
  *
+ * Which ring an owner has stands in a hash table.  Owners for whom there is none
+ * stand in line there: a ring is given back as soon as it has neither work nor
+ * workers, and the dispatcher gives it to the first in line.
+ *
  * Ids come in from commits (wake.c) and from scans of the tables.  A ring
  * holds hints: an id too many costs a look at a run that has nothing to do, an
  * id dropped is made good by a scan.  What must never happen is that work is
@@ -56,6 +60,15 @@
 
 #define MAX_BATCH		512		/* ids that one scan reads */
 #define POPS_PER_SCAN	8		/* pops that may come before a scan owed */
+#define OVERFLOW_SWEEP_MS	1000
+
+static DxOwner *
+find_owner(Oid dboid, Oid owner, HASHACTION action, bool *found)
+{
+	DxOwnerKey	key = {dboid, owner};
+
+	return hash_search(dx_owners, &key, action, found);
+}
 
 /*
  * dx_ring_find_locked
@@ -64,12 +77,9 @@
 DxRing *
 dx_ring_find_locked(Oid dboid, Oid owner)
 {
-	for (int i = 0; i < dx_shared->nrings; i++)
-	{
-		if (dx_rings[i].dboid == dboid && dx_rings[i].owner == owner)
-			return &dx_rings[i];
-	}
-	return NULL;
+	DxOwner    *entry = find_owner(dboid, owner, HASH_FIND, NULL);
+
+	return entry == NULL || entry->ring < 0 ? NULL : &dx_rings[entry->ring];
 }
 
 /* Work that a worker could do now? */
@@ -88,70 +98,126 @@ void
 dx_ring_free_locked(DxRing *ring)
 {
 	Assert(ring->nworkers == 0);
+	Assert(OidIsValid(ring->dboid));
+	(void) find_owner(ring->dboid, ring->owner, HASH_REMOVE, NULL);
 	memset(ring, 0, sizeof(DxRing));
 	ring->scanner = -1;
 	ring->idle_head = -1;
+	ring->next_free = dx_shared->free_ring;
+	dx_shared->free_ring = ring - dx_rings;
 }
 
-/* How little is lost when this ring is taken away: 0 = must not be. */
-static int
-spare_rank(const DxRing *ring, bool evict)
+/*
+ * dx_ring_release_locked
+ *		Gives the ring back if nothing would be lost by it.
+ */
+void
+dx_ring_release_locked(DxRing *ring)
 {
-	if (!OidIsValid(ring->dboid))
-		return 3;
-	if (ring->nworkers > 0)
-		return 0;
-	if (ring->count == 0 && ring->scan_wanted == ring->scan_done &&
-		ring->failures == 0)
-		return 2;
-	return evict ? 1 : 0;
+	if (ring->nworkers == 0 && ring->count == 0 &&
+		ring->scan_wanted == ring->scan_done && ring->failures == 0)
+		dx_ring_free_locked(ring);
 }
 
-/* Takes a ring from its owner; its database sweeps instead. */
+static DxRing *
+assign_ring(DxOwner *entry)
+{
+	DxRing	   *ring = &dx_rings[dx_shared->free_ring];
+
+	dx_shared->free_ring = ring->next_free;
+	ring->next_free = -1;
+	ring->dboid = entry->key.dboid;
+	ring->owner = entry->key.owner;
+	entry->ring = ring - dx_rings;
+	return ring;
+}
+
 static void
-evict_ring(DxRing *ring)
+stand_in_line(DxDatabase *database, DxOwner *entry)
 {
-	DxDatabase *database = dx_database_find_locked(ring->dboid);
+	entry->ring = -1;
+	entry->urgent = false;
+	dlist_push_tail(&database->line, &entry->link);
+	database->nline++;
+	dx_shared->nline++;
+}
 
-	if (database != NULL)
-		database->sweep = true;
-	dx_ring_free_locked(ring);
+static void
+leave_line(DxDatabase *database, DxOwner *entry)
+{
+	dlist_delete(&entry->link);
+	database->nline--;
+	dx_shared->nline--;
 }
 
 /*
  * dx_ring_get_locked
- *		The ring of an owner, made if need be.  evict: it may be taken from an
- *		owner who has work there but no worker.  NULL when all are needed;
- *		not with evict, unless every ring has a worker.
+ *		The ring of an owner who has work now; made if need be.  NULL: none is
+ *		unused, and the owner waits in line for one, in which a scan will be
+ *		owed; so the caller need not do anything about it.  urgent: the work
+ *		has priority.
  */
 DxRing *
-dx_ring_get_locked(Oid dboid, Oid owner, bool evict)
+dx_ring_get_locked(DxDatabase *database, Oid owner, bool urgent)
 {
-	DxRing	   *ring = dx_ring_find_locked(dboid, owner);
-	int			best = 0;
+	DxRing	   *ring = dx_ring_find_locked(database->dboid, owner);
+	DxOwner    *entry;
+	bool		found;
 
 	if (ring != NULL)
 		return ring;
-
-	for (int i = 0; i < dx_shared->nrings && best < 3; i++)
+	entry = find_owner(database->dboid, owner, HASH_ENTER_NULL, &found);
+	if (entry == NULL)
 	{
-		int			rank = spare_rank(&dx_rings[i], evict);
-
-		if (rank > best)
-		{
-			best = rank;
-			ring = &dx_rings[i];
-		}
-	}
-	if (ring == NULL)
+		/* No room even in line: the next sweep but one may have some. */
+		if (database->sweep_at == 0)
+			database->sweep_at = dx_mono_after(OVERFLOW_SWEEP_MS);
 		return NULL;
-	if (best == 1)
-		evict_ring(ring);
-	else
-		dx_ring_free_locked(ring);
-	ring->dboid = dboid;
-	ring->owner = owner;
-	return ring;
+	}
+	if (!found && dx_shared->free_ring != -1)
+		return assign_ring(entry);
+	if (!found)
+		stand_in_line(database, entry);
+	entry->urgent = entry->urgent || urgent;
+	return NULL;
+}
+
+/*
+ * dx_ring_line_locked
+ *		Gives a ring to the owner that is first in line.  False: there is
+ *		nobody, or no ring.
+ */
+bool
+dx_ring_line_locked(DxDatabase *database)
+{
+	DxOwner    *entry;
+	DxRing	   *ring;
+
+	if (dlist_is_empty(&database->line) || dx_shared->free_ring == -1)
+		return false;
+	entry = dlist_head_element(DxOwner, link, &database->line);
+	leave_line(database, entry);
+	ring = assign_ring(entry);
+	dx_ring_want_scan_locked(ring, false);
+	if (entry->urgent)
+		dx_ring_hurry_locked(ring);
+	return true;
+}
+
+/*
+ * dx_ring_clear_line_locked
+ *		The database goes: nobody of it waits any more.
+ */
+void
+dx_ring_clear_line_locked(DxDatabase *database)
+{
+	while (!dlist_is_empty(&database->line))
+	{
+		DxOwner    *entry = dlist_head_element(DxOwner, link, &database->line);
+
+		leave_line(database, entry);
+		(void) find_owner(entry->key.dboid, entry->key.owner, HASH_REMOVE, NULL);
+	}
 }
 
 static DxHint *
@@ -274,7 +340,21 @@ dx_ring_wake_locked(DxRing *ring, DxLatches *latches)
 	ring->asked = ask;
 	database = dx_database_find_locked(ring->dboid);
 	if (database != NULL)
-		dx_latches_add(latches, database->latch);
+		dx_database_call_locked(database, 0, latches);
+}
+
+/* Does anybody wait for a place of a worker? */
+static bool
+places_are_scarce(void)
+{
+	if (dx_shared->nline > 0)
+		return true;
+	for (int i = 0; i < dx_shared->ndatabases; i++)
+	{
+		if (dx_database_slots[i].starving)
+			return true;
+	}
+	return false;
 }
 
 /* The worker's fair share of what is in the ring. */
@@ -326,12 +406,16 @@ begin_scan(DxRing *ring, int scanner, void *cursor, int cursor_len)
 
 static DxWork
 choose_work(DxWorker *worker, int max, pg_uuid_t *ids, int *nids,
-			void *cursor, int cursor_len)
+			void *cursor, int cursor_len, bool may_leave)
 {
 	DxRing	   *ring = &dx_rings[worker->ring];
 
-	if (worker->yield || ring->nworkers > Max(dx_workers, 0))
+	if (worker->yield || ring->nworkers > Max(dx_workers, 0) ||
+		dx_worker_superfluous_locked(ring))
+	{
+		worker->yield = true;
 		return DX_WORK_LEAVE;
+	}
 	if (worker->recheck)
 	{
 		worker->recheck = false;
@@ -348,7 +432,7 @@ choose_work(DxWorker *worker, int max, pg_uuid_t *ids, int *nids,
 		*nids = pop_ids(ring, max, ids);
 		return DX_WORK_RUNS;
 	}
-	return DX_WORK_NONE;
+	return may_leave && places_are_scarce() ? DX_WORK_LEAVE : DX_WORK_NONE;
 }
 
 /*
@@ -357,10 +441,11 @@ choose_work(DxWorker *worker, int max, pg_uuid_t *ids, int *nids,
  *		are in *ids.  DX_WORK_SCAN: *cursor is where to go on and *nids how many
  *		to read; to be answered by dx_ring_scanned or dx_ring_scan_failed.
  *		DX_WORK_NONE: if it may idle, the worker is in the idle list now.
+ *		may_leave: it has nothing else in mind, and makes room for who waits.
  */
 DxWork
 dx_ring_take(int index, int max, pg_uuid_t *ids, int *nids,
-			 void *cursor, int cursor_len, bool may_idle)
+			 void *cursor, int cursor_len, bool may_idle, bool may_leave)
 {
 	DxWorker   *worker = &dx_worker_slots[index];
 	DxWork		work;
@@ -376,7 +461,7 @@ dx_ring_take(int index, int max, pg_uuid_t *ids, int *nids,
 		dx_worker_unidle_locked(worker);
 		dx_worker_set_state(worker, DX_WORKER_BUSY);
 	}
-	work = choose_work(worker, max, ids, nids, cursor, cursor_len);
+	work = choose_work(worker, max, ids, nids, cursor, cursor_len, may_leave);
 	if (work == DX_WORK_NONE && may_idle)
 		dx_worker_idle_locked(worker);
 	dx_unlock();

@@ -21,9 +21,11 @@
 #define DX_SHARED_H
 
 #include "base/base.h"
+#include "lib/ilist.h"
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
+#include "utils/hsearch.h"
 
 #define DX_ERROR_LEN	256
 #define DX_CURSOR_LEN	64
@@ -57,7 +59,11 @@ typedef struct DxDatabase
 	DxMono		sweep_at;		/* and at that time; 0: none is asked for */
 	bool		recheck;		/* the extension has come or gone */
 	bool		held;			/* a copy: waits for dealix.resume_engine() */
-	bool		starving;		/* wants a worker, no background worker is free */
+	bool		starving;		/* wants a worker, no place is free */
+	bool		resting;		/* STOPPED until there is something to do */
+	bool		yield;			/* the dispatcher is to rest: others wait for its place */
+	dlist_head	line;			/* owners that have work and wait for a ring */
+	int			nline;
 	int			holds;			/* backends that keep it RETIRING */
 	TimestampTz next_due;		/* timers before then: none */
 	DxMono		not_before;
@@ -112,6 +118,7 @@ typedef struct DxRing
 {
 	Oid			dboid;			/* InvalidOid: unused */
 	Oid			owner;
+	int			next_free;		/* then: the next unused one, -1 = last */
 	int			head;			/* where the next id is taken */
 	int			count;
 	uint64		popped;			/* ids taken, ever */
@@ -134,6 +141,24 @@ typedef struct DxRing
 	char		last_error[DX_ERROR_LEN];
 } DxRing;
 
+/*
+ * An owner that has a ring, or work and a place in the line of its database for
+ * one.  In a hash table in shared memory.
+ */
+typedef struct DxOwnerKey
+{
+	Oid			dboid;
+	Oid			owner;
+} DxOwnerKey;
+
+typedef struct DxOwner
+{
+	DxOwnerKey	key;
+	int			ring;			/* index; -1: in line */
+	bool		urgent;			/* what it waits for has priority */
+	dlist_node	link;
+} DxOwner;
+
 #define DX_ASK_NOTHING	0
 #define DX_ASK_LATER	1		/* all workers are at work: see whether they last */
 #define DX_ASK_NOW		2		/* no worker, or too much for those there are */
@@ -155,8 +180,12 @@ typedef struct DxShared
 	pid_t		launcher_pid;
 	Latch	   *launcher_latch;
 	TimestampTz launcher_started_at;
-	bool		warned_rings;	/* said once that there are too few */
+	bool		warned_owners;	/* said once that there are too many */
 	bool		warned_databases;
+	bool		warned_dispatchers;
+	int			nplaces;		/* worker slots that are not FREE */
+	int			nline;			/* owners in line, in all databases */
+	int			free_ring;		/* first unused ring, -1 = none */
 	int			ndatabases;
 	int			nworkers;
 	int			nrings;
@@ -171,6 +200,7 @@ extern DxShared *dx_shared;
 extern DxDatabase *dx_database_slots;
 extern DxWorker *dx_worker_slots;
 extern DxRing *dx_rings;
+extern HTAB *dx_owners;
 extern DxWaiter *dx_waiters;
 
 extern DxHint *dx_ring_hints(const DxRing *ring);
@@ -181,6 +211,8 @@ extern void dx_unlock(void);
 
 extern int	dx_max_databases;
 extern int	dx_max_rings;
+extern int	dx_max_owners;
+extern int	dx_max_workers;
 extern int	dx_ring_size;
 
 /* ---------- frame.c ---------- */
@@ -208,6 +240,11 @@ extern void dx_database_free_locked(DxDatabase *database);
 extern void dx_database_failed_locked(DxDatabase *database, const char *error);
 extern void dx_database_recheck_locked(DxDatabase *database, DxLatches *latches);
 extern void dx_database_stop_locked(DxDatabase *database);
+extern void dx_database_call_locked(DxDatabase *database, DxMono when,
+									DxLatches *latches);
+extern int	dx_dispatcher_places(void);
+extern int	dx_worker_places_locked(void);
+extern bool dx_worker_superfluous_locked(const DxRing *ring);
 extern bool dx_database_empty_locked(Oid dboid);
 extern bool dx_database_retire(Oid dboid, int timeout_ms);
 extern void dx_database_release_holds(void);
@@ -243,14 +280,18 @@ typedef enum DxWork
 } DxWork;
 
 extern DxRing *dx_ring_find_locked(Oid dboid, Oid owner);
-extern DxRing *dx_ring_get_locked(Oid dboid, Oid owner, bool evict);
+extern DxRing *dx_ring_get_locked(DxDatabase *database, Oid owner, bool urgent);
+extern void dx_ring_release_locked(DxRing *ring);
+extern bool dx_ring_line_locked(DxDatabase *database);
+extern void dx_ring_clear_line_locked(DxDatabase *database);
 extern void dx_ring_free_locked(DxRing *ring);
 extern void dx_ring_push_locked(DxRing *ring, const pg_uuid_t *run_id, int rank);
 extern void dx_ring_want_scan_locked(DxRing *ring, bool restart);
 extern bool dx_ring_has_work_locked(const DxRing *ring);
 extern void dx_ring_wake_locked(DxRing *ring, DxLatches *latches);
 extern DxWork dx_ring_take(int worker, int max, pg_uuid_t *ids, int *nids,
-						   void *cursor, int cursor_len, bool may_idle);
+						   void *cursor, int cursor_len, bool may_idle,
+						   bool may_leave);
 extern void dx_ring_hurry_locked(DxRing *ring);
 extern void dx_ring_scanned(int worker, const pg_uuid_t *ids,
 							const int16 *ranks, int nids,

@@ -18,6 +18,7 @@ DxShared   *dx_shared = NULL;
 DxDatabase *dx_database_slots = NULL;
 DxWorker   *dx_worker_slots = NULL;
 DxRing	   *dx_rings = NULL;
+HTAB	   *dx_owners = NULL;
 DxWaiter   *dx_waiters = NULL;
 
 static DxHint *ring_hints = NULL;
@@ -25,11 +26,28 @@ static DxHint *ring_hints = NULL;
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
-/* A ring for every worker that there can be is what eviction relies on. */
+/* A ring for every worker that there can be: so the line goes on. */
 static int
 number_of_rings(void)
 {
 	return Max(dx_max_rings, max_worker_processes);
+}
+
+static long
+number_of_owners(void)
+{
+	return (long) dx_max_owners + number_of_rings();
+}
+
+static HTAB *
+make_owners(void)
+{
+	HASHCTL		info = {0};
+
+	info.keysize = sizeof(DxOwnerKey);
+	info.entrysize = sizeof(DxOwner);
+	return ShmemInitHash(DX_EXTENSION " owners", number_of_owners(),
+						 number_of_owners(), &info, HASH_ELEM | HASH_BLOBS);
 }
 
 /* One array behind the other in one segment; *offset is moved on. */
@@ -95,7 +113,9 @@ shared_fill(void)
 	{
 		dx_rings[i].scanner = -1;
 		dx_rings[i].idle_head = -1;
+		dx_rings[i].next_free = i + 1 < dx_shared->nrings ? i + 1 : -1;
 	}
+	dx_shared->free_ring = 0;
 	for (int i = 0; i < dx_shared->nworkers; i++)
 		dx_worker_slots[i].next_idle = -1;
 }
@@ -106,7 +126,9 @@ shmem_request(void)
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
 
-	RequestAddinShmemSpace(shared_layout(NULL));
+	RequestAddinShmemSpace(add_size(shared_layout(NULL),
+									hash_estimate_size(number_of_owners(),
+													   sizeof(DxOwner))));
 	RequestNamedLWLockTranche(DX_EXTENSION, 2);
 }
 
@@ -124,6 +146,7 @@ shmem_startup(void)
 	if (!found)
 		memset(dx_shared, 0, size);
 	(void) shared_layout((char *) dx_shared);
+	dx_owners = make_owners();
 	if (!found)
 		shared_fill();
 	LWLockRelease(AddinShmemInitLock);

@@ -23,6 +23,9 @@
  */
 #define MIN_TURN_MS		500
 
+/* The launcher, and that of logical replication. */
+#define OTHER_PROCESSES	2
+
 #define EDGE(state) (1 << (state))
 
 static const int edges[] PG_USED_FOR_ASSERTS_ONLY = {
@@ -62,12 +65,67 @@ dx_worker_state_name(DxWorkerState state)
 }
 
 /*
+ * dx_worker_places_locked
+ *		How many workers there may be in all databases together: what is left of
+ *		max_worker_processes, or less by dealix_exec.max_workers.
+ */
+int
+dx_worker_places_locked(void)
+{
+	int			places = max_worker_processes - OTHER_PROCESSES;
+	int			dispatchers = 0;
+
+	for (int i = 0; i < dx_shared->ndatabases; i++)
+	{
+		DxDatabaseState state = dx_database_slots[i].state;
+
+		dispatchers += state == DX_DB_STARTING || state == DX_DB_RUNNING ||
+			(state == DX_DB_STOPPED && dx_database_slots[i].resting);
+	}
+	places -= Min(dispatchers, dx_dispatcher_places());
+	if (dx_max_workers > 0)
+		places = Min(places, dx_max_workers);
+	return Max(places, 1);
+}
+
+/*
+ * dx_worker_superfluous_locked
+ *		Are there more workers than places, not counting those that are leaving?
+ *		An owner that has several leaves the last place to others.
+ */
+bool
+dx_worker_superfluous_locked(const DxRing *ring)
+{
+	int			n = dx_shared->nplaces + (ring->nworkers > 1 ? 1 : 0);
+
+	for (int i = 0; i < dx_shared->nworkers; i++)
+		n -= dx_worker_slots[i].state != DX_WORKER_FREE && dx_worker_slots[i].yield;
+	return n > dx_worker_places_locked();
+}
+
+/*
+ * dx_dispatcher_places
+ *		How many dispatchers there may be at a time: with more databases they
+ *		take turns.  The other half is for workers.
+ */
+int
+dx_dispatcher_places(void)
+{
+	return Max((max_worker_processes - OTHER_PROCESSES) / 2, 1);
+}
+
+/*
  * dx_worker_reserve_locked
- *		A slot, STARTING, for one more worker of the ring; NULL: none is free.
+ *		A slot, STARTING, for one more worker of the ring; NULL: there is no
+ *		place.  The last place is kept for an owner that has no worker.
  */
 DxWorker *
 dx_worker_reserve_locked(DxRing *ring)
 {
+	int			kept = ring->nworkers > 0 ? 1 : 0;
+
+	if (dx_shared->nplaces + kept >= dx_worker_places_locked())
+		return NULL;
 	for (int i = 0; i < dx_shared->nworkers; i++)
 	{
 		DxWorker   *worker = &dx_worker_slots[i];
@@ -85,6 +143,7 @@ dx_worker_reserve_locked(DxRing *ring)
 		worker->started = dx_mono();
 		worker->started_before = ring->last_start;
 		dx_worker_set_state(worker, DX_WORKER_STARTING);
+		dx_shared->nplaces++;
 		ring->nworkers++;
 		ring->last_start = worker->started;
 		return worker;
@@ -120,7 +179,7 @@ dx_worker_unidle_locked(DxWorker *worker)
 	worker->next_idle = -1;
 }
 
-/* A background worker has become free: dispatchers that want one look again. */
+/* A place has become free: dispatchers that want one look again. */
 static void
 wake_starving(DxLatches *latches)
 {
@@ -128,10 +187,10 @@ wake_starving(DxLatches *latches)
 	{
 		DxDatabase *database = &dx_database_slots[i];
 
-		if (database->state != DX_DB_RUNNING || !database->starving)
+		if (database->state != DX_DB_RUNNING ||
+			(!database->starving && database->nline == 0))
 			continue;
 		database->starving = false;
-		database->sweep = true;
 		dx_latches_add(latches, database->latch);
 	}
 }
@@ -155,10 +214,12 @@ dx_worker_free_locked(DxWorker *worker, DxLatches *latches)
 	worker->pid = 0;
 	worker->latch = NULL;
 	dx_worker_set_state(worker, DX_WORKER_FREE);
+	dx_shared->nplaces--;
 
 	if (latches == NULL)
 		return;
 	dx_ring_wake_locked(ring, latches);
+	dx_ring_release_locked(ring);
 	wake_starving(latches);
 	if (database != NULL)
 		dx_latches_add(latches, database->latch);
@@ -303,8 +364,9 @@ yield_rank(const DxWorker *worker, const DxRing *wanting, DxMono now)
 
 /*
  * dx_worker_ask_yield_locked
- *		No background worker is free for a ring that has none: asks the worker
- *		that can best be spared, in any database, to leave after its pass.
+ *		No place is free for a ring that has no worker (NULL: for a dispatcher):
+ *		asks the worker that can best be spared, in any database, to leave
+ *		after its pass.
  */
 void
 dx_worker_ask_yield_locked(const DxRing *wanting, DxLatches *latches)

@@ -232,26 +232,12 @@ tell_of_prepared(DxDatabase *database, DxLatches *latches)
 	else if (database->sweep_at == 0)
 	{
 		database->sweep_at = dx_mono_after(PREPARED_DELAY_MS);
-		dx_latches_add(latches, database->latch);
+		dx_database_call_locked(database, database->sweep_at, latches);
 	}
 }
 
-/*
- * The ring for hints, or NULL: then the dispatcher has to sweep.  It takes no
- * ring from owners who have work: that would only move the sweep to them.
- */
-static DxRing *
-hint_ring(DxDatabase *database, Oid owner, bool *missed)
-{
-	DxRing	   *ring = dx_ring_get_locked(database->dboid, owner, false);
-
-	if (ring == NULL)
-		*missed = true;
-	return ring;
-}
-
 static void
-push_runs(DxDatabase *database, DxLatches *latches, bool *missed)
+push_runs(DxDatabase *database, DxLatches *latches)
 {
 	DxRing	   *ring = NULL;
 	Oid			owner = InvalidOid;
@@ -265,7 +251,7 @@ push_runs(DxDatabase *database, DxLatches *latches, bool *missed)
 			if (ring != NULL)
 				dx_ring_wake_locked(ring, latches);
 			owner = note->owner;
-			ring = hint_ring(database, owner, missed);
+			ring = dx_ring_get_locked(database, owner, note->priority > 0);
 		}
 		if (ring != NULL)
 			dx_ring_push_locked(ring, &note->run_id, -note->priority);
@@ -275,11 +261,11 @@ push_runs(DxDatabase *database, DxLatches *latches, bool *missed)
 }
 
 static void
-push_scans(DxDatabase *database, DxLatches *latches, bool *missed)
+push_scans(DxDatabase *database, DxLatches *latches)
 {
 	for (int i = 0; i < notes.nscans; i++)
 	{
-		DxRing	   *ring = hint_ring(database, notes.scans[i], missed);
+		DxRing	   *ring = dx_ring_get_locked(database, notes.scans[i], notes.hurry);
 
 		if (ring == NULL)
 			continue;
@@ -295,9 +281,10 @@ push_scans(DxDatabase *database, DxLatches *latches, bool *missed)
  * workers may still be there; and the next dispatcher begins with a sweep.
  */
 static void
-tell_database(DxLatches *latches, bool *missed)
+tell_database(DxLatches *latches)
 {
 	DxDatabase *database = dx_database_find_locked(MyDatabaseId);
+	int			nline;
 
 	if (database == NULL)
 		return;
@@ -308,31 +295,31 @@ tell_database(DxLatches *latches, bool *missed)
 	if (database->state == DX_DB_ABSENT || database->state == DX_DB_RETIRING)
 		return;
 
-	push_runs(database, latches, missed);
-	push_scans(database, latches, missed);
-	if (notes.sweep || *missed)
+	nline = database->nline;
+	push_runs(database, latches);
+	push_scans(database, latches);
+	if (notes.sweep)
 		database->sweep = true;
 	if (notes.due < database->next_due)
 	{
 		database->next_due = notes.due;
-		dx_latches_add(latches, database->latch);
+		dx_database_call_locked(database, dx_mono_at(notes.due), latches);
 	}
-	if (database->sweep)
-		dx_latches_add(latches, database->latch);
+	if (database->sweep || database->nline > nline)
+		dx_database_call_locked(database, 0, latches);
 }
 
 static void
 act_on_notes(void)
 {
 	DxLatches	latches = {0};
-	bool		missed = false;
 	bool		warn;
 
 	dx_lock();
-	tell_database(&latches, &missed);
-	warn = missed && !dx_shared->warned_rings;
+	tell_database(&latches);
+	warn = dx_shared->nline >= dx_max_owners && !dx_shared->warned_owners;
 	if (warn)
-		dx_shared->warned_rings = true;
+		dx_shared->warned_owners = true;
 	if (notes.launcher)
 		dx_latches_add(&latches, dx_shared->launcher_latch);
 	dx_unlock();
@@ -342,8 +329,9 @@ act_on_notes(void)
 		dx_waiters_wake(notes.ended, notes.nended, notes.all_ended);
 	if (warn)
 		ereport(LOG,
-				(errmsg("dealix_exec has no free wake-up ring, and looks for work by sweeping"),
-				 errhint("Raise dealix_exec.max_rings.")));
+				(errmsg("more than %d owners of runs wait for a worker, and dealix_exec looks for the work of others by sweeping",
+						dx_max_owners),
+				 errhint("Raise dealix_exec.max_owners.")));
 }
 
 static void

@@ -41,7 +41,7 @@
 #define BLOCKED_MS			20	/* first wait for the lock on an ended lease */
 #define BLOCKED_MAX_MS		1000
 #define STEP_BACK_US		1000	/* a clock does not slow down by that */
-#define SCARCE_MS			50	/* first wait for a free background worker */
+#define SCARCE_MS			4	/* first wait for a free background worker */
 #define SCARCE_MAX_MS		250
 #define SCARCE_TELL_MS		60000	/* what the log says once in that time */
 
@@ -66,6 +66,7 @@ static struct
 {
 	int			delay;			/* ms, 0 = at once */
 	DxMono		not_before;
+	DxMono		ask_at;			/* when to ask one more worker to leave */
 	DxMono		told_at;		/* when the log said so */
 }			scarce;
 
@@ -187,14 +188,11 @@ apply_look(const DxLook *look, bool held, bool sweep)
 	database->next_due = Min(database->next_due, look->next_due);
 	for (int i = 0; i < look->nowners; i++)
 	{
-		DxRing	   *ring = dx_ring_get_locked(self.dboid, look->owners[i].owner, true);
+		DxRing	   *ring = dx_ring_get_locked(database, look->owners[i].owner,
+											  look->owners[i].urgent);
 
 		if (ring == NULL)
-		{
-			/* Every ring has a worker: as soon as one leaves. */
-			database->starving = true;
-			continue;
-		}
+			continue;			/* in line */
 		dx_ring_want_scan_locked(ring, sweep);
 		if (look->owners[i].urgent)
 			dx_ring_hurry_locked(ring);
@@ -306,6 +304,12 @@ wants_worker(DxRing *ring, DxMono now, DxMono *next, DxLatches *latches)
 	{
 		ring->asked = DX_ASK_NOTHING;
 		ring->check_at = 0;
+		if (ring->nworkers == 0 && !dx_ring_has_work_locked(ring))
+		{
+			/* What could not be started is not wanted any more. */
+			ring->failures = 0;
+			dx_ring_release_locked(ring);
+		}
 		return false;
 	}
 	if (ring->failures > 0 && ring->not_before > now)
@@ -334,6 +338,18 @@ wants_worker(DxRing *ring, DxMono now, DxMono *next, DxLatches *latches)
 }
 
 /*
+ * An owner without a worker goes before those who have some, and among equals
+ * the one who has waited longest for one.
+ */
+static bool
+goes_before(const DxRing *ring, const DxRing *other)
+{
+	if ((ring->nworkers == 0) != (other->nworkers == 0))
+		return ring->nworkers == 0;
+	return ring->last_start < other->last_start;
+}
+
+/*
  * Reserves a worker slot for the ring that has waited longest for a worker.
  * False: no ring wants one, or not yet.
  */
@@ -346,13 +362,15 @@ reserve_worker(DxAssignment *order, DxMono *next)
 	DxWorker   *worker = NULL;
 
 	dx_lock();
+	while (dx_ring_line_locked(database))
+		;
 	for (int i = 0; i < dx_shared->nrings && !database->held; i++)
 	{
 		DxRing	   *ring = &dx_rings[i];
 
 		if (ring->dboid == self.dboid &&
 			wants_worker(ring, now, next, &latches) &&
-			(best == NULL || ring->last_start < best->last_start))
+			(best == NULL || goes_before(ring, best)))
 			best = ring;
 	}
 	if (!database->starving)
@@ -360,14 +378,23 @@ reserve_worker(DxAssignment *order, DxMono *next)
 	if (best != NULL && scarce.delay > 0 && scarce.not_before > now)
 		*next = Min(*next, scarce.not_before);
 	else if (best != NULL &&
-			 (worker = dx_worker_reserve_locked(best)) == NULL)
+			 (worker = dx_worker_reserve_locked(best)) == NULL &&
+			 best->nworkers == 0)
 	{
-		/* Reservations that have not come up hold all slots. */
+		/* Somebody makes room, and then we are woken. */
 		database->starving = true;
+		if (scarce.ask_at <= now)
+		{
+			dx_worker_ask_yield_locked(best, &latches);
+			scarce.ask_at = now + SCARCE_MAX_MS * 1000;
+		}
 		*next = Min(*next, now + SCARCE_MAX_MS * 1000);
 	}
+	if (best == NULL || worker != NULL)
+		database->starving = false;
 	if (worker != NULL)
 	{
+		scarce.ask_at = 0;
 		order->slot = worker - dx_worker_slots;
 		order->generation = worker->generation;
 		order->dboid = worker->dboid;
@@ -496,7 +523,7 @@ start_worker(const DxAssignment *order)
 		ereport(LOG,
 				(errmsg("could not start a dealix_exec worker for role \"%s\": no background worker is free",
 						owner),
-				 errhint("Raise max_worker_processes.")));
+				 errhint("Raise max_worker_processes, or lower dealix_exec.max_workers.")));
 	scarce.delay = scarce.delay == 0 ? SCARCE_MS :
 		Min(scarce.delay * 2, SCARCE_MAX_MS);
 	scarce.not_before = dx_mono_after(scarce.delay);
@@ -537,6 +564,64 @@ start_workers(DxMono *next)
 	}
 }
 
+/* Is there work for which nobody is here, and so for us? */
+static bool
+has_orders(void)
+{
+	if (database->sweep || database->recheck || database->nline > 0)
+		return true;
+	for (int i = 0; i < dx_shared->nrings; i++)
+	{
+		if (dx_rings[i].dboid == self.dboid && dx_rings[i].nworkers == 0 &&
+			dx_ring_has_work_locked(&dx_rings[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Registered workers are ours to watch until they have come up. */
+static bool
+expects_workers(void)
+{
+	for (int i = 0; i < dx_shared->nworkers; i++)
+	{
+		if (dx_worker_slots[i].state == DX_WORKER_STARTING &&
+			dx_worker_slots[i].dboid == self.dboid && dx_worker_slots[i].pid == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Another database wants our place.  We come back when something is due, or in
+ * turn if something already is; workers that are here go on without us.
+ */
+static void
+give_way(void)
+{
+	bool		rest;
+
+	dx_lock();
+	rest = database->yield && database->state == DX_DB_RUNNING && !expects_workers();
+	if (rest)
+	{
+		database->not_before = has_orders() ? dx_mono() :
+			Min(next_sweep(), next_timer());
+		database->failures = 0;
+		database->resting = true;
+		dx_database_set_state(database, DX_DB_STOPPED);
+		/* Who asks from now on is heard. */
+		for (int i = 0; i < dx_shared->nrings; i++)
+		{
+			if (dx_rings[i].dboid == self.dboid)
+				dx_rings[i].asked = DX_ASK_NOTHING;
+		}
+	}
+	dx_unlock();
+	if (rest)
+		proc_exit(0);
+}
+
 /* One turn.  Returns how long to wait for the next, in ms. */
 static long
 dispatcher_cycle(void)
@@ -555,6 +640,7 @@ dispatcher_cycle(void)
 
 	next = DX_MONO_NEVER;
 	start_workers(&next);
+	give_way();
 	pgstat_report_activity(STATE_IDLE, NULL);
 
 	dx_lock();

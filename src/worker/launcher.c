@@ -34,8 +34,17 @@
 #include "utils/varlena.h"
 #include "worker/worker.h"
 
+/* A dispatcher is left alone for so long before another database has its place. */
+#define MIN_TURN_MS		200
+
+#define SCARCE_MS		250		/* when no background worker was free */
+#define SCARCE_TELL_MS	60000
+
 /* datconnlimit of a database whose DROP was interrupted */
 #define CONNLIMIT_INVALID	(-2)
+
+/* At the last look databases waited for a place. */
+static bool shared_before = false;
 
 /* Of the dispatcher in each database slot; NULL: not started by us. */
 static BackgroundWorkerHandle **handles;
@@ -241,39 +250,118 @@ update_slots(List *candidates, const bool *stopped)
 	return full;
 }
 
-/* Moves what is to be started to STARTING; *next: when more will be due. */
+/* How gladly we would see this dispatcher rest: 0 = not at all. */
 static int
-choose_starts(List *candidates, StartOrder *orders, DxMono *next)
+rest_rank(const DxDatabase *database, DxMono now)
+{
+	if (database->state != DX_DB_RUNNING || database->pid == 0 ||
+		now - database->started < MIN_TURN_MS * INT64CONST(1000))
+		return 0;
+	return database->next_due > dx_now() && !database->starving && !database->sweep ? 2 : 1;
+}
+
+/*
+ * Asks n dispatchers to make room for others: those that have nothing to do
+ * first, and those that have been there for longest.  Those who were asked
+ * before count.
+ */
+static void
+ask_for_rest(int n, DxLatches *latches, DxMono *next)
 {
 	DxMono		now = dx_mono();
-	int			n = 0;
+
+	for (int i = 0; i < dx_shared->ndatabases; i++)
+		n -= dx_database_slots[i].yield;
+	for (; n > 0; n--)
+	{
+		DxDatabase *victim = NULL;
+		int			best = 0;
+
+		for (int i = 0; i < dx_shared->ndatabases; i++)
+		{
+			DxDatabase *database = &dx_database_slots[i];
+			int			rank = database->yield ? 0 : rest_rank(database, now);
+
+			if (rank > best || (rank > 0 && rank == best &&
+								database->started < victim->started))
+			{
+				best = rank;
+				victim = database;
+			}
+		}
+		if (victim == NULL)
+			break;
+		victim->yield = true;
+		dx_latches_add(latches, victim->latch);
+	}
+	*next = Min(*next, now + MIN_TURN_MS * 1000);
+}
+
+/* The one that is to be started and has waited longest; NULL: none is due. */
+static DxDatabase *
+next_start(List *candidates, DxMono now)
+{
+	DxDatabase *best = NULL;
 
 	for (int i = 0; i < dx_shared->ndatabases; i++)
 	{
 		DxDatabase *database = &dx_database_slots[i];
-		const Candidate *candidate;
 
+		if (database->state == DX_DB_STOPPED && database->pid == 0 &&
+			database->not_before <= now &&
+			(best == NULL || database->not_before < best->not_before) &&
+			find_candidate(candidates, database->dboid) != NULL)
+			best = database;
+	}
+	return best;
+}
+
+static void
+make_order(StartOrder *order, DxDatabase *database, List *candidates)
+{
+	database->generation++;
+	database->started_at = dx_now();
+	database->started = dx_mono();
+	dx_database_set_state(database, DX_DB_STARTING);
+	order->assignment.slot = database - dx_database_slots;
+	order->assignment.generation = database->generation;
+	order->assignment.dboid = database->dboid;
+	order->assignment.owner = InvalidOid;
+	order->name = find_candidate(candidates, database->dboid)->name;
+}
+
+/*
+ * Moves what is to be started to STARTING, as far as there are places; *next:
+ * when more will be due.  *share: there are more databases than places.
+ */
+static int
+choose_starts(List *candidates, StartOrder *orders, DxMono *next,
+			  DxLatches *latches, bool *share)
+{
+	DxMono		now = dx_mono();
+	DxDatabase *database;
+	int			running = 0;
+	int			waiting = 0;
+	int			n = 0;
+
+	for (int i = 0; i < dx_shared->ndatabases; i++)
+	{
+		database = &dx_database_slots[i];
+		running += database->state == DX_DB_STARTING ||
+			database->state == DX_DB_RUNNING;
 		if (database->state != DX_DB_STOPPED || database->pid != 0)
 			continue;
-		if (database->not_before > now)
-		{
+		if (database->not_before <= now)
+			waiting++;
+		else
 			*next = Min(*next, database->not_before);
-			continue;
-		}
-		candidate = find_candidate(candidates, database->dboid);
-		if (candidate == NULL)
-			continue;
-		database->generation++;
-		database->started_at = dx_now();
-		database->started = now;
-		dx_database_set_state(database, DX_DB_STARTING);
-		orders[n].assignment.slot = i;
-		orders[n].assignment.generation = database->generation;
-		orders[n].assignment.dboid = database->dboid;
-		orders[n].assignment.owner = InvalidOid;
-		orders[n].name = candidate->name;
-		n++;
 	}
+	for (; running < dx_dispatcher_places() &&
+		 (database = next_start(candidates, now)) != NULL; running++, waiting--)
+		make_order(&orders[n++], database, candidates);
+	*share = waiting > 0;
+	if (waiting > 0)
+		ask_for_rest(waiting, latches, next);
 	return n;
 }
 
@@ -284,6 +372,8 @@ start_dispatcher(const StartOrder *order)
 	BackgroundWorkerHandle **handle = &handles[order->assignment.slot];
 	BackgroundWorker process;
 	MemoryContext old;
+	DxLatches	latches = {0};
+	static DxMono told_at = 0;
 	bool		started;
 	bool		first = false;
 
@@ -302,10 +392,18 @@ start_dispatcher(const StartOrder *order)
 	if (database->generation == order->assignment.generation &&
 		database->state == DX_DB_STARTING)
 	{
-		dx_database_failed_locked(database, "no background worker is free");
-		first = database->failures == 1;
+		/* Nobody's fault: it waits for its turn, and a worker makes room. */
+		dx_database_set_state(database, DX_DB_STOPPED);
+		strlcpy(database->last_error, "no background worker is free", DX_ERROR_LEN);
+		database->not_before = dx_mono_after(SCARCE_MS);
+		database->resting = true;
+		dx_worker_ask_yield_locked(NULL, &latches);
+		first = told_at == 0 || dx_mono() - told_at > SCARCE_TELL_MS * INT64CONST(1000);
+		if (first)
+			told_at = dx_mono();
 	}
 	dx_unlock();
+	dx_latches_set(&latches);
 	if (first)
 		ereport(LOG,
 				(errmsg("could not start the dealix_exec dispatcher for database \"%s\": no background worker is free",
@@ -337,6 +435,17 @@ recheck_absent(DxMono *next)
 	*next = last + dx_sweep_interval * USECS_PER_SEC;
 }
 
+static void
+tell_shared(void)
+{
+	ereport(LOG,
+			(errmsg("more databases have work for dealix_exec than the %d that it looks after at a time: they take turns",
+					dx_dispatcher_places()),
+			 errdetail("Half of max_worker_processes (%d) is kept for workers.",
+					   max_worker_processes),
+			 errhint("Raise max_worker_processes, or name fewer databases in dealix_exec.databases.")));
+}
+
 /* One look at everything.  Returns how long to wait for the next, in ms. */
 static long
 launcher_cycle(void)
@@ -346,19 +455,27 @@ launcher_cycle(void)
 	StartOrder *orders = palloc(dx_shared->ndatabases * sizeof(StartOrder));
 	DxMono		next;
 	int			norders;
+	DxLatches	latches = {0};
 	bool		full;
+	bool		share;
 	bool		warn;
+	bool		tell;
 
 	dx_server_commit_note();
 	dx_lock();
 	recheck_absent(&next);
 	full = update_slots(candidates, stopped);
-	norders = choose_starts(candidates, orders, &next);
+	norders = choose_starts(candidates, orders, &next, &latches, &share);
 	warn = full && !dx_shared->warned_databases;
-	if (warn)
-		dx_shared->warned_databases = true;
+	dx_shared->warned_databases = dx_shared->warned_databases || warn;
+	tell = share && shared_before && !dx_shared->warned_dispatchers;
+	dx_shared->warned_dispatchers = dx_shared->warned_dispatchers || tell;
+	shared_before = share;
 	dx_unlock();
+	dx_latches_set(&latches);
 
+	if (tell)
+		tell_shared();
 	if (warn)
 		ereport(LOG,
 				(errmsg("dealix_exec cannot look after more than %d databases",

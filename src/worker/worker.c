@@ -546,7 +546,8 @@ worker_cycle(DxMono *idle_since)
 	batch = Min(batch, Min(dx_pass_max_runs, MAX_IDS));
 	take_busy();
 	switch (dx_ring_take(self.slot, batch - nids, ids + nids, &n,
-						 &cursor, sizeof(cursor), nids == 0))
+						 &cursor, sizeof(cursor), nids == 0,
+						 nids == 0 && nbusy == 0))
 	{
 		case DX_WORK_RUNS:
 			memset(waited + nids, 0, n * sizeof(BusyRun));
