@@ -269,7 +269,10 @@ typedef struct DxPassResult
 /* States that a pass takes at most: bounds its memory, whatever a run does. */
 #define DX_PASS_MAX_EVENTS	20000
 
-/* What a pass may allocate beyond what its runs are loaded from. */
+/*
+ * What a pass may load beyond its first run, and what it may allocate beyond
+ * what its runs are loaded from.
+ */
 #define DX_PASS_MAX_MEMORY	(32 * 1024 * 1024)
 
 typedef struct DxPass
@@ -286,6 +289,7 @@ typedef struct DxPass
 	bool		sets_apart;		/* as in DxPassLimits */
 	bool		takes_apart;
 	List	   *runs;			/* of DxRun * */
+	List	   *left;			/* locked, but too large for this pass */
 	DxRun	   *running;		/* the one that is being advanced, or NULL */
 	List	   *slots;			/* locked: see slot.c */
 	List	   *slotless;		/* workflows that had none left */
@@ -385,7 +389,7 @@ extern bool dx_identity_adopt(void);
 #define DX_RUN_COLUMNS	36
 
 extern List *dx_store_claim(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait);
-extern void dx_store_load(DxPass *pass, List *runs);
+extern List *dx_store_load(DxPass *pass, List *runs);
 extern void dx_store_history(DxPass *pass);
 extern void dx_store_write(DxPass *pass);
 

@@ -81,7 +81,7 @@ take(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait)
 		runs = lappend(runs, run);
 		MemoryContextSwitchTo(oldcxt);
 	}
-	dx_store_load(pass, runs);
+	runs = dx_store_load(pass, runs);
 	dx_slots_mark(runs);
 	dx_engine_leave(&saved);
 	list_sort(runs, compare_urgency);
@@ -272,7 +272,23 @@ dx_pass_close(DxPass *pass)
 	MemoryContextDelete(pass->cxt);
 }
 
-/* Hinted runs that the claim did not return: locked by somebody else. */
+static bool
+has_run(List *runs, const pg_uuid_t *id)
+{
+	ListCell   *lc;
+
+	foreach(lc, runs)
+	{
+		if (memcmp(((DxRun *) lfirst(lc))->id.data, id->data, UUID_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Hinted runs that the claim did not return: locked by somebody else, if they
+ * are not left for want of room.
+ */
 static void
 note_busy(DxPass *pass, const pg_uuid_t *hints, int nhints, List *claimed)
 {
@@ -282,18 +298,7 @@ note_busy(DxPass *pass, const pg_uuid_t *hints, int nhints, List *claimed)
 	result->busy = palloc(sizeof(pg_uuid_t) * Max(nhints, 1));
 	for (i = 0; i < nhints; i++)
 	{
-		bool		found = false;
-		ListCell   *lc;
-
-		foreach(lc, claimed)
-		{
-			if (memcmp(((DxRun *) lfirst(lc))->id.data, hints[i].data, UUID_LEN) == 0)
-			{
-				found = true;
-				break;
-			}
-		}
-		if (!found)
+		if (!has_run(claimed, &hints[i]) && !has_run(pass->left, &hints[i]))
 			result->busy[result->nbusy++] = hints[i];
 	}
 }

@@ -11,10 +11,12 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
 #include "engine/engine.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -194,8 +196,65 @@ read_run(HeapTuple tuple, TupleDesc desc)
 }
 
 /*
+ * What a row in SPI_tuptable takes when it is read.  What is large stands outside
+ * of the row; most rows have nothing there.
+ */
+static Size
+row_size(uint64 i)
+{
+	HeapTuple	tuple = SPI_tuptable->vals[i];
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	Size		size = tuple->t_len;
+
+	if (!HeapTupleHasExternal(tuple))
+		return size;
+	for (int column = 1; column <= desc->natts; column++)
+	{
+		bool		isnull;
+		Datum		value;
+
+		if (TupleDescAttr(desc, column - 1)->attlen != -1)
+			continue;
+		value = SPI_getbinval(tuple, desc, column, &isnull);
+		if (!isnull && VARATT_IS_EXTERNAL(DatumGetPointer(value)))
+			size += toast_raw_datum_size(value);
+	}
+	return size;
+}
+
+/* What is needed to say that a run in SPI_tuptable has work. */
+static DxRun *
+read_head(uint64 i)
+{
+	HeapTuple	tuple = SPI_tuptable->vals[i];
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	DxRun	   *run = palloc0(sizeof(DxRun));
+	bool		isnull;
+
+	run->id = *DatumGetUUIDP(SPI_getbinval(tuple, desc, 1, &isnull));
+	run->owner = DatumGetObjectId(SPI_getbinval(tuple, desc,
+												SPI_fnumber(desc, "owner"), &isnull));
+	run->priority = DatumGetInt16(SPI_getbinval(tuple, desc,
+												SPI_fnumber(desc, "priority"), &isnull));
+	return run;
+}
+
+/* The pass has no room for this locked run: the next one has it. */
+static void
+leave_run(DxPass *pass, const DxRun *run)
+{
+	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
+
+	pass->left = lappend(pass->left, (void *) run);
+	pass->result->more = true;
+	dx_wake_run(run->owner, &run->id, run->priority);
+	MemoryContextSwitchTo(oldcxt);
+}
+
+/*
  * Locks runs; those that somebody else has locked are left out, or waited for.
- * Returns DxRuns in order of run_id, without branches and messages.
+ * Returns DxRuns in order of run_id, without branches and messages: at least
+ * one, and others as long as they are not too large together.
  */
 List *
 dx_store_claim(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait)
@@ -203,6 +262,7 @@ dx_store_claim(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait)
 	MemoryContext oldcxt = CurrentMemoryContext;
 	List	   *runs = NIL;
 	Datum		values[1];
+	Size		size = 0;
 	uint64		i;
 
 	values[0] = dx_uuid_array(ids, nids);
@@ -210,8 +270,16 @@ dx_store_claim(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait)
 					  values, NULL, false, 0);
 	MemoryContextSwitchTo(pass->cxt);
 	for (i = 0; i < SPI_processed; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		size += row_size(i);
+		if (i > 0 && size > DX_PASS_MAX_MEMORY)
+			break;
 		runs = lappend(runs, read_run(SPI_tuptable->vals[i],
 									  SPI_tuptable->tupdesc));
+	}
+	for (; i < SPI_processed; i++)
+		leave_run(pass, read_head(i));
 	MemoryContextSwitchTo(oldcxt);
 	SPI_freetuptable(SPI_tuptable);
 	return runs;
@@ -312,11 +380,41 @@ merge_rows(List *runs, void (*read) (DxRun *run, DxRow *row))
 }
 
 /*
+ * The runs whose branches in SPI_tuptable, which stand in their order, are not
+ * too large together; the first of them in any case.
+ */
+static List *
+runs_that_fit(DxPass *pass, List *runs)
+{
+	Size		size = 0;
+	int			n = 0;
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		pg_uuid_t  *id = DatumGetUUIDP(SPI_getbinval(SPI_tuptable->vals[i],
+													 SPI_tuptable->tupdesc, 1, &isnull));
+
+		CHECK_FOR_INTERRUPTS();
+		while (n < list_length(runs) &&
+			   memcmp(((DxRun *) list_nth(runs, n))->id.data, id->data, UUID_LEN) < 0)
+			n++;
+		size += row_size(i);
+		if (n == 0 || size <= DX_PASS_MAX_MEMORY)
+			continue;
+		for (int left = n; left < list_length(runs); left++)
+			leave_run(pass, list_nth(runs, left));
+		return list_truncate(runs, n);
+	}
+	return runs;
+}
+
+/*
  * Loads branches and messages of locked runs, with a snapshot younger than the
  * locks: what the claim has seen of other tables may be stale.  runs: in order
- * of run_id, with programs.
+ * of run_id, with programs.  Returns those that the pass has room for.
  */
-void
+List *
 dx_store_load(DxPass *pass, List *runs)
 {
 	MemoryContext oldcxt = CurrentMemoryContext;
@@ -324,11 +422,12 @@ dx_store_load(DxPass *pass, List *runs)
 	ListCell   *lc;
 
 	if (runs == NIL)
-		return;
+		return NIL;
 	values[0] = run_ids(runs);
 
 	(void) dx_execute(&branch_statement, values, NULL, false, 0);
 	MemoryContextSwitchTo(pass->cxt);
+	runs = runs_that_fit(pass, runs);
 	merge_rows(runs, read_branch);
 	MemoryContextSwitchTo(oldcxt);
 	SPI_freetuptable(SPI_tuptable);
@@ -344,6 +443,7 @@ dx_store_load(DxPass *pass, List *runs)
 	foreach(lc, runs)
 		dx_answers_match(lfirst(lc));
 	MemoryContextSwitchTo(oldcxt);
+	return runs;
 }
 
 /* ---------- writing ---------- */
