@@ -19,6 +19,11 @@ END;
 COMMENT ON FUNCTION dealix.run_visible(regrole) IS
 'Whether the current user may see runs of this owner: it has the owner''s privileges, or may see all runs.';
 
+CREATE FUNCTION dealix.left_alone(run_id uuid) RETURNS boolean
+LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'dealix_left_alone';
+COMMENT ON FUNCTION dealix.left_alone(uuid) IS
+'Whether workers have died so often of this run, and of making it an incident, that the engine leaves it alone. dealix.incidents and dealix.stuck() show such runs.';
+
 CREATE FUNCTION dealix.status_name(status smallint) RETURNS text
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dealix_status_name';
 COMMENT ON FUNCTION dealix.status_name(smallint) IS

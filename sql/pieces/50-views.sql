@@ -53,7 +53,8 @@ SELECT b.run_id, w.name AS workflow, r.owner, b.branch, b.state, coalesce(b.atte
 	CASE b.phase WHEN 1 THEN 'turn' WHEN 2 THEN CASE WHEN b.state IS NULL THEN 'timer' ELSE 'retry' END WHEN 3 THEN 'timer'
 		WHEN 4 THEN 'signal' WHEN 5 THEN 'branches' WHEN 7 THEN 'activity' WHEN 8 THEN 'event'
 		WHEN 9 THEN 'child' WHEN 10 THEN 'approval' WHEN 11 THEN 'token' WHEN 12 THEN 'concurrency' ELSE 'compensation' END AS waits_for,
-	CASE b.phase WHEN 12 THEN w.name ELSE b.wait_for END AS name, b.due_at AS until, b.entered_at AS since,
+	CASE b.phase WHEN 12 THEN w.name ELSE b.wait_for END AS name,
+	NULLIF(b.due_at, 'infinity') AS until, b.entered_at AS since,
 	CASE WHEN b.phase NOT IN (6, 7, 8, 9, 10, 11) THEN true
 		WHEN EXISTS (SELECT FROM dealix.inbox i WHERE i.run_id OPERATOR(pg_catalog.=) b.run_id
 			AND i.ticket OPERATOR(pg_catalog.=) b.ticket) THEN true
@@ -85,9 +86,11 @@ WHERE i.kind OPERATOR(pg_catalog.=) 1 AND dealix.run_visible(r.owner);
 COMMENT ON VIEW dealix.signals IS 'Signals that no state has taken yet. run_id: the run that can take it; sent_to: the first of its line. expected: whether any state of its version asks for that name; asks_for: the names that they ask for.';
 
 CREATE VIEW dealix.incidents WITH (security_barrier) AS
-SELECT r.run_id, w.name AS workflow, v.version, r.owner, i.at AS opened_at,
-	i.payload OPERATOR(pg_catalog.->>) 'error' AS error,
-	i.payload OPERATOR(pg_catalog.->>) 'cause' AS cause,
+SELECT r.run_id, w.name AS workflow, v.version, r.owner,
+	CASE r.status WHEN 3 THEN i.at END AS opened_at,
+	CASE r.status WHEN 3 THEN i.payload OPERATOR(pg_catalog.->>) 'error' ELSE 'States.Runtime' END AS error,
+	CASE r.status WHEN 3 THEN i.payload OPERATOR(pg_catalog.->>) 'cause'
+		ELSE 'Workers die in a pass over this run, and also when they make it an incident. The engine leaves it alone until somebody redrives, cancels or terminates it.' END AS cause,
 	r.error AS run_error, r.cause AS run_cause, r.correlation_id
 FROM dealix.run r
 JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id
@@ -95,7 +98,9 @@ JOIN dealix.version v ON v.version_id OPERATOR(pg_catalog.=) r.version_id
 LEFT JOIN LATERAL (SELECT h.at, h.payload FROM dealix.history_event h
 	WHERE h.run_id OPERATOR(pg_catalog.=) r.run_id AND h.kind OPERATOR(pg_catalog.=) 18
 	ORDER BY h.seq DESC LIMIT 1) i ON true
-WHERE r.status OPERATOR(pg_catalog.=) 3 AND dealix.run_visible(r.owner);
+WHERE (r.status OPERATOR(pg_catalog.=) 3
+		OR (r.status OPERATOR(pg_catalog.<) 10 AND dealix.left_alone(r.run_id)))
+	AND dealix.run_visible(r.owner);
 COMMENT ON VIEW dealix.incidents IS 'Runs that stopped because a person has to look; dealix.redrive(run_id) goes on.';
 
 CREATE FUNCTION dealix.result(run_id uuid) RETURNS jsonb
@@ -174,15 +179,89 @@ $$;
 COMMENT ON FUNCTION dealix.describe(uuid) IS
 'Everything about a run in one object: its header, what its branches wait for, how many events it has, and whether this database is held. Errors: P0002 no such run.';
 
+-- Whatever contradicts "every branch that is stored can be woken", and that
+-- slots of limited workflows are with those who are in progress.
+CREATE VIEW dealix.unwakeable WITH (security_barrier) AS
+WITH b AS (
+	SELECT b.*, r.status, r.workflow_id, r.deadline,
+		b.due_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp() AS is_due,
+		b.counts[2] OPERATOR(pg_catalog.-) b.counts[3] OPERATOR(pg_catalog.-) b.counts[4] AS children,
+		(SELECT pg_catalog.count(*) FROM dealix.inbox i WHERE i.run_id OPERATOR(pg_catalog.=) b.run_id
+			AND i.ticket OPERATOR(pg_catalog.=) b.ticket) AS answers
+	FROM dealix.branch b JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) b.run_id
+	WHERE r.status OPERATOR(pg_catalog.=) ANY (ARRAY[1, 2]::smallint[])
+)
+SELECT r.run_id, r.owner, 'it has no branch' AS reason
+FROM dealix.run r WHERE r.status OPERATOR(pg_catalog.=) ANY (ARRAY[1, 2]::smallint[])
+	AND NOT EXISTS (SELECT FROM dealix.branch x WHERE x.run_id OPERATOR(pg_catalog.=) r.run_id) AND dealix.run_visible(r.owner)
+UNION ALL
+SELECT r.run_id, r.owner, 'workers die of it, and it is left alone'
+FROM dealix.run r WHERE r.status OPERATOR(pg_catalog.<) 10 AND dealix.left_alone(r.run_id) AND dealix.run_visible(r.owner)
+UNION ALL
+SELECT r.run_id, r.owner, 'nothing wakes it at its deadline'
+FROM dealix.run r WHERE r.status OPERATOR(pg_catalog.=) 1 AND r.deadline IS NOT NULL AND NOT EXISTS (SELECT FROM dealix.branch x
+		WHERE x.run_id OPERATOR(pg_catalog.=) r.run_id AND x.due_at OPERATOR(pg_catalog.<=) r.deadline)
+	AND dealix.run_visible(r.owner)
+UNION ALL
+SELECT b.run_id, b.owner, pg_catalog.format('branch %s ', b.branch) OPERATOR(pg_catalog.||) p.problem
+FROM b CROSS JOIN LATERAL (SELECT CASE
+	WHEN b.suspended THEN CASE WHEN NOT EXISTS (SELECT FROM dealix.branch t WHERE t.run_id OPERATOR(pg_catalog.=) b.run_id
+		AND t.branch OPERATOR(pg_catalog.=) (-1)) THEN 'is suspended, and nobody resumes it' END
+	WHEN b.is_due THEN NULL
+	WHEN b.phase OPERATOR(pg_catalog.=) ANY (ARRAY[1, 2, 3]::smallint[]) THEN
+		CASE WHEN b.due_at IS NULL THEN 'is to go on without a due time' END
+	WHEN b.phase OPERATOR(pg_catalog.=) 4 THEN
+		CASE WHEN b.wait_for IS NULL THEN 'waits for no signal' END
+	WHEN b.phase OPERATOR(pg_catalog.=) 5 THEN CASE
+		WHEN b.children OPERATOR(pg_catalog.<=) 0 OR b.children IS NULL THEN 'waits for branches, and all have ended'
+		WHEN b.ticket IS NULL AND b.children OPERATOR(pg_catalog.<>) (SELECT pg_catalog.count(*) FROM dealix.branch c
+			WHERE c.run_id OPERATOR(pg_catalog.=) b.run_id AND c.parent OPERATOR(pg_catalog.=) b.branch)
+			THEN 'waits for branches that are not there'
+		WHEN b.ticket IS NOT NULL AND b.children OPERATOR(pg_catalog.-) b.answers OPERATOR(pg_catalog.<>) (SELECT pg_catalog.count(*) FROM dealix.run c
+			WHERE c.parent_run OPERATOR(pg_catalog.=) b.run_id AND c.parent_ticket OPERATOR(pg_catalog.=) b.ticket
+				AND c.status OPERATOR(pg_catalog.<) 10) THEN 'waits for items whose runs are not there'
+		WHEN b.counts[3] OPERATOR(pg_catalog.<>) (SELECT pg_catalog.count(*) FROM dealix.branch_result o
+			WHERE o.run_id OPERATOR(pg_catalog.=) b.run_id AND o.parent OPERATOR(pg_catalog.=) b.branch)
+			THEN 'waits for branches, and has lost results' END
+	WHEN b.answers OPERATOR(pg_catalog.>) 0 THEN NULL
+	WHEN b.phase OPERATOR(pg_catalog.=) 6 AND b.due_at IS NOT NULL THEN NULL
+	WHEN b.phase OPERATOR(pg_catalog.=) 8 THEN CASE WHEN NOT EXISTS (SELECT FROM dealix.event_wait e
+		WHERE e.ticket OPERATOR(pg_catalog.=) b.ticket) THEN 'waits for an event, and nobody knows' END
+	WHEN b.phase OPERATOR(pg_catalog.=) 9 THEN CASE WHEN NOT EXISTS (SELECT FROM dealix.run c
+		WHERE c.run_id OPERATOR(pg_catalog.=) b.ticket AND c.status OPERATOR(pg_catalog.<) 10) THEN 'waits for a child that is not there' END
+	WHEN b.phase OPERATOR(pg_catalog.=) 10 THEN CASE WHEN NOT EXISTS (SELECT FROM dealix.intent n
+		WHERE n.intent_id OPERATOR(pg_catalog.=) b.ticket AND n.status OPERATOR(pg_catalog.=) 1) THEN 'waits for an approval that is not open' END
+	WHEN b.phase OPERATOR(pg_catalog.=) ANY (ARRAY[6, 7, 11]::smallint[]) THEN CASE WHEN NOT EXISTS (SELECT FROM dealix.activity_task t
+			WHERE t.task_id OPERATOR(pg_catalog.=) b.ticket AND t.epoch OPERATOR(pg_catalog.=) coalesce(b.attempt, 0))
+		AND NOT EXISTS (SELECT FROM dealix.run c WHERE c.run_id OPERATOR(pg_catalog.=) b.ticket AND c.status OPERATOR(pg_catalog.<) 10)
+		THEN 'waits for an answer that nobody owes' END
+	WHEN b.phase OPERATOR(pg_catalog.=) 12 AND b.due_at IS NULL THEN (SELECT CASE
+		WHEN w.max_concurrency IS NULL THEN 'waits for a slot, and its workflow has no limit'
+		WHEN w.max_concurrency OPERATOR(pg_catalog.>) (SELECT pg_catalog.count(*) FROM dealix.workflow_slot s
+				WHERE s.workflow_id OPERATOR(pg_catalog.=) w.workflow_id AND s.run_id IS NOT NULL)
+			AND NOT EXISTS (SELECT FROM dealix.branch o JOIN dealix.run x ON x.run_id OPERATOR(pg_catalog.=) o.run_id
+				WHERE x.workflow_id OPERATOR(pg_catalog.=) w.workflow_id AND o.due_at OPERATOR(pg_catalog.<) 'infinity'
+					AND o.phase OPERATOR(pg_catalog.=) ANY (ARRAY[1, 12]::smallint[]))
+			THEN 'waits for a slot, and one is free' END
+		FROM dealix.workflow w WHERE w.workflow_id OPERATOR(pg_catalog.=) b.workflow_id)
+	END AS problem) p
+WHERE p.problem IS NOT NULL AND dealix.run_visible(b.owner)
+UNION ALL
+SELECT s.run_id, r.owner, CASE WHEN r.status OPERATOR(pg_catalog.<) 3 THEN 'it waits for a run and keeps its slot'
+	ELSE 'it has a slot and is not in progress' END
+FROM dealix.workflow_slot s JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) s.run_id
+WHERE dealix.run_visible(r.owner)
+	AND (r.status OPERATOR(pg_catalog.>=) 3
+		OR (EXISTS (SELECT FROM dealix.branch c WHERE c.run_id OPERATOR(pg_catalog.=) r.run_id AND c.phase OPERATOR(pg_catalog.=) 9)
+			AND NOT EXISTS (SELECT FROM dealix.inbox i WHERE i.run_id OPERATOR(pg_catalog.=) r.run_id)
+			AND NOT EXISTS (SELECT FROM dealix.branch c WHERE c.run_id OPERATOR(pg_catalog.=) r.run_id
+				AND c.due_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp())));
+COMMENT ON VIEW dealix.unwakeable IS 'What dealix.stuck() shows, with the owner: runs that nothing could wake, and slots that are not with who is in progress.';
+
 CREATE FUNCTION dealix.stuck() RETURNS TABLE (run_id uuid, workflow text, status text, reason text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-	SELECT r.run_id, r.workflow, r.status,
-		CASE WHEN w.run_id IS NULL THEN 'it has no branch'
-			WHEN w.awaited THEN format('branch %s waits for its %s without a timer', w.branch, w.waits_for)
-			ELSE format('branch %s waits for its %s, which nobody answers', w.branch, w.waits_for) END
-	FROM dealix.runs r LEFT JOIN dealix.waiting w ON w.run_id = r.run_id
-	WHERE r.status IN ('RUNNING', 'COMPENSATING')
-		AND (w.run_id IS NULL OR (w.until IS NULL AND (w.waits_for IN ('turn', 'retry', 'timer') OR NOT w.awaited)))
+	SELECT r.run_id, r.workflow, r.status, u.reason
+	FROM dealix.unwakeable u JOIN dealix.runs r ON r.run_id = u.run_id
 $$;
 COMMENT ON FUNCTION dealix.stuck() IS
-'Runs that go on but wait for nothing that could wake them. It is always empty; a row is an error of the engine.';
+'Runs that go on but that nothing could wake: without a due time, waiting for a task, event, child, approval, branch or slot that is not there, left alone because workers die of them; and runs that have a slot of a limited workflow without being in progress. It is always empty; a row is an error of the engine.';

@@ -23,7 +23,7 @@ COMMENT ON FUNCTION dealix.held() IS
 CREATE FUNCTION dealix.access_functions(access text) RETURNS SETOF regprocedure
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	readers text[] := ARRAY['run_visible', 'status_name', 'event_name', 'result', 'find_run', 'timeline', 'describe',
+	readers text[] := ARRAY['run_visible', 'left_alone', 'status_name', 'event_name', 'result', 'find_run', 'timeline', 'describe',
 		'stuck', 'held', 'wait', 'worker_status', 'intent_status', 'may_decide'];
 	workers text[] := ARRAY['claim', 'heartbeat', 'complete', 'complete_many', 'fail', 'wait_for_work'];
 	names text[];

@@ -18,6 +18,7 @@ PG_FUNCTION_INFO_V1(dealix_redrive);
 PG_FUNCTION_INFO_V1(dealix_resume_engine);
 PG_FUNCTION_INFO_V1(dealix_all_runs);
 PG_FUNCTION_INFO_V1(dealix_held);
+PG_FUNCTION_INFO_V1(dealix_left_alone);
 PG_FUNCTION_INFO_V1(dealix_status_name);
 PG_FUNCTION_INFO_V1(dealix_event_name);
 
@@ -159,6 +160,14 @@ dealix_held(PG_FUNCTION_ARGS)
 	held = dx_database_held();
 	SPI_finish();
 	PG_RETURN_BOOL(held);
+}
+
+/* left_alone(run_id) */
+Datum
+dealix_left_alone(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(dx_shared_available() &&
+				   dx_poison_left_alone(PG_GETARG_UUID_P(0)));
 }
 
 /* status_name(status) */

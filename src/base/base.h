@@ -39,6 +39,8 @@ extern int	dx_max_evaluation;	/* kB */
 extern int	dx_outcome_retention;	/* s */
 extern int	dx_max_child_depth;
 extern int	dx_program_cache;	/* kB */
+extern int	dx_max_inbox;
+extern int	dx_max_inbox_size;
 extern char *dx_outbox_channel;	/* "": no NOTIFY */
 
 #ifdef USE_ASSERT_CHECKING
@@ -228,5 +230,7 @@ extern void dx_wake_launcher(void); /* databases have come or gone */
 
 extern void dx_poison_state(const char *name);
 extern void dx_poison_forget(const pg_uuid_t *run_id);
+extern bool dx_poison_left_alone(const pg_uuid_t *run_id);
+extern void dx_poison_narrow(const pg_uuid_t *run_ids, int n);
 
 #endif							/* DX_BASE_H */

@@ -31,6 +31,8 @@ int			dx_max_evaluation = 128 * 1024;
 int			dx_outcome_retention = 86400;
 int			dx_max_child_depth = 16;
 int			dx_program_cache = 64 * 1024;
+int			dx_max_inbox = 10000;
+int			dx_max_inbox_size = 256 * 1024;
 char	   *dx_outbox_channel = NULL;
 
 #ifdef USE_ASSERT_CHECKING
@@ -137,6 +139,14 @@ define_limits(void)
 			   "Memory that each process keeps of definitions, their expressions and the calls of their steps.",
 			   "Beyond it, what was not used for longest is forgotten between two transactions, and loaded again when it is needed.",
 			   &dx_program_cache, 256, 16 * 1024 * 1024, PGC_SUSET, GUC_UNIT_KB);
+	define_int("dealix_exec.max_inbox",
+			   "Maximum number of signals that wait in the inbox of a run.",
+			   "Who sends one more gets an error. Commands, like cancel, always get in.",
+			   &dx_max_inbox, 1, INT_MAX, PGC_SUSET, 0);
+	define_int("dealix_exec.max_inbox_size",
+			   "Maximum size of the signals that wait in the inbox of a run.",
+			   "It is measured as they are stored, compressed if that helps. One signal always gets in.",
+			   &dx_max_inbox_size, 1, INT_MAX, PGC_SUSET, GUC_UNIT_KB);
 	define_int("dealix_exec.max_child_depth",
 			   "Maximum depth of runs that start runs that start runs.",
 			   "A run that nobody has started from a run has depth 0.",

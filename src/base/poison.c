@@ -270,18 +270,52 @@ place(Oid dboid, const pg_uuid_t *run_id)
 	return best;
 }
 
-/* The runs of a slot are suspects from now on, or more so.  How many? */
 static int
-blame(PoisonSlot *slot, bool outage)
+count_ids(const PoisonSlot *slot)
 {
-	int			n = slot->n;
+	return slot->n > MAX_RUNS ? 0 : slot->n;
+}
 
-	if (n > MAX_RUNS)
-		n = 0;
+/*
+ * Does this run stand in one of the slots from first on, before the i-th id of
+ * slot?  A run dies once a death, however often it was noted.
+ */
+static bool
+noted_before(const PoisonSlot *first, const PoisonSlot *slot, int i)
+{
+	for (const PoisonSlot *s = first; s <= slot; s++)
+	{
+		int			n = s == slot ? i : count_ids(s);
+
+		if (s->dboid != slot->dboid)
+			continue;
+		for (int j = 0; j < n; j++)
+		{
+			if (memcmp(&s->ids[j], &slot->ids[i], sizeof(pg_uuid_t)) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * The runs of a slot are suspects from now on, or more so, unless a slot from
+ * first on has them too.  How many?
+ */
+static int
+blame(const PoisonSlot *first, PoisonSlot *slot, bool outage)
+{
+	int			n = count_ids(slot);
+	int			blamed = 0;
+
 	for (int i = 0; i < n; i++)
 	{
-		DxSuspect  *suspect = find(slot->dboid, &slot->ids[i]);
+		DxSuspect  *suspect;
 
+		if (noted_before(first, slot, i))
+			continue;
+		blamed++;
+		suspect = find(slot->dboid, &slot->ids[i]);
 		if (suspect == NULL)
 			suspect = place(slot->dboid, &slot->ids[i]);
 		if (outage)
@@ -292,8 +326,7 @@ blame(PoisonSlot *slot, bool outage)
 			memcpy(suspect->state, slot->state, sizeof(suspect->state));
 		suspect->state[sizeof(suspect->state) - 1] = '\0';
 	}
-	slot->n = 0;
-	return n;
+	return blamed;
 }
 
 static void
@@ -329,7 +362,9 @@ dx_poison_startup(void)
 
 	outage = !restarted && !header->orderly;
 	for (int i = 0; i < max_worker_processes; i++)
-		n += blame(&slots[i], outage);
+		n += blame(slots, &slots[i], outage);
+	for (int i = 0; i < max_worker_processes; i++)
+		slots[i].n = 0;
 	for (int i = 0; i < SETS * WAYS; i++)
 		suspected += !is_free(&suspects[i]);
 	header->suspected = suspected;
@@ -365,6 +400,29 @@ dx_poison_find(const pg_uuid_t *run_id, DxSuspect *suspect)
 		*suspect = *found;
 	dx_unlock();
 	return found != NULL;
+}
+
+/*
+ * dx_poison_too_often
+ *		Has this run died so often that no pass is tried any more?
+ */
+bool
+dx_poison_too_often(const DxSuspect *suspect)
+{
+	return suspect->deaths >= DX_MAX_DEATHS || suspect->outages >= DX_MAX_OUTAGES;
+}
+
+/*
+ * dx_poison_left_alone
+ *		And do workers die also when they make it an incident?
+ */
+bool
+dx_poison_left_alone(const pg_uuid_t *run_id)
+{
+	DxSuspect	suspect;
+
+	return dx_poison_find(run_id, &suspect) &&
+		(suspect.deaths >= 2 * DX_MAX_DEATHS || suspect.outages >= 2 * DX_MAX_OUTAGES);
 }
 
 /*
@@ -421,7 +479,7 @@ dx_poison_detach(void)
 	database = dx_database_find_locked(own->dboid);
 	if (!told_by_postmaster && PostmasterIsAlive() &&
 		(database == NULL || database->state != DX_DB_RETIRING))
-		n = blame(own, false);
+		n = blame(own, own, false);
 	own->n = 0;
 	dx_unlock();
 	tell(n);
@@ -442,6 +500,19 @@ dx_poison_note(const pg_uuid_t *run_ids, int n)
 	own->state[0] = '\0';
 	pg_compiler_barrier();
 	own->n = n;
+}
+
+/*
+ * dx_poison_narrow
+ *		The pass has only these of the runs that it was to look at.
+ */
+void
+dx_poison_narrow(const pg_uuid_t *run_ids, int n)
+{
+	if (own == NULL || own->n == 0 || n == own->n)
+		return;
+	own->n = 0;
+	dx_poison_note(run_ids, n);
 }
 
 /*

@@ -320,6 +320,15 @@ extern void dx_poison_note(const pg_uuid_t *run_ids, int n);
 extern void dx_poison_clear(void);
 extern bool dx_poison_any(void);
 extern bool dx_poison_find(const pg_uuid_t *run_id, DxSuspect *suspect);
+extern bool dx_poison_too_often(const DxSuspect *suspect);
+
+/*
+ * In a row, and then it is an incident.  An outage of the whole server says
+ * little about what it was doing; but a step may have eaten the memory of the
+ * container that the server is in.
+ */
+#define DX_MAX_DEATHS	3
+#define DX_MAX_OUTAGES	10
 
 #define DX_MAX_NOTES	1024		/* ids in one transaction; then "many" */
 

@@ -67,7 +67,18 @@ extern int32 *dx_get_ints(DxRow *row, int *n);
 extern List *dx_get_requesters(DxRow *row);
 extern bool dx_get_uuid(DxRow *row, pg_uuid_t *uuid);
 
-/* store.c: a message, from a row behind its run_id, for a run of the pass. */
-extern void dx_store_read_message(DxRun *run, DxRow *row);
+/*
+ * inbox.c: what of a message is loaded with a run.  A payload up to this size,
+ * as it is stored, comes with the envelope.
+ */
+#define DX_SMALL_PAYLOAD	"2000"
+#define DX_ENVELOPE \
+	"run_id, inbox_id, kind, name," \
+	" CASE WHEN pg_catalog.pg_column_size(payload) <= " DX_SMALL_PAYLOAD " THEN payload END," \
+	" sender::pg_catalog.oid, COALESCE(session, sender)::pg_catalog.oid, sent_at," \
+	" branch, ticket, epoch, seen IS NOT NULL," \
+	" COALESCE(pg_catalog.pg_column_size(payload) > " DX_SMALL_PAYLOAD ", false)"
+
+extern void dx_inbox_read(DxRun *run, DxRow *row);
 
 #endif							/* DX_COLUMNS_H */

@@ -96,20 +96,17 @@ count_item(DxPass *pass, DxRun *run, DxBranch *branch, const DxMessage *message)
 bool
 dx_items_ended(DxPass *pass, DxRun *run, DxBranch *branch)
 {
-	List	   *answers = branch->answers;
-	bool		holds = true;
-	ListCell   *lc;
+	DxMessage  *message;
 
-	branch->answers = NIL;
-	foreach(lc, answers)
-	{
-		DxMessage  *message = lfirst(lc);
-
-		CHECK_FOR_INTERRUPTS();
-		message->consumed = true;
-		if (holds)
-			holds = count_item(pass, run, branch, message);
-	}
 	branch->changed = true;
-	return holds;
+	while ((message = dx_branch_answer(pass, branch)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!count_item(pass, run, branch, message))
+			return false;
+		/* The rest has its turn in another pass. */
+		if (dx_budget_spent(pass))
+			break;
+	}
+	return true;
 }

@@ -114,10 +114,12 @@ typedef struct DxActor
 
 typedef struct DxMessage
 {
+	pg_uuid_t	mailbox;		/* run_id of its row, see line.c */
 	int64		inbox_id;
 	DxMessageKind kind;
 	char	   *name;
-	Jsonb	   *payload;
+	Jsonb	   *payload;		/* after dx_message_take */
+	bool		absent;			/* it is in the table still */
 	DxActor		sender;
 	TimestampTz sent_at;
 	int32		branch;			/* that it answers, -1: any */
@@ -329,8 +331,6 @@ extern void dx_pass(Oid owner, const DxPassLimits *limits,
 					const pg_uuid_t *hints, int nhints,
 					bool cancel_is_error, DxPassResult *result);
 
-/* Makes an incident of a run whose pass failed by an error of the engine. */
-extern void dx_pass_quarantine(const pg_uuid_t *run_id, const char *message);
 
 /*
  * dx_pass for callers inside of a transaction that they do not own, with the
@@ -345,6 +345,11 @@ extern DxPass *dx_pass_open(Oid owner, bool cancel_is_error, int max_time,
 							DxPassResult *result);
 extern DxRun *dx_pass_take(DxPass *pass, const pg_uuid_t *run_id, bool wait);
 extern void dx_pass_close(DxPass *pass);
+
+/* ---------- quarantine.c ---------- */
+
+/* Makes an incident of a run whose pass failed by an error of the engine. */
+extern void dx_pass_quarantine(const pg_uuid_t *run_id, const char *message);
 
 /* ---------- scan.c ---------- */
 
@@ -390,8 +395,19 @@ extern bool dx_identity_adopt(void);
 
 extern List *dx_store_claim(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait);
 extern List *dx_store_load(DxPass *pass, List *runs);
+extern DxRun *dx_store_claim_header(DxPass *pass, const pg_uuid_t *run_id);
+struct DxRow;
+extern Datum dx_run_ids(List *runs);
+extern void dx_merge_rows(List *runs, void (*read) (DxRun *run, struct DxRow *row));
 extern void dx_store_history(DxPass *pass);
 extern void dx_store_write(DxPass *pass);
+
+/* ---------- inbox.c ---------- */
+
+extern void dx_inbox_load(DxPass *pass, List *runs);
+extern void dx_inbox_write(List *runs);
+extern void dx_inbox_admit(const pg_uuid_t *run_id, const Jsonb *payload);
+extern void dx_message_take(DxPass *pass, DxMessage *message);
 
 /* ---------- program_cache.c ---------- */
 
@@ -595,7 +611,7 @@ extern void dx_branch_new_ticket(DxBranch *branch);
 extern void dx_branch_wake(DxPass *pass, DxRun *run, DxBranch *branch);
 extern void dx_branch_resume(DxPass *pass, DxRun *run, DxBranch *branch);
 extern bool dx_branch_answered(const DxBranch *branch);
-extern DxMessage *dx_branch_answer(DxBranch *branch);
+extern DxMessage *dx_branch_answer(DxPass *pass, DxBranch *branch);
 extern void dx_answers_match(DxRun *run);
 extern void dx_answers_late(DxPass *pass, DxRun *run);
 extern void dx_message_late(DxPass *pass, DxRun *run, DxMessage *message);

@@ -255,7 +255,7 @@ dx_join_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 	}
 	if (branch->gone || branch->phase != DX_PHASE_JOIN || branch->state != state)
 		return;
-	if (dx_join_due(branch))
+	if (dx_join_can_go_on(branch))
 	{
 		Jsonb	   *results = dx_results_collect(pass, run, branch);
 

@@ -25,8 +25,7 @@ static DxStatement last_statement = {
 };
 
 static DxStatement inbox_statement = {
-	"SELECT run_id, inbox_id, kind, name, payload, sender::pg_catalog.oid, sent_at,"
-	" branch, ticket, epoch, seen IS NOT NULL FROM dealix.inbox"
+	"SELECT " DX_ENVELOPE " FROM dealix.inbox"
 	" WHERE run_id = ANY ($1) AND branch IS NULL ORDER BY run_id, inbox_id",
 	1, {UUIDARRAYOID}
 };
@@ -100,7 +99,7 @@ merge_messages(List *runs)
 			lc = lnext(runs, lc);
 		if (lc != NULL &&
 			memcmp(((DxRun *) lfirst(lc))->first_run.data, line.data, UUID_LEN) == 0)
-			dx_store_read_message(lfirst(lc), &row);
+			dx_inbox_read(lfirst(lc), &row);
 	}
 }
 

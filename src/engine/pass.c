@@ -323,6 +323,22 @@ sweep_queues(DxPass *pass, int max_runs, pg_uuid_t *ids)
 	return dx_scan_due(pass->owner, &cursor, max_runs, ids, NULL);
 }
 
+/*
+ * If this process dies now, it is of these runs: those that it was told of and
+ * that others have locked are not to blame.
+ */
+static void
+answer_for(DxPass *pass)
+{
+	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * Max(list_length(pass->runs), 1));
+	ListCell   *lc;
+
+	foreach(lc, pass->runs)
+		ids[foreach_current_index(lc)] = ((DxRun *) lfirst(lc))->id;
+	dx_poison_narrow(ids, list_length(pass->runs));
+	pfree(ids);
+}
+
 /* Looks for due runs until some can be locked or there are no more. */
 static void
 take_due(DxPass *pass, int max_runs)
@@ -366,28 +382,9 @@ dx_pass(Oid owner, const DxPassLimits *limits, const pg_uuid_t *hints,
 	}
 	else
 		take_due(pass, limits->max_runs);
+	answer_for(pass);
 
 	advance(pass);
-	dx_pass_close(pass);
-}
-
-void
-dx_pass_quarantine(const pg_uuid_t *run_id, const char *message)
-{
-	DxPassResult result;
-	DxPass	   *pass = dx_pass_open(InvalidOid, false, 1000, &result);
-	DxRun	   *run = dx_pass_take(pass, run_id, true);
-	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
-
-	if (run != NULL && !dx_status_ended(run->status) &&
-		run->status != DX_RUN_INCIDENT)
-	{
-		DxFault		fault = {DX_ERROR_RUNTIME, NULL};
-
-		fault.cause = pstrdup(message);
-		dx_run_incident(pass, run, &fault);
-	}
-	MemoryContextSwitchTo(oldcxt);
 	dx_pass_close(pass);
 }
 
@@ -470,6 +467,8 @@ one_at_a_time(Oid owner, const DxPassLimits *limits, DxPassResult *total)
 			edata = in_subtransaction(&call);
 			if (edata != NULL)
 				ReThrowError(edata);
+			/* That was a step forward, too: whoever drains goes on. */
+			total->advanced++;
 			continue;
 		}
 		total->claimed += result.claimed;

@@ -153,14 +153,14 @@ dx_branch_answered(const DxBranch *branch)
 
 /* Takes the next answer of a branch; NULL: there is none. */
 DxMessage *
-dx_branch_answer(DxBranch *branch)
+dx_branch_answer(DxPass *pass, DxBranch *branch)
 {
 	DxMessage  *message = next_answer(branch);
 
 	if (message != NULL)
 	{
 		branch->answers = list_delete_ptr(branch->answers, message);
-		message->consumed = true;
+		dx_message_take(pass, message);
 	}
 	return message;
 }
@@ -263,7 +263,7 @@ message_name(const DxMessage *message)
 void
 dx_message_late(DxPass *pass, DxRun *run, DxMessage *message)
 {
-	message->consumed = true;
+	dx_message_take(pass, message);
 	dx_event_by(pass, run, DX_EVENT_MESSAGE_LATE, &message->sender,
 				dx_payload("kind", dx_json_string(message_name(message)),
 						   "message", dx_json_string(message->name ? message->name :
@@ -273,7 +273,7 @@ dx_message_late(DxPass *pass, DxRun *run, DxMessage *message)
 						   "payload", message->payload, NULL));
 }
 
-/* Answers that no branch waits for any more. */
+/* Answers that no branch waits for any more; a flood of them in several passes. */
 void
 dx_answers_late(DxPass *pass, DxRun *run)
 {
@@ -283,6 +283,8 @@ dx_answers_late(DxPass *pass, DxRun *run)
 	{
 		DxMessage  *message = lfirst(lc);
 
+		if (dx_budget_spent(pass))
+			return;
 		if (message->branch >= 0 && !message->consumed &&
 			answered_branch(run, message) == NULL)
 			dx_message_late(pass, run, message);

@@ -311,6 +311,8 @@ dx_run_redrive(DxPass *pass, DxRun *run)
 
 	if (before == DX_RUN_INCIDENT)
 		resume_incident(pass, run);
+	else if (!dx_status_ended(before) && dx_poison_left_alone(&run->id))
+		 /* nothing in the tables has stopped it */ ;
 	else if (dx_status_ended(before) && run->map_state != NULL)
 		ereport(ERROR,
 				(errcode(DX_SQLSTATE_WRONG_STATE),
@@ -350,7 +352,7 @@ take_cancel(DxPass *pass, DxRun *run, DxMessage *message)
 {
 	DxFault		fault = {"Cancelled", NULL};
 
-	message->consumed = true;
+	dx_message_take(pass, message);
 	if (run->final_status != DX_RUN_NONE || dx_status_ended(run->status))
 	{
 		dx_message_late(pass, run, message);
@@ -379,7 +381,7 @@ take_compensate(DxPass *pass, DxRun *run, DxMessage *message)
 		dx_message_late(pass, run, message);
 		return;
 	}
-	message->consumed = true;
+	dx_message_take(pass, message);
 	fault.cause = message->payload ?
 		dx_json_get_text(message->payload, "reason") : NULL;
 	dx_event_by(pass, run, DX_EVENT_CANCEL_REQUESTED, &message->sender,
@@ -393,7 +395,7 @@ take_compensate(DxPass *pass, DxRun *run, DxMessage *message)
 static void
 take_terminate(DxPass *pass, DxRun *run, DxMessage *message)
 {
-	message->consumed = true;
+	dx_message_take(pass, message);
 	if (dx_status_ended(run->status))
 		dx_message_late(pass, run, message);
 	else
@@ -432,6 +434,9 @@ note_late_messages(DxPass *pass, DxRun *run)
 	{
 		DxMessage  *message = lfirst(lc);
 
+		/* The rest has its turn in another pass. */
+		if (dx_budget_spent(pass))
+			return;
 		/* What was sent to the line waits for its next run. */
 		if (!message->consumed && !(run->continued && message->branch < 0))
 			dx_message_late(pass, run, message);

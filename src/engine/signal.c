@@ -125,7 +125,7 @@ take_signals(DxPass *pass, DxRun *run, DxBranch *branch, List *messages,
 	{
 		DxMessage  *message = lfirst(lc);
 
-		message->consumed = true;
+		dx_message_take(pass, message);
 		dx_event_by(pass, run, DX_EVENT_SIGNAL_RECEIVED, &message->sender,
 					dx_payload("name", dx_json_string(message->name),
 							   "sent_at", dx_json_timestamp(message->sent_at), NULL));

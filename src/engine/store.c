@@ -21,14 +21,16 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-#define RUN_COLUMNS \
+#define RUN_COLUMNS_WITH(input, output) \
 	"run_id, workflow_id, version_id, owner::pg_catalog.oid, status," \
 	" final_status, durability, history_seq, last_branch, undone_to," \
 	" created_at, started_at, finished_at, deadline, key, correlation_id," \
-	" traceparent, error, cause, chain, input, output, priority," \
+	" traceparent, error, cause, chain, " input ", " output ", priority," \
 	" requester::pg_catalog.oid, parent_run, parent_branch, depth, children," \
 	" parent_ticket, close_policy, redrives, COALESCE(item, -1), map_state, requesters," \
 	" ctid, first_run, continued_as"
+
+#define RUN_COLUMNS RUN_COLUMNS_WITH("input", "output")
 
 static DxStatement claim_statement = {
 	"SELECT " RUN_COLUMNS " FROM dealix.run WHERE run_id = ANY ($1)"
@@ -42,18 +44,17 @@ static DxStatement claim_wait_statement = {
 	1, {UUIDARRAYOID}
 };
 
+/* Without what may be large; the event of its start covers the input. */
+static DxStatement header_statement = {
+	"SELECT " RUN_COLUMNS_WITH("CASE WHEN history_seq = 0 THEN input END", "NULL::jsonb")
+	" FROM dealix.run WHERE run_id = $1 FOR UPDATE",
+	1, {UUIDOID}
+};
+
 static DxStatement branch_statement = {
 	"SELECT run_id, branch, parent, item, phase, state, attempt, conflicts,"
 	" due_at, entered_at, wait_for, retries, counts, data, items, variables, ticket,"
 	" suspended FROM dealix.branch WHERE run_id = ANY ($1) ORDER BY run_id, branch",
-	1, {UUIDARRAYOID}
-};
-
-static DxStatement inbox_statement = {
-	"SELECT run_id, inbox_id, kind, name, payload, sender::pg_catalog.oid,"
-	" COALESCE(session, sender)::pg_catalog.oid, sent_at, branch, ticket, epoch,"
-	" seen IS NOT NULL"
-	" FROM dealix.inbox WHERE run_id = ANY ($1) ORDER BY run_id, inbox_id",
 	1, {UUIDARRAYOID}
 };
 
@@ -116,20 +117,9 @@ static DxStatement branch_delete_statement = {
 	2, {UUIDARRAYOID, INT4ARRAYOID}
 };
 
-static DxStatement inbox_seen_statement = {
-	"UPDATE dealix.inbox i SET seen = true FROM unnest($1, $2)"
-	" AS u(run_id, inbox_id) WHERE i.run_id = u.run_id AND i.inbox_id = u.inbox_id",
-	2, {UUIDARRAYOID, INT8ARRAYOID}
-};
-
-static DxStatement inbox_delete_statement = {
-	"DELETE FROM dealix.inbox i USING unnest($1, $2)"
-	" AS u(run_id, inbox_id) WHERE i.run_id = u.run_id AND i.inbox_id = u.inbox_id",
-	2, {UUIDARRAYOID, INT8ARRAYOID}
-};
-
-static Datum
-run_ids(List *runs)
+/* The ids of these runs as the parameter of a statement. */
+Datum
+dx_run_ids(List *runs)
 {
 	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * list_length(runs));
 	ListCell   *lc;
@@ -285,6 +275,30 @@ dx_store_claim(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait)
 	return runs;
 }
 
+/*
+ * Locks a run, and loads nothing of it but its header: no input, output,
+ * branch or message, no definition.  NULL: there is no such run.
+ */
+DxRun *
+dx_store_claim_header(DxPass *pass, const pg_uuid_t *run_id)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+	DxRun	   *run = NULL;
+	Datum		values[1];
+
+	values[0] = UUIDPGetDatum(run_id);
+	(void) dx_execute(&header_statement, values, NULL, false, 1);
+	MemoryContextSwitchTo(pass->cxt);
+	if (SPI_processed > 0)
+	{
+		run = read_run(SPI_tuptable->vals[0], SPI_tuptable->tupdesc);
+		pass->runs = list_make1(run);
+	}
+	MemoryContextSwitchTo(oldcxt);
+	SPI_freetuptable(SPI_tuptable);
+	return run;
+}
+
 static void
 read_branch(DxRun *run, DxRow *row)
 {
@@ -333,34 +347,12 @@ read_branch(DxRun *run, DxRow *row)
 	run->branches = lappend(run->branches, branch);
 }
 
-/* A message for the run, from a row behind its run_id. */
+/*
+ * Hands each row of SPI_tuptable to the run that it belongs to; both are in
+ * order of run_id, which is the first column.
+ */
 void
-dx_store_read_message(DxRun *run, DxRow *row)
-{
-	DxMessage  *message = palloc0(sizeof(DxMessage));
-
-	message->inbox_id = DatumGetInt64(dx_get(row));
-	message->kind = dx_get_int2(row);
-	message->name = dx_get_text(row);
-	message->payload = dx_get_jsonb(row);
-	message->sender.role = DatumGetObjectId(dx_get(row));
-	message->sender.session = DatumGetObjectId(dx_get(row));
-	message->sent_at = dx_get_time(row, 0);
-	message->branch = dx_get_int4(row);
-	if (row->isnull)
-		message->branch = -1;
-	(void) dx_get_uuid(row, &message->ticket);
-	message->epoch = dx_get_int4(row);
-	message->seen = DatumGetBool(dx_get(row));
-	/* What is for the line is for its last run: see line.c. */
-	if (run->continued && message->branch < 0)
-		return;
-	run->messages = lappend(run->messages, message);
-}
-
-/* Hands each row of the result to the run that it belongs to. */
-static void
-merge_rows(List *runs, void (*read) (DxRun *run, DxRow *row))
+dx_merge_rows(List *runs, void (*read) (DxRun *run, DxRow *row))
 {
 	ListCell   *lc = list_head(runs);
 	uint64		i;
@@ -419,30 +411,19 @@ dx_store_load(DxPass *pass, List *runs)
 {
 	MemoryContext oldcxt = CurrentMemoryContext;
 	Datum		values[1];
-	ListCell   *lc;
 
 	if (runs == NIL)
 		return NIL;
-	values[0] = run_ids(runs);
+	values[0] = dx_run_ids(runs);
 
 	(void) dx_execute(&branch_statement, values, NULL, false, 0);
 	MemoryContextSwitchTo(pass->cxt);
 	runs = runs_that_fit(pass, runs);
-	merge_rows(runs, read_branch);
+	dx_merge_rows(runs, read_branch);
 	MemoryContextSwitchTo(oldcxt);
 	SPI_freetuptable(SPI_tuptable);
 
-	(void) dx_execute(&inbox_statement, values, NULL, false, 0);
-	MemoryContextSwitchTo(pass->cxt);
-	merge_rows(runs, dx_store_read_message);
-	MemoryContextSwitchTo(oldcxt);
-	SPI_freetuptable(SPI_tuptable);
-
-	dx_line_load(pass, runs);
-	MemoryContextSwitchTo(pass->cxt);
-	foreach(lc, runs)
-		dx_answers_match(lfirst(lc));
-	MemoryContextSwitchTo(oldcxt);
+	dx_inbox_load(pass, runs);
 	return runs;
 }
 
@@ -682,44 +663,6 @@ write_branches(DxPass *pass)
 	dx_columns_execute(&branch_insert_statement, inserted);
 }
 
-/*
- * Deletes what was taken in.  What the runs have left, and do not wait for, is
- * no work until they have gone on: no scan need look at it again.
- */
-static void
-write_inbox(List *runs)
-{
-	DxColumns  *consumed;
-	DxColumns  *seen;
-	ListCell   *lc;
-	ListCell   *lm;
-	int			n = 0;
-
-	foreach(lc, runs)
-		n += list_length(((DxRun *) lfirst(lc))->messages);
-	if (n == 0)
-		return;
-	consumed = dx_columns_make(&inbox_delete_statement, n);
-	seen = dx_columns_make(&inbox_seen_statement, n);
-	foreach(lc, runs)
-	{
-		DxRun	   *run = lfirst(lc);
-
-		foreach(lm, run->messages)
-		{
-			DxMessage  *message = lfirst(lm);
-			DxColumns  *columns = message->consumed ? consumed : seen;
-
-			if (!message->consumed && (message->seen || run->due))
-				continue;
-			dx_put(columns, UUIDPGetDatum(dx_mailbox(run, message)), false);
-			dx_put(columns, Int64GetDatum(message->inbox_id), false);
-		}
-	}
-	dx_columns_execute(&inbox_delete_statement, consumed);
-	dx_columns_execute(&inbox_seen_statement, seen);
-}
-
 static void
 write_results(List *runs)
 {
@@ -781,7 +724,7 @@ forget_ended(List *runs)
 	}
 	if (fanned != NIL)
 	{
-		values[0] = run_ids(fanned);
+		values[0] = dx_run_ids(fanned);
 		(void) dx_execute(&result_clear_statement, values, NULL, false, 0);
 	}
 }
@@ -795,7 +738,7 @@ dx_store_write(DxPass *pass)
 	dx_store_history(pass);
 	write_runs(pass->runs);
 	write_branches(pass);
-	write_inbox(pass->runs);
+	dx_inbox_write(pass->runs);
 	write_results(pass->runs);
 	forget_ended(pass->runs);
 	dx_slots_settle(pass);

@@ -157,11 +157,11 @@ read_answer(DxBranch *branch, const DxMessage *message, Jsonb **result, DxFault 
  * *outcome is set when it has.
  */
 static bool
-outside_has_it(DxRun *run, DxBranch *branch, const Completed *completed,
+outside_has_it(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *completed,
 			   DxCallOutcome *outcome, Jsonb **result, DxFault *fault)
 {
 	const DxResource *resource = dx_resource_of(completed->state->u.task.undo_kind);
-	DxMessage  *message = dx_branch_answer(branch);
+	DxMessage  *message = dx_branch_answer(pass, branch);
 
 	if (message != NULL)
 	{
@@ -219,7 +219,7 @@ undo_one(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *completed)
 	DxCallOutcome outcome;
 
 	shown.state = completed->state;
-	if (!outside_has_it(run, branch, completed, &outcome, &result, &fault))
+	if (!outside_has_it(pass, run, branch, completed, &outcome, &result, &fault))
 	{
 		branch->attempt++;
 		outcome = call_undo(pass, run, branch, completed, &result, &fault);

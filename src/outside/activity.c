@@ -169,7 +169,7 @@ look_again(DxRun *run, DxBranch *branch)
 static void
 activity_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 {
-	DxMessage  *message = dx_branch_answer(branch);
+	DxMessage  *message = dx_branch_answer(pass, branch);
 
 	if (message == NULL)
 	{

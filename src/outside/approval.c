@@ -229,7 +229,7 @@ expire(DxPass *pass, DxRun *run, DxBranch *branch)
 static void
 approval_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 {
-	DxMessage  *message = dx_branch_answer(branch);
+	DxMessage  *message = dx_branch_answer(pass, branch);
 	char	   *decision;
 	char	   *reason;
 	DxFault		fault;

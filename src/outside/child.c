@@ -174,7 +174,7 @@ child_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 static void
 child_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 {
-	DxMessage  *message = dx_branch_answer(branch);
+	DxMessage  *message = dx_branch_answer(pass, branch);
 	DxFault		fault;
 	char	   *status;
 

@@ -36,6 +36,9 @@ static DxStatement publish_statement = {
 	" w.branch, w.ticket, $3 FROM dealix.event_wait w"
 	" WHERE w.name = $1 AND w.correlation = $2"
 	" AND ($5 OR pg_catalog.pg_has_role($4, w.owner::pg_catalog.oid, 'USAGE'))"
+	/* Of each name only the first counts: a wait needs no more than 64. */
+	" AND (SELECT pg_catalog.count(*) FROM (SELECT FROM dealix.inbox i"
+	" WHERE i.run_id = w.run_id AND i.ticket = w.ticket LIMIT 100) i) < 100"
 	" RETURNING run_id, owner::pg_catalog.oid, " DX_PRIORITY_OF("inbox.run_id"),
 	6, {TEXTOID, TEXTOID, JSONBOID, OIDOID, BOOLOID, OIDOID}
 };
@@ -136,7 +139,7 @@ take_event(DxPass *pass, DxRun *run, DxBranch *branch, DxMessage *message)
 static void
 event_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 {
-	DxMessage  *message = dx_branch_answer(branch);
+	DxMessage  *message = dx_branch_answer(pass, branch);
 	DxFault		fault;
 
 	if (message != NULL)

@@ -155,6 +155,8 @@ send(const Receiver *receiver, DxMessageKind kind, const char *name,
 			return false;
 		}
 	}
+	if (kind == DX_MESSAGE_SIGNAL)
+		dx_inbox_admit(&receiver->mailbox, payload);
 	values[1] = ObjectIdGetDatum(receiver->owner);
 	values[2] = Int16GetDatum(kind);
 	values[3] = ObjectIdGetDatum(sender.role);
@@ -291,6 +293,9 @@ send_command(const pg_uuid_t *run_id, DxMessageKind kind, const char *reason)
 
 	dx_check_comment(reason, "the reason");
 	find_receiver(run_id, &receiver);
+	/* Who is left alone gets one more chance, to be stopped. */
+	if (dx_poison_left_alone(run_id))
+		dx_poison_forget(run_id);
 	if (dx_status_ended(receiver.status) &&
 		!(kind == DX_MESSAGE_COMPENSATE && receiver.status == DX_RUN_SUCCEEDED))
 		return false;

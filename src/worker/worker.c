@@ -32,14 +32,6 @@
 #define BUSY_MAX_MS		1000
 #define SHORTAGE_MAX_MS	(16 * 1000) /* between two failures for lack of resources */
 
-/*
- * In a row, and then it is an incident.  An outage of the whole server says
- * little about what it was doing; but a step may have eaten the memory of the
- * container that the server is in.
- */
-#define MAX_DEATHS		3
-#define MAX_OUTAGES		10
-
 typedef struct BusyRun
 {
 	pg_uuid_t	run_id;
@@ -342,6 +334,26 @@ pass_one_by_one(int n, int sqlstate)
 	}
 }
 
+/* A hint that came twice is one run. */
+static void
+drop_repeated(void)
+{
+	int			n = 0;
+
+	for (int i = 0; i < nids; i++)
+	{
+		bool		repeated = false;
+
+		for (int j = 0; j < n && !repeated; j++)
+			repeated = memcmp(&ids[j], &ids[i], sizeof(pg_uuid_t)) == 0;
+		if (repeated)
+			continue;
+		ids[n] = ids[i];
+		waited[n++] = waited[i];
+	}
+	nids = n;
+}
+
 /*
  * Moves suspects behind the other runs in hand, the most suspicious last, so
  * that the others have got through before it is their turn.  Returns how many
@@ -387,7 +399,7 @@ describe_suspect(const DxSuspect *suspect)
 	StringInfoData text;
 
 	initStringInfo(&text);
-	if (suspect->deaths >= MAX_DEATHS)
+	if (suspect->deaths >= DX_MAX_DEATHS)
 		appendStringInfo(&text, "The worker died %d times in a row in a pass over this run",
 						 suspect->deaths);
 	else
@@ -407,14 +419,14 @@ run_suspect(int i)
 	DxSuspect	suspect;
 	int			sqlstate;
 
-	if (dx_poison_find(&ids[i], &suspect) &&
-		(suspect.deaths >= MAX_DEATHS || suspect.outages >= MAX_OUTAGES))
+	if (dx_poison_find(&ids[i], &suspect) && dx_poison_too_often(&suspect))
 	{
-		/* Not even that works? */
-		if (suspect.deaths >= 2 * MAX_DEATHS || suspect.outages >= 2 * MAX_OUTAGES)
+		/* Not even that works?  It is shown among the incidents all the same. */
+		if (dx_poison_left_alone(&ids[i]))
 			ereport(LOG,
 					(errmsg("dealix_exec: run %s is left alone: workers die also when they make it an incident",
-							dx_uuid_text(&ids[i]))));
+							dx_uuid_text(&ids[i])),
+					 errhint("See dealix.incidents; redrive, cancel and terminate work.")));
 		else if (quarantine(i, describe_suspect(&suspect)))
 			dx_poison_forget(&ids[i]);
 		return;
@@ -479,8 +491,10 @@ run_batch(int n)
 static void
 run_in_hand(void)
 {
-	int			n = part_suspects();
+	int			n;
 
+	drop_repeated();
+	n = part_suspects();
 	if (n > 0)
 		run_batch(n);
 	for (int i = n; i < nids; i++)

@@ -1,0 +1,243 @@
+/*-------------------------------------------------------------------------
+ *
+ * inbox.c
+ *	  Messages for a run, between the sender's commit and the state that takes
+ *	  them.
+ *
+ * A pass loads what stands on the envelopes.  A large payload stays in the
+ * table until its message is taken: an inbox may hold more than a pass has
+ * memory or time for.  How much it may hold is limited, and the sender of one
+ * message too many gets the error.  Only signals count: a task, a child and
+ * an approval answer once, an event is left out where many wait already, and
+ * commands always get in.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "engine/columns.h"
+#include "engine/engine.h"
+#include "utils/memutils.h"
+
+static DxStatement load_statement = {
+	"SELECT " DX_ENVELOPE
+	" FROM dealix.inbox WHERE run_id = ANY ($1) ORDER BY run_id, inbox_id",
+	1, {UUIDARRAYOID}
+};
+
+static DxStatement payload_statement = {
+	"SELECT payload FROM dealix.inbox WHERE run_id = $1 AND inbox_id = $2",
+	2, {UUIDOID, INT8OID}
+};
+
+static DxStatement inbox_seen_statement = {
+	"UPDATE dealix.inbox i SET seen = u.seen FROM unnest($1, $2, $3)"
+	" AS u(run_id, inbox_id, seen) WHERE i.run_id = u.run_id AND i.inbox_id = u.inbox_id",
+	3, {UUIDARRAYOID, INT8ARRAYOID, BOOLARRAYOID}
+};
+
+static DxStatement inbox_delete_statement = {
+	"DELETE FROM dealix.inbox i USING unnest($1, $2)"
+	" AS u(run_id, inbox_id) WHERE i.run_id = u.run_id AND i.inbox_id = u.inbox_id",
+	2, {UUIDARRAYOID, INT8ARRAYOID}
+};
+
+/* Sizes as they are stored: nothing is read for it. */
+static DxStatement size_statement = {
+	"SELECT pg_catalog.count(*),"
+	" COALESCE(pg_catalog.sum(pg_catalog.pg_column_size(payload)), 0)::int8"
+	" FROM dealix.inbox WHERE run_id = $1 AND kind = 1",
+	1, {UUIDOID}
+};
+
+/* A message for the run, from a row of DX_ENVELOPE behind its run_id. */
+void
+dx_inbox_read(DxRun *run, DxRow *row)
+{
+	DxMessage  *message = palloc0(sizeof(DxMessage));
+
+	message->inbox_id = DatumGetInt64(dx_get(row));
+	message->kind = dx_get_int2(row);
+	message->name = dx_get_text(row);
+	message->payload = dx_get_jsonb(row);
+	message->sender.role = DatumGetObjectId(dx_get(row));
+	message->sender.session = DatumGetObjectId(dx_get(row));
+	message->sent_at = dx_get_time(row, 0);
+	message->branch = dx_get_int4(row);
+	if (row->isnull)
+		message->branch = -1;
+	(void) dx_get_uuid(row, &message->ticket);
+	message->epoch = dx_get_int4(row);
+	message->seen = DatumGetBool(dx_get(row));
+	message->absent = DatumGetBool(dx_get(row));
+	message->mailbox = *dx_mailbox(run, message);
+	/* What is for the line is for its last run: see line.c. */
+	if (run->continued && message->branch < 0)
+		return;
+	run->messages = lappend(run->messages, message);
+}
+
+/*
+ * The envelopes of all messages of locked runs, each answer with its branch.
+ * runs: in order of run_id, with their branches.  Between dx_engine_enter and
+ * dx_engine_leave.
+ */
+void
+dx_inbox_load(DxPass *pass, List *runs)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+	Datum		values[1];
+	ListCell   *lc;
+
+	values[0] = dx_run_ids(runs);
+	(void) dx_execute(&load_statement, values, NULL, false, 0);
+	MemoryContextSwitchTo(pass->cxt);
+	dx_merge_rows(runs, dx_inbox_read);
+	MemoryContextSwitchTo(oldcxt);
+	SPI_freetuptable(SPI_tuptable);
+
+	dx_line_load(pass, runs);
+	MemoryContextSwitchTo(pass->cxt);
+	foreach(lc, runs)
+		dx_answers_match(lfirst(lc));
+	MemoryContextSwitchTo(oldcxt);
+}
+
+static void
+fetch_payload(DxMessage *message)
+{
+	MemoryContext oldcxt;
+	DxIdentity	saved;
+	Datum		values[2];
+
+	values[0] = UUIDPGetDatum(&message->mailbox);
+	values[1] = Int64GetDatum(message->inbox_id);
+	dx_engine_enter(&saved);
+	(void) dx_execute(&payload_statement, values, NULL, false, 1);
+	dx_engine_leave(&saved);
+	if (SPI_processed > 0)
+	{
+		DxRow		row = dx_row(0);
+
+		oldcxt = MemoryContextSwitchTo(GetMemoryChunkContext(message));
+		message->payload = dx_get_jsonb(&row);
+		MemoryContextSwitchTo(oldcxt);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	message->absent = false;
+}
+
+/*
+ * Takes a message out of the inbox, with its payload: the one place where that
+ * is done.  Needs SPI.
+ */
+void
+dx_message_take(DxPass *pass, DxMessage *message)
+{
+	message->consumed = true;
+	/* That was a step: the pass may end. */
+	if (pass != NULL)
+		pass->progressed = true;
+	if (message->absent)
+		fetch_payload(message);
+}
+
+/*
+ * May one more signal of this size come into the inbox of a run?  A single one
+ * always may.  Needs SPI.  Errors: 54000.
+ */
+void
+dx_inbox_admit(const pg_uuid_t *run_id, const Jsonb *payload)
+{
+	DxIdentity	saved;
+	Datum		values[1];
+	int64		count;
+	int64		size;
+
+	values[0] = UUIDPGetDatum(run_id);
+	dx_engine_enter(&saved);
+	(void) dx_execute(&size_statement, values, NULL, false, 1);
+	dx_engine_leave(&saved);
+	{
+		DxRow		row = dx_row(0);
+
+		count = DatumGetInt64(dx_get(&row));
+		size = DatumGetInt64(dx_get(&row));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	if (count == 0 ||
+		(count < dx_max_inbox &&
+		 size + (payload ? VARSIZE(payload) : 0) <= dx_max_inbox_size * INT64CONST(1024)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("the inbox of run %s is full", dx_uuid_text(run_id)),
+			 errdetail("%lld signals with %lld kB wait in it; the limits are %d signals and %d kB.",
+					   (long long) count, (long long) (size / 1024), dx_max_inbox, dx_max_inbox_size),
+			 errhint("Send again when the run has taken some, put the data into a table and send its key, or raise dealix_exec.max_inbox or dealix_exec.max_inbox_size.")));
+}
+
+/*
+ * Has the pass ended before a branch could take this message, which a look
+ * before has seen: while the run was an incident, or waited for a slot?
+ */
+static bool
+still_wanted(const DxRun *run, const DxMessage *message)
+{
+	ListCell   *lc;
+
+	if (!run->due || !message->seen)
+		return false;
+	if (message->branch >= 0)
+		return true;
+	foreach(lc, run->branches)
+	{
+		const DxBranch *branch = lfirst(lc);
+
+		if (!branch->gone && branch->phase == DX_PHASE_SIGNAL && dx_signal_here(run, branch))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Deletes what was taken in.  What the runs have left, and do not wait for, is
+ * no work until they have gone on: no scan need look at it again.
+ */
+void
+dx_inbox_write(List *runs)
+{
+	DxColumns  *consumed;
+	DxColumns  *seen;
+	ListCell   *lc;
+	ListCell   *lm;
+	int			n = 0;
+
+	foreach(lc, runs)
+		n += list_length(((DxRun *) lfirst(lc))->messages);
+	if (n == 0)
+		return;
+	consumed = dx_columns_make(&inbox_delete_statement, n);
+	seen = dx_columns_make(&inbox_seen_statement, n);
+	foreach(lc, runs)
+	{
+		DxRun	   *run = lfirst(lc);
+
+		foreach(lm, run->messages)
+		{
+			DxMessage  *message = lfirst(lm);
+			bool		wanted = !message->consumed && still_wanted(run, message);
+			DxColumns  *columns = message->consumed ? consumed : seen;
+
+			if (!message->consumed && !wanted && (message->seen || run->due))
+				continue;
+			dx_put(columns, UUIDPGetDatum(&message->mailbox), false);
+			dx_put(columns, Int64GetDatum(message->inbox_id), false);
+			if (!message->consumed)
+				dx_put(columns, BoolGetDatum(true), wanted);
+		}
+	}
+	dx_columns_execute(&inbox_delete_statement, consumed);
+	dx_columns_execute(&inbox_seen_statement, seen);
+}
