@@ -374,7 +374,8 @@ call_body(void *arg)
  * none.  *result and *fault live in CurrentMemoryContext.  A deadlock or
  * serialization failure is DX_CALL_CONFLICT, the end of its time is
  * DX_CALL_TIMEOUT, both with the fault filled too.  A result beyond the limits
- * is a fault.  An error is only raised for a cancel that is not the step's.
+ * is a fault.  Errors: a cancel that is not the step's; 42501 in a session that is
+ * not the owner's.
  */
 DxCallOutcome
 dx_call_sql(DxPass *pass, DxRun *run, int state_index, const char *target,
@@ -386,6 +387,7 @@ dx_call_sql(DxPass *pass, DxRun *run, int state_index, const char *target,
 	DxMono		begun = dx_mono();
 	DxCallOutcome outcome;
 
+	dx_require_owner(run);
 	dx_poison_state(call.state);
 	outcome = dx_guard(pass, run->owner, timeout, call_body, &call, fault);
 	learn_time(run, state_index, begun);

@@ -153,12 +153,17 @@ context_member(void *arg, const char *first, const char *second, Jsonb **value)
 	return *value != NULL ? 1 : 0;
 }
 
-/* Prepares the environment of evaluations about the branch's present state. */
+/*
+ * Prepares the environment of evaluations about the branch's present state.
+ * Errors: 42501 in a session that is not the owner's.
+ */
 void
 dx_env_init(DxEnv *env, DxPass *pass, DxRun *run, DxBranch *branch)
 {
-	ContextArg *arg = palloc(sizeof(ContextArg));
+	ContextArg *arg;
 
+	dx_require_owner(run);
+	arg = palloc(sizeof(ContextArg));
 	arg->run = run;
 	arg->branch = branch;
 	memset(env, 0, sizeof(DxEnv));

@@ -158,7 +158,8 @@ typedef struct DxBranch
 	DxPhase		phase;
 	const DxState *state;		/* NULL: has not entered StartAt yet */
 	int32		attempt;		/* of the state, from 1; 0 = none yet */
-	int32		conflicts;		/* deadlocks in a row, not attempts */
+	int32		conflicts;		/* deadlocks in a row, not attempts; or
+								 * DX_WAITS_ANEW */
 	int32	   *retries;		/* per retrier; NULL = all 0 */
 	int			nretries;
 	TimestampTz due_at;			/* DT_NOEND: no timer */
@@ -525,6 +526,9 @@ extern void dx_branch_check(const DxPass *pass, const DxRun *run,
 
 extern bool dx_budget_spent(DxPass *pass);
 
+/* Of a branch that waits: an operator has redriven its run. */
+#define DX_WAITS_ANEW		(-1)
+
 /* Deadlocks in a row after which the author of the step has to hear of it. */
 #define DX_MAX_CONFLICTS	25
 extern TimestampTz dx_conflict_retry_at(int conflicts);
@@ -584,7 +588,7 @@ typedef struct DxResource
 	/* Answers have come (branch->answers), or the branch's timer is over. */
 	void		(*wake) (DxPass *pass, DxRun *run, DxBranch *branch);
 
-	/* After an incident: waits on, or begins anew by phase READY. */
+	/* After an incident, in a pass: waits on, or begins anew by phase READY. */
 	void		(*resume) (DxPass *pass, DxRun *run, DxBranch *branch);
 
 	/* Hands out a compensation.  false: that is all, nobody answers. */
@@ -609,7 +613,7 @@ extern bool dx_branch_gives_up(const DxBranch *branch);
 extern void dx_branch_ticket(DxBranch *branch);
 extern void dx_branch_new_ticket(DxBranch *branch);
 extern void dx_branch_wake(DxPass *pass, DxRun *run, DxBranch *branch);
-extern void dx_branch_resume(DxPass *pass, DxRun *run, DxBranch *branch);
+extern void dx_branch_resume(DxPass *pass, DxBranch *branch);
 extern bool dx_branch_answered(const DxBranch *branch);
 extern DxMessage *dx_branch_answer(DxPass *pass, DxBranch *branch);
 extern void dx_answers_match(DxRun *run);
@@ -724,6 +728,7 @@ extern DxCallOutcome dx_guard(DxPass *pass, Oid owner, double timeout,
 extern void dx_refuse_in_step(const char *what);
 extern bool dx_in_user_code(void);
 extern const DxRun *dx_run_in_step(void);
+extern void dx_require_owner(const DxRun *run);
 
 /* ---------- call.c, resolve.c: sql: steps ---------- */
 

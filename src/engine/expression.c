@@ -384,6 +384,8 @@ evaluate(void *arg, const DxExpr *expr, DxEnv *env, Jsonb **value,
 	Oid			owner = at->run != NULL ? at->run->owner : GetUserId();
 	double		timeout = 0;
 
+	if (at->run != NULL)
+		dx_require_owner(at->run);
 	/* Only the run's deadline ends an expression. */
 	if (at->run != NULL && at->run->deadline != DT_NOEND)
 		timeout = Max((at->run->deadline - dx_now()) / (double) USECS_PER_SEC, 0.001);

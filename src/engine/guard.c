@@ -154,6 +154,24 @@ dx_run_in_step(void)
 	return in_step && step_pass != NULL ? step_pass->running : NULL;
 }
 
+/*
+ * Nothing of a definition is evaluated outside of a session of the run's owner:
+ * who repairs or stops a run must not run its code.  In every build.  Errors:
+ * 42501.
+ */
+void
+dx_require_owner(const DxRun *run)
+{
+	if (GetSessionUserId() == run->owner && GetUserId() == run->owner)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("run %s cannot be advanced here", dx_uuid_text(&run->id)),
+			 errdetail("Its definition is evaluated in a session of \"%s\" only, and this is one of \"%s\".",
+					   GetUserNameFromId(run->owner, false),
+					   GetUserNameFromId(GetSessionUserId(), false))));
+}
+
 /* The code itself and what has to happen while it still is the owner's turn. */
 static void
 run_guarded(bool is_step, Oid owner, int sec_context, double timeout,

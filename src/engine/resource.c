@@ -165,36 +165,48 @@ dx_branch_answer(DxPass *pass, DxBranch *branch)
 	return message;
 }
 
-/* A branch in a phase outside has answers, or its timer is over. */
+/* What does the branch's Task.  What waits for a token may be of any kind. */
+static const DxResource *
+awaited_resource(const DxBranch *branch)
+{
+	return dx_resource_of(branch->phase == DX_PHASE_TOKEN ?
+						  DX_RESOURCE_ACTIVITY : branch->state->u.task.kind);
+}
+
+/*
+ * A branch in a phase outside has answers, or its timer is over, or it goes on
+ * after an incident.
+ */
 void
 dx_branch_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 {
-	const DxResource *resource = dx_resource_of(branch->state->u.task.kind);
+	bool		anew = branch->conflicts == DX_WAITS_ANEW;
 
-	/* What waits for a token may be of any kind. */
-	if (branch->phase == DX_PHASE_TOKEN)
-		resource = dx_resource_of(DX_RESOURCE_ACTIVITY);
-	resource->wake(pass, run, branch);
+	if (anew)
+		branch->conflicts = 0;
+	if (anew && branch->answers == NIL)
+		awaited_resource(branch)->resume(pass, run, branch);
+	else
+		awaited_resource(branch)->wake(pass, run, branch);
 }
 
-/* Goes on after an incident. */
+/*
+ * Lets a branch go on after an incident.  It is an operator's call that does
+ * that, so nothing is evaluated: the next pass of the owner's does.
+ */
 void
-dx_branch_resume(DxPass *pass, DxRun *run, DxBranch *branch)
+dx_branch_resume(DxPass *pass, DxBranch *branch)
 {
-	const DxResource *resource;
-
 	dx_branch_hurry(branch, pass->now);
+	branch->conflicts = 0;
 	if (branch->phase == DX_PHASE_SIGNAL)
 	{
 		/* Its timer begins anew. */
 		dx_branch_set_phase(branch, DX_PHASE_READY, pass->now);
 		branch->attempt--;
 	}
-	if (!DX_PHASE_IS_OUTSIDE(branch->phase))
-		return;
-	resource = dx_resource_of(branch->phase == DX_PHASE_TOKEN ?
-							  DX_RESOURCE_ACTIVITY : branch->state->u.task.kind);
-	resource->resume(pass, run, branch);
+	if (DX_PHASE_IS_OUTSIDE(branch->phase))
+		branch->conflicts = DX_WAITS_ANEW;
 }
 
 /* The branch that a message answers, or NULL.  Branches stand in order. */

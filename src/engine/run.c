@@ -242,10 +242,9 @@ resume_incident(DxPass *pass, DxRun *run)
 	{
 		DxBranch   *branch = lfirst(lc);
 
-		dx_branch_resume(pass, run, branch);
+		dx_branch_resume(pass, branch);
 		branch->retries = NULL;
 		branch->nretries = 0;
-		branch->conflicts = 0;
 		if (branch->phase == DX_PHASE_UNDO && !branch->ticketed)
 			branch->attempt = 0;
 		branch->changed = true;

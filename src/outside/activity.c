@@ -156,9 +156,9 @@ failed(DxPass *pass, DxRun *run, DxBranch *branch, const Jsonb *payload)
 		dx_branch_step_failed(pass, run, branch, &fault);
 }
 
-/* No answer: the run is redriven.  Waits on, or makes the next attempt. */
+/* The run is redriven.  Waits on, or makes the next attempt. */
 static void
-look_again(DxRun *run, DxBranch *branch)
+activity_resume(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	if (dx_activity_exists(&branch->ticket, branch->attempt))
 		dx_branch_park(run, branch, branch->phase, DT_NOEND);
@@ -173,7 +173,7 @@ activity_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 
 	if (message == NULL)
 	{
-		look_again(run, branch);
+		activity_resume(pass, run, branch);
 		return;
 	}
 	branch->answered = true;
@@ -185,12 +185,6 @@ activity_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 		expired(pass, run, branch, message->payload);
 	else
 		failed(pass, run, branch, message->payload);
-}
-
-/* The next pass looks whether the task is still there. */
-static void
-activity_resume(DxPass *pass, DxRun *run, DxBranch *branch)
-{
 }
 
 /* A compensation; timeout in seconds, 0 = none. */
