@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "base/session.h"
+#include "base/watch.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "outside/outside.h"
@@ -28,6 +29,7 @@ _PG_init(void)
 	dx_guc_init();
 	dx_wake_init();
 	dx_session_init();
+	dx_kill_init();
 	dx_outside_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;

@@ -5,6 +5,11 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_terminate';
 COMMENT ON FUNCTION dealix.terminate(uuid, text) IS
 'Stops a run now: no step, no compensation. If it is being advanced at this moment, it stops when that pass ends, unless the pass ends the run. Returns false when the run has ended already. Errors: P0002 no such run.';
 
+CREATE FUNCTION dealix.kill(run_id uuid, reason text DEFAULT NULL) RETURNS boolean
+LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_kill';
+COMMENT ON FUNCTION dealix.kill(uuid, text) IS
+'Stops a run that does not heed terminate because its step does not end: as terminate does, and the process that advances it, a worker or a session in tick or drain, is ended when this call commits. Other runs of its pass begin that pass again. Returns false when the run has ended already. Errors: P0002 no such run; 42501 the run is a superuser''s.';
+
 CREATE FUNCTION dealix.redrive(run_id uuid) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_redrive';
 COMMENT ON FUNCTION dealix.redrive(uuid) IS
@@ -34,7 +39,7 @@ BEGIN
 			'schedule_put', 'schedule_drop', 'schedule_pause', 'fire_schedule', 'backfill', 'require_cron', 'schedule', 'unschedule',
 			'pause_schedule', 'resume_schedule'] || workers
 		WHEN 'author' THEN readers || ARRAY['publish', 'limit_workflow', 'bind', 'unbind', 'validate', 'test_state', 'raise']
-		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'redrive', 'compensate', 'resume_engine', 'publish_event', 'validate', 'limit_activity', 'limit_workflow']
+		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'kill', 'redrive', 'compensate', 'resume_engine', 'publish_event', 'validate', 'limit_activity', 'limit_workflow']
 		WHEN 'worker' THEN readers || workers || ARRAY['all_activities', 'raise']
 		WHEN 'approver' THEN readers || ARRAY['approve', 'edit', 'reject', 'decide']
 		WHEN 'auditor' THEN readers || ARRAY['all_runs', 'all_history']

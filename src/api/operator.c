@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(dealix_terminate);
+PG_FUNCTION_INFO_V1(dealix_kill);
 PG_FUNCTION_INFO_V1(dealix_redrive);
 PG_FUNCTION_INFO_V1(dealix_resume_engine);
 PG_FUNCTION_INFO_V1(dealix_all_runs);
@@ -58,12 +59,13 @@ close_run(DxPass *pass)
 }
 
 /*
- * terminate(run_id, reason): at once if nobody has the run.  A pass that has it
- * finds the message when it comes back to it: whoever waited for the lock would
- * see the next pass take it first.
+ * At once if nobody has the run.  A pass that has it finds the message when it
+ * comes back to it: whoever waited for the lock would see the next pass take it
+ * first.  send: what sends that message.
  */
-Datum
-dealix_terminate(PG_FUNCTION_ARGS)
+static bool
+stop_run(FunctionCallInfo fcinfo,
+		 bool (*send) (const pg_uuid_t *run_id, const char *reason))
 {
 	char	   *reason = PG_ARGISNULL(1) ? NULL :
 	text_to_cstring(PG_GETARG_TEXT_PP(1));
@@ -78,7 +80,7 @@ dealix_terminate(PG_FUNCTION_ARGS)
 	run = dx_pass_take(pass, PG_GETARG_UUID_P(0), false);
 	/* Of one that has handed over to another, that one ends. */
 	if (run == NULL || run->continued)
-		goes_on = dx_send_terminate(PG_GETARG_UUID_P(0), reason);
+		goes_on = send(PG_GETARG_UUID_P(0), reason);
 	else
 	{
 		if (!dx_may_operate(run->owner))
@@ -94,7 +96,21 @@ dealix_terminate(PG_FUNCTION_ARGS)
 		}
 	}
 	close_run(pass);
-	PG_RETURN_BOOL(goes_on);
+	return goes_on;
+}
+
+/* terminate(run_id, reason) */
+Datum
+dealix_terminate(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(stop_run(fcinfo, dx_send_terminate));
+}
+
+/* kill(run_id, reason) */
+Datum
+dealix_kill(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(stop_run(fcinfo, dx_send_kill));
 }
 
 /* redrive(run_id) */

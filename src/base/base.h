@@ -41,6 +41,8 @@ extern int	dx_max_child_depth;
 extern int	dx_program_cache;	/* kB */
 extern int	dx_max_inbox;
 extern int	dx_max_inbox_size;
+extern int	dx_evaluation_timeout;	/* ms, 0 = none */
+extern int	dx_pass_max_subtransactions;	/* 0 = no limit */
 extern char *dx_outbox_channel;	/* "": no NOTIFY */
 
 #ifdef USE_ASSERT_CHECKING

@@ -33,6 +33,8 @@ int			dx_max_child_depth = 16;
 int			dx_program_cache = 64 * 1024;
 int			dx_max_inbox = 10000;
 int			dx_max_inbox_size = 256 * 1024;
+int			dx_evaluation_timeout = 10000;
+int			dx_pass_max_subtransactions = 60;
 char	   *dx_outbox_channel = NULL;
 
 #ifdef USE_ASSERT_CHECKING
@@ -92,6 +94,10 @@ define_worker_settings(void)
 			   "Time after which a pass takes up no further state and commits.",
 			   "A step that runs longer ends the pass after itself.",
 			   &dx_pass_max_time, 1, 3600 * 1000, PGC_SIGHUP, GUC_UNIT_MS);
+	define_int("dealix_exec.pass_max_subtransactions",
+			   "Number of subtransactions with a transaction id after which a pass commits; 0 is no limit.",
+			   "Each step that writes has one. From the 65th on every session's snapshots cost more, as long as the pass lasts.",
+			   &dx_pass_max_subtransactions, 0, 1000000, PGC_SIGHUP, 0);
 	define_int("dealix_exec.sweep_interval",
 			   "Time between two sweeps of a dispatcher for work that nobody announced.",
 			   "The launcher looks for new databases at the same interval.",
@@ -151,6 +157,10 @@ define_limits(void)
 			   "Maximum depth of runs that start runs that start runs.",
 			   "A run that nobody has started from a run has depth 0.",
 			   &dx_max_child_depth, 1, 1000, PGC_SUSET, 0);
+	define_int("dealix_exec.evaluation_timeout",
+			   "Maximum time that the paths, templates or the expression of one field of a state may take; 0 is no limit.",
+			   "What takes longer is States.Timeout, for Catch. Functions called by a Task have its TimeoutSeconds.",
+			   &dx_evaluation_timeout, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MS);
 	DefineCustomStringVariable("dealix_exec.outbox_channel",
 							   "Channel that gets a NOTIFY when runs have emitted events; empty: none.",
 							   "One notification a transaction, whatever their number. NOTIFY makes commits take turns: leave it empty where throughput matters.",

@@ -61,7 +61,7 @@
 
 #define FILE_NAME	"dealix_exec.poison"
 #define MAGIC		"dxpoison"
-#define VERSION		1
+#define VERSION		2
 
 #define MAX_RUNS	1000		/* the bound of dealix_exec.pass_max_runs */
 #define SETS		1024
@@ -534,13 +534,87 @@ dx_poison_clear(void)
 void
 dx_poison_state(const char *name)
 {
-	int			len;
+	if (own != NULL && own->n == 1)
+		dx_poison_clip(own->state, name);
+}
 
-	if (own == NULL || own->n != 1)
+/* ---------- steps that do not end ---------- */
+
+/*
+ * dx_poison_clip
+ *		As much of a name as is kept, to DX_PLACE_LEN bytes.
+ */
+void
+dx_poison_clip(char *to, const char *name)
+{
+	int			len = pg_mbcliplen(name, strlen(name), DX_PLACE_LEN - 1);
+
+	memcpy(to, name, len);
+	to[len] = '\0';
+}
+
+/*
+ * dx_poison_condemn
+ *		At exit: this process has to end because of a step that does not.  So
+ *		nothing else of the pass is to blame.
+ */
+void
+dx_poison_condemn(const pg_uuid_t *run_id, const DxSentence *sentence)
+{
+	DxSuspect  *suspect;
+
+	if (header == NULL)
 		return;
-	len = pg_mbcliplen(name, strlen(name), DX_POISON_STATE_LEN - 1);
-	memcpy(own->state, name, len);
-	own->state[len] = '\0';
+	dx_lock();
+	if (own != NULL)
+		own->n = 0;
+	suspect = find(MyDatabaseId, run_id);
+	if (suspect == NULL)
+		suspect = place(MyDatabaseId, run_id);
+	suspect->deaths = Max(suspect->deaths, 1);
+	suspect->verdict = sentence->verdict;
+	suspect->branch = sentence->branch;
+	memcpy(suspect->state, sentence->place, DX_POISON_STATE_LEN);
+	dx_unlock();
+}
+
+/*
+ * dx_poison_sentence
+ *		Is there a step of this run whose outcome is known, because its process
+ *		had to end?
+ */
+bool
+dx_poison_sentence(const pg_uuid_t *run_id, DxSentence *sentence)
+{
+	DxSuspect	suspect;
+
+	if (!dx_poison_find(run_id, &suspect) || suspect.verdict == DX_VERDICT_NONE)
+		return false;
+	sentence->verdict = suspect.verdict;
+	sentence->branch = suspect.branch;
+	memcpy(sentence->place, suspect.state, DX_PLACE_LEN);
+	return true;
+}
+
+/*
+ * dx_poison_excuse
+ *		The worker that has this run is about to be ended by an operator: nobody
+ *		is to blame for that.
+ */
+void
+dx_poison_excuse(const pg_uuid_t *run_id)
+{
+	if (header == NULL)
+		return;
+	for (int i = 0; i < max_worker_processes; i++)
+	{
+		int			n = slots[i].dboid == MyDatabaseId ? Min(slots[i].n, MAX_RUNS) : 0;
+
+		while (n > 0 && memcmp(&slots[i].ids[n - 1], run_id, sizeof(pg_uuid_t)) != 0)
+			n--;
+		if (n > 0)
+			slots[i].n = 0;
+	}
 }
 
 /* ---------- signals ---------- */

@@ -22,6 +22,7 @@
 
 #include "base/base.h"
 #include "lib/ilist.h"
+#include "base/watch.h"
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
@@ -300,7 +301,7 @@ extern void dx_ring_scan_failed(int worker);
 
 /* ---------- poison.c ---------- */
 
-#define DX_POISON_STATE_LEN 72
+#define DX_POISON_STATE_LEN DX_PLACE_LEN
 
 /* A run whose pass did not come to its end. */
 typedef struct DxSuspect
@@ -309,6 +310,8 @@ typedef struct DxSuspect
 	Oid			dboid;
 	uint16		deaths;			/* of workers, in a row */
 	uint16		outages;		/* of the whole server, in a row */
+	int32		branch;			/* with a verdict: whose step */
+	uint32		verdict;		/* DxVerdict about state */
 	char		state[DX_POISON_STATE_LEN]; /* "" = unknown */
 } DxSuspect;
 

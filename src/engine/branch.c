@@ -153,7 +153,7 @@ try_catch(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
 						"cause", dx_json_text(fault->cause),
 						"next", dx_json_string(next->name), NULL));
 	dx_env_init(&env, pass, run, branch);
-	if (!dx_io_catch(branch->state, catcher, &env, fault, &output, &variables,
+	if (!dx_eval_catch(branch->state, catcher, &env, fault, &output, &variables,
 					 &failure) ||
 		!within_limits(branch, output, variables, &failure))
 	{
@@ -207,7 +207,7 @@ compensable_payload(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 		DxEnv		env;
 
 		dx_env_init(&env, pass, run, branch);
-		if (!dx_io_enter(branch->state, &env, &branch->effective, &fault))
+		if (!dx_eval_enter(branch->state, &env, &branch->effective, &fault))
 			branch->effective = branch->data;
 	}
 	return dx_payload("input", branch->effective, "output", result, NULL);
@@ -243,7 +243,7 @@ dx_branch_step_done(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 
 	dx_env_init(&env, pass, run, branch);
 	env.result = result;
-	if (dx_io_exit(state, &env, result, &output, &variables, &fault) &&
+	if (dx_eval_exit(state, &env, result, &output, &variables, &fault) &&
 		within_limits(branch, output, variables, &fault))
 	{
 		if (state->type != DX_STATE_TASK)
@@ -266,7 +266,7 @@ do_pass(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	DxFault		fault;
 	Jsonb	   *effective;
 
-	if (!dx_io_enter(branch->state, env, &effective, &fault))
+	if (!dx_eval_enter(branch->state, env, &effective, &fault))
 		branch_failed(pass, run, branch, &fault);
 	else
 		dx_branch_step_done(pass, run, branch,
@@ -281,7 +281,7 @@ do_choice(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	Jsonb	   *variables;
 	int			next;
 
-	if (!dx_io_choose(branch->state, env, &next, &output, &variables, &fault) ||
+	if (!dx_eval_choose(branch->state, env, &next, &output, &variables, &fault) ||
 		!within_limits(branch, output, variables, &fault))
 	{
 		branch_failed(pass, run, branch, &fault);
@@ -301,7 +301,7 @@ pass_through(DxPass *pass, DxRun *run, DxBranch *branch)
 	Jsonb	   *effective;
 
 	dx_env_init(&env, pass, run, branch);
-	if (!dx_io_enter(branch->state, &env, &effective, &fault))
+	if (!dx_eval_enter(branch->state, &env, &effective, &fault))
 		branch_failed(pass, run, branch, &fault);
 	else
 		dx_branch_step_done(pass, run, branch, effective);
@@ -313,7 +313,7 @@ do_wait(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	DxFault		fault;
 	TimestampTz until;
 
-	if (!dx_io_wait(branch->state, env, dx_now(), &until, &fault))
+	if (!dx_eval_wait(branch->state, env, dx_now(), &until, &fault))
 	{
 		branch_failed(pass, run, branch, &fault);
 		return;
@@ -334,7 +334,7 @@ do_fail(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	DxFault		error = {NULL, NULL};
 	DxFault		fault;
 
-	if (dx_io_fail(branch->state, env, &error, &fault))
+	if (dx_eval_fail(branch->state, env, &error, &fault))
 		branch_failed(pass, run, branch, &error);
 	else
 		branch_failed(pass, run, branch, &fault);
@@ -352,7 +352,7 @@ do_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	branch->attempt++;
 	if (resource != NULL || task->wait_for_token || task->shows_token)
 		dx_branch_ticket(branch);
-	if (!dx_io_enter(branch->state, env, &branch->effective, &fault) ||
+	if (!dx_eval_enter(branch->state, env, &branch->effective, &fault) ||
 		!dx_within_limits(branch->effective, branch->state->name, &fault))
 	{
 		dx_branch_step_failed(pass, run, branch, &fault);
@@ -572,6 +572,7 @@ dx_branch_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 		CHECK_FOR_INTERRUPTS();
 		if (step_waits(pass, run, branch))
 			return;
+		run->at = branch->branch;
 		run->changed = true;
 		branch->changed = true;
 		if (dx_too_many_events(pass, run))

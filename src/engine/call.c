@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "base/watch.h"
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
 #include "utils/builtins.h"
@@ -388,7 +389,9 @@ dx_call_sql(DxPass *pass, DxRun *run, int state_index, const char *target,
 	DxCallOutcome outcome;
 
 	dx_require_owner(run);
-	dx_poison_state(call.state);
+	dx_watch_place(&run->id, run->at, call.state);
+	if (dx_sentence_takes(run, call.state, &outcome, fault))
+		return outcome;
 	outcome = dx_guard(pass, run->owner, timeout, call_body, &call, fault);
 	learn_time(run, state_index, begun);
 	if (outcome == DX_CALL_DONE && call.result == NULL)

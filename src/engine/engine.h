@@ -237,6 +237,8 @@ typedef struct DxRun
 	List	   *messages;		/* of DxMessage *, in order of arrival */
 	List	   *results;		/* of DxResult *, not joined yet */
 	List	   *joined;			/* parents whose stored results can go */
+	int32		at;				/* branch that is being advanced */
+	struct DxSentence *sentence;	/* of a step, or NULL: see evaluate.c */
 	bool		limited;		/* its workflow has a max_concurrency, */
 	bool		refused;		/* and had no slot for it in this pass, */
 	bool		slotted;		/* or has taken one in this pass, */
@@ -288,6 +290,7 @@ typedef struct DxPass
 	bool		cancel_is_error;	/* a cancel belongs to the step, not to us */
 	Size		loaded;			/* size of cxt when the runs were loaded */
 	bool		progressed;		/* some branch has made a step */
+	int			subxids;		/* in use at its beginning: see guard.c */
 	bool		over;			/* the budget is spent, or the pass has to end */
 	bool		sets_apart;		/* as in DxPassLimits */
 	bool		takes_apart;
@@ -729,6 +732,43 @@ extern void dx_refuse_in_step(const char *what);
 extern bool dx_in_user_code(void);
 extern const DxRun *dx_run_in_step(void);
 extern void dx_require_owner(const DxRun *run);
+
+/* ---------- evict.c ---------- */
+
+extern void dx_run_evict(const pg_uuid_t *run_id, Oid owner);
+
+/* ---------- sentence.c ---------- */
+
+extern void dx_sentence_load(DxRun *run);
+extern bool dx_sentence_takes(DxRun *run, const char *place,
+							  DxCallOutcome *outcome, DxFault *fault);
+
+/* ---------- evaluate.c: dx_io_*() and the like, for a limited time ---------- */
+
+extern bool dx_eval_enter(const DxState *state, DxEnv *env, Jsonb **effective,
+						  DxFault *fault);
+extern bool dx_eval_exit(const DxState *state, DxEnv *env, Jsonb *result,
+						 Jsonb **output, Jsonb **variables, DxFault *fault);
+extern bool dx_eval_catch(const DxState *state, const DxCatcher *catcher,
+						  DxEnv *env, const DxFault *error, Jsonb **output,
+						  Jsonb **variables, DxFault *fault);
+extern bool dx_eval_choose(const DxState *state, DxEnv *env, int *next,
+						   Jsonb **output, Jsonb **variables, DxFault *fault);
+extern bool dx_eval_wait(const DxState *state, DxEnv *env, TimestampTz now,
+						 TimestampTz *until, DxFault *fault);
+extern bool dx_eval_fail(const DxState *state, DxEnv *env, DxFault *error,
+						 DxFault *fault);
+extern bool dx_eval_items(const DxState *state, DxEnv *env, Jsonb **items,
+						  DxFault *fault);
+extern bool dx_eval_item_input(const DxState *state, DxEnv *env, int index,
+							   Jsonb *item, Jsonb **input, DxFault *fault);
+extern bool dx_eval_batches(const DxState *state, DxEnv *env, Jsonb *items,
+							Jsonb **batches, DxFault *fault);
+extern bool dx_eval_template(const DxTemplate *template, DxEnv *env,
+							 Jsonb **value, DxFault *fault);
+extern bool dx_eval_amount(const DxAmount *amount, DxEnv *env, bool *given,
+						   double *value, DxFault *fault);
+
 
 /* ---------- call.c, resolve.c: sql: steps ---------- */
 

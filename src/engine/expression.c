@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "base/watch.h"
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
 #include "miscadmin.h"
@@ -373,7 +374,18 @@ typedef struct EvaluatorArg
 	DxRun	   *run;
 } EvaluatorArg;
 
-/* DxEvaluator of QueryLanguage SQL. */
+/* The shorter of two times; a limit of 0 is none. */
+static double
+within(double limit, double left)
+{
+	left = Max(left, 0.001);
+	return limit > 0 ? Min(limit, left) : left;
+}
+
+/*
+ * DxEvaluator of QueryLanguage SQL.  An expression ends with the run's time, or
+ * after dealix_exec.evaluation_timeout.
+ */
 static bool
 evaluate(void *arg, const DxExpr *expr, DxEnv *env, Jsonb **value,
 		 DxFault *fault)
@@ -382,17 +394,21 @@ evaluate(void *arg, const DxExpr *expr, DxEnv *env, Jsonb **value,
 	Evaluation	evaluation = {at->pass, at->run, expr, env, CurrentMemoryContext, NULL};
 	DxFault		sql = {NULL, NULL};
 	Oid			owner = at->run != NULL ? at->run->owner : GetUserId();
-	double		timeout = 0;
+	double		timeout = dx_evaluation_timeout / 1000.0;
+	DxCallOutcome outcome;
 
 	if (at->run != NULL)
+	{
 		dx_require_owner(at->run);
-	/* Only the run's deadline ends an expression. */
-	if (at->run != NULL && at->run->deadline != DT_NOEND)
-		timeout = Max((at->run->deadline - dx_now()) / (double) USECS_PER_SEC, 0.001);
-	if (at->run != NULL)
-		dx_poison_state(expr->pointer);
-	if (dx_guard(at->pass, owner, timeout, evaluate_body, &evaluation,
-				 &sql) == DX_CALL_DONE)
+		if (at->run->deadline != DT_NOEND)
+			timeout = within(timeout, (at->run->deadline - dx_now()) / (double) USECS_PER_SEC);
+		dx_watch_place(&at->run->id, at->run->at, expr->pointer);
+	}
+	else
+		timeout = 0;
+	if (at->run == NULL || !dx_sentence_takes(at->run, expr->pointer, &outcome, &sql))
+		outcome = dx_guard(at->pass, owner, timeout, evaluate_body, &evaluation, &sql);
+	if (outcome == DX_CALL_DONE)
 	{
 		*value = evaluation.value;
 		return true;

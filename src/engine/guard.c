@@ -13,15 +13,14 @@
 
 #include "access/xact.h"
 #include "base/session.h"
+#include "base/watch.h"
 #include "commands/trigger.h"
 #include "engine/engine.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "storage/proc.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
-#include "utils/timeout.h"
 
 /* Is a step running in this backend, and of which pass? */
 static bool in_step = false;
@@ -29,45 +28,6 @@ static const DxPass *step_pass = NULL;
 
 /* How deep is this backend in code of a definition, in steps or without? */
 static int	guards = 0;
-
-static TimeoutId step_timeout = MAX_TIMEOUTS;
-static volatile sig_atomic_t step_timed_out = false;
-
-static void
-step_timeout_handler(void)
-{
-	step_timed_out = true;
-	InterruptPending = true;
-	QueryCancelPending = true;
-	SetLatch(MyLatch);
-}
-
-static void
-start_timer(double timeout)
-{
-	if (timeout <= 0)
-		return;
-	step_timed_out = false;
-	if (step_timeout == MAX_TIMEOUTS)
-		step_timeout = RegisterTimeout(USER_TIMEOUT, step_timeout_handler);
-	enable_timeout_after(step_timeout, (int) Min(timeout * 1000.0, PG_INT32_MAX));
-}
-
-static void
-stop_timer(double timeout)
-{
-	if (timeout <= 0)
-		return;
-	disable_timeout(step_timeout, false);
-	if (step_timed_out)
-	{
-		/* It fired too late to interrupt anything. */
-		QueryCancelPending = false;
-		ereport(ERROR,
-				(errcode(ERRCODE_QUERY_CANCELED),
-				 errmsg("the step ran longer than its time")));
-	}
-}
 
 /*
  * Fires what the step has deferred, so that a violation is the step's error
@@ -91,7 +51,7 @@ fire_deferred(void)
 
 /* What an error of the user's code is in the language. */
 static DxCallOutcome
-classify(DxPass *pass, ErrorData *edata, double timeout, DxFault *fault)
+classify(DxPass *pass, ErrorData *edata, bool timed_out, DxFault *fault)
 {
 	if (edata->sqlerrcode == DX_SQLSTATE_RAISED ||
 		edata->sqlerrcode == DX_SQLSTATE_RAISED_UNNAMED)
@@ -100,8 +60,7 @@ classify(DxPass *pass, ErrorData *edata, double timeout, DxFault *fault)
 		fault->cause = edata->detail;
 		return DX_CALL_FAULT;
 	}
-	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && timeout > 0 &&
-		step_timed_out)
+	if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED && timed_out)
 	{
 		/* AWS records no cause, and a catcher can see the difference. */
 		fault->error = pstrdup(DX_ERROR_TIMEOUT);
@@ -175,13 +134,12 @@ dx_require_owner(const DxRun *run)
 /* The code itself and what has to happen while it still is the owner's turn. */
 static void
 run_guarded(bool is_step, Oid owner, int sec_context, double timeout,
-			DxUserCode code, void *arg)
+			const DxWatch *outer, DxUserCode code, void *arg)
 {
 	int			guc_level = NewGUCNestLevel();
 
 	/* Neither SET ROLE nor SET SESSION AUTHORIZATION work in here. */
 	SetUserIdAndSecContext(owner, sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	start_timer(timeout);
 	if (is_step)
 	{
 		in_step = true;
@@ -190,21 +148,37 @@ run_guarded(bool is_step, Oid owner, int sec_context, double timeout,
 	guards++;
 	code(arg);
 	fire_deferred();
-	stop_timer(timeout);
+	if (dx_watch_leave(outer, timeout))
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("the step ran longer than its time")));
 	dx_session_close(GetCurrentSubTransactionId(), is_step);
 	AtEOXact_GUC(false, guc_level);
 }
 
 /*
+ * Has the pass nearly as many subtransactions with an xid as the snapshots of
+ * others have room for?  Not of interest when a client's transaction has
+ * already had more than that.
+ */
+static bool
+overflows(const DxPass *pass)
+{
+	return dx_pass_max_subtransactions > 0 && pass->subxids < PG_INT32_MAX &&
+		dx_subxids_in_use() - pass->subxids >= dx_pass_max_subtransactions;
+}
+
+/*
  * After the code and its subtransaction: what it has left behind goes, and the
- * pass ends if that takes a commit.
+ * pass ends if that takes a commit.  It ends too before its subtransactions are
+ * so many that other sessions' snapshots can't hold them.
  */
 static void
 leave_step(DxPass *pass)
 {
 	in_step = false;
 	step_pass = NULL;
-	if (dx_session_leave() != 0)
+	if (dx_session_leave() != 0 || overflows(pass))
 		pass->over = true;
 }
 
@@ -213,8 +187,8 @@ leave_step(DxPass *pass)
  *
  * pass: NULL outside of one.  timeout in seconds, 0 = none.  The code runs in
  * a context of its own, because that of a subtransaction stays until the whole
- * transaction ends: what it returns it has to allocate elsewhere.  *fault lives in CurrentMemoryContext.  A deadlock or
- * serialization failure is DX_CALL_CONFLICT, the end of its time is
+ * transaction ends: what it returns it has to allocate elsewhere.  *fault lives
+ * in CurrentMemoryContext.  A deadlock or serialization failure is DX_CALL_CONFLICT, the end of its time is
  * DX_CALL_TIMEOUT, both with the fault filled too.  An error is only raised for
  * a cancel that is not the step's.
  */
@@ -229,17 +203,19 @@ dx_guard(DxPass *pass, Oid owner, double timeout, DxUserCode code, void *arg,
 	DxCallOutcome outcome = DX_CALL_DONE;
 	bool		is_step = pass != NULL && !in_step;
 	int			were_guards = guards;
+	DxWatch		outer;
 	Oid			userid;
 	int			sec_context;
 
 	GetUserIdAndSecContext(&userid, &sec_context);
+	dx_watch_enter(&outer, timeout);
 	BeginInternalSubTransaction(NULL);
 	PG_TRY();
 	{
 		MemoryContextSwitchTo(cxt);
 		if (is_step)
 			step_pass = pass;
-		run_guarded(is_step, owner, sec_context, timeout, code, arg);
+		run_guarded(is_step, owner, sec_context, timeout, &outer, code, arg);
 		guards = were_guards;
 		SetUserIdAndSecContext(userid, sec_context);
 		ReleaseCurrentSubTransaction();
@@ -250,24 +226,19 @@ dx_guard(DxPass *pass, Oid owner, double timeout, DxUserCode code, void *arg,
 	}
 	PG_CATCH();
 	{
+		bool		timed_out = dx_watch_leave(&outer, timeout);
 		ErrorData  *edata;
 
 		guards = were_guards;
 		MemoryContextSwitchTo(oldcxt);
 		edata = CopyErrorData();
 		FlushErrorState();
-		if (timeout > 0 && step_timeout != MAX_TIMEOUTS)
-		{
-			disable_timeout(step_timeout, false);
-			if (step_timed_out)
-				QueryCancelPending = false;
-		}
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(oldcxt);
 		CurrentResourceOwner = oldowner;
 		if (is_step)
 			leave_step(pass);
-		outcome = classify(pass, edata, timeout, fault);
+		outcome = classify(pass, edata, timed_out, fault);
 	}
 	PG_END_TRY();
 	MemoryContextDelete(cxt);

@@ -50,7 +50,7 @@ dx_join_due(const DxBranch *branch)
 static bool
 enter_parallel(DxRun *run, DxBranch *branch, DxEnv *env, DxFault *fault)
 {
-	if (!dx_io_enter(branch->state, env, &branch->items, fault))
+	if (!dx_eval_enter(branch->state, env, &branch->items, fault))
 		return false;
 	branch->counts.total = branch->state->u.parallel.nbranches;
 	branch->counts.limit = 0;
@@ -64,11 +64,11 @@ enter_map(DxRun *run, DxBranch *branch, DxEnv *env, DxFault *fault)
 	bool		given;
 	double		limit = 0;
 
-	if (!dx_io_items(branch->state, env, &branch->items, fault) ||
-		!dx_amount_eval(&map->max_concurrency, env, &given, &limit, fault))
+	if (!dx_eval_items(branch->state, env, &branch->items, fault) ||
+		!dx_eval_amount(&map->max_concurrency, env, &given, &limit, fault))
 		return false;
 	if (map->batched && dx_distributes(branch) &&
-		!dx_io_batches(branch->state, env, branch->items, &branch->items, fault))
+		!dx_eval_batches(branch->state, env, branch->items, &branch->items, fault))
 		return false;
 	branch->counts.total = JsonContainerSize(&branch->items->root);
 	branch->counts.limit = given ? (int) Min(limit, PG_INT32_MAX) : 0;
@@ -120,7 +120,7 @@ child_input(DxPass *pass, DxRun *run, DxBranch *parent, int index, Jsonb **input
 		return true;
 	}
 	dx_env_init(&env, pass, run, parent);
-	return dx_io_item_input(parent->state, &env, index, dx_json_from_value(item),
+	return dx_eval_item_input(parent->state, &env, index, dx_json_from_value(item),
 							input, fault);
 }
 

@@ -13,6 +13,8 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/session.h"
+#include "base/watch.h"
 #include "engine/engine.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
@@ -40,6 +42,7 @@ dx_pass_open(Oid owner, bool cancel_is_error, int max_time,
 	pass->now = dx_now();
 	pass->begun = dx_mono();
 	pass->deadline = pass->begun + (DxMono) max_time * 1000;
+	pass->subxids = dx_subxids_in_use();
 	pass->cancel_is_error = cancel_is_error;
 	pass->result = result;
 	return pass;
@@ -78,6 +81,7 @@ take(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait)
 		run->program = dx_program_of(run->version_id, &run->workflow,
 									 &run->version);
 		oldcxt = MemoryContextSwitchTo(pass->cxt);
+		dx_sentence_load(run);
 		runs = lappend(runs, run);
 		MemoryContextSwitchTo(oldcxt);
 	}
@@ -155,6 +159,22 @@ advance(DxPass *pass)
 		pass->running = NULL;
 		MemoryContextSwitchTo(oldcxt);
 	}
+}
+
+/* Advances under watch: user code and evaluations that do not end are ended. */
+static void
+advance_watched(DxPass *pass)
+{
+	dx_watch_begin();
+	PG_TRY();
+	{
+		advance(pass);
+	}
+	PG_FINALLY();
+	{
+		dx_watch_end();
+	}
+	PG_END_TRY();
 }
 
 /*
@@ -384,7 +404,7 @@ dx_pass(Oid owner, const DxPassLimits *limits, const pg_uuid_t *hints,
 		take_due(pass, limits->max_runs);
 	answer_for(pass);
 
-	advance(pass);
+	advance_watched(pass);
 	dx_pass_close(pass);
 }
 

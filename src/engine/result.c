@@ -134,8 +134,8 @@ dx_tolerance_check(DxBranch *branch, DxEnv *env, DxFault *fault)
 	double		count = 0;
 	double		percentage = 0;
 
-	if (!dx_amount_eval(&map->tolerated_count, env, &count_given, &count, fault) ||
-		!dx_amount_eval(&map->tolerated_percentage, env, &percentage_given,
+	if (!dx_eval_amount(&map->tolerated_count, env, &count_given, &count, fault) ||
+		!dx_eval_amount(&map->tolerated_percentage, env, &percentage_given,
 						&percentage, fault))
 		return false;
 	branch->counts.tolerated = map->distributed ? 0 : -1;

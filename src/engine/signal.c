@@ -145,7 +145,7 @@ dx_signal_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	bool		limited;
 	double		timeout;
 
-	if (!dx_amount_eval(&task->timeout, env, &limited, &timeout, &fault))
+	if (!dx_eval_amount(&task->timeout, env, &limited, &timeout, &fault))
 	{
 		dx_branch_step_failed(pass, run, branch, &fault);
 		return;

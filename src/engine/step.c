@@ -54,11 +54,11 @@ step_time(DxRun *run, const DxTask *task, DxEnv *env, StepTime *time,
 	double		seconds;
 
 	memset(time, 0, sizeof(StepTime));
-	if (!dx_amount_eval(&task->timeout, env, &given, &seconds, fault))
+	if (!dx_eval_amount(&task->timeout, env, &given, &seconds, fault))
 		return false;
 	if (given)
 		limit_time(time, seconds, DX_ERROR_TIMEOUT);
-	if (!dx_amount_eval(&task->heartbeat, env, &given, &seconds, fault))
+	if (!dx_eval_amount(&task->heartbeat, env, &given, &seconds, fault))
 		return false;
 	if (given)
 		limit_time(time, seconds, DX_ERROR_HEARTBEAT);

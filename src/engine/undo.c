@@ -91,7 +91,7 @@ undo_input(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *complete
 	dx_env_init(&env, pass, run, branch);
 	env.input = *input;
 	env.state_input = *input;
-	return dx_template_eval(task->undo_parameters, &env, input, fault);
+	return dx_eval_template(task->undo_parameters, &env, input, fault);
 }
 
 static bool
@@ -190,7 +190,7 @@ call_undo(DxPass *pass, DxRun *run, DxBranch *branch,
 	dx_env_init(&env, pass, run, branch);
 	env.state = NULL;
 	if (!undo_input(pass, run, branch, completed, &input, fault) ||
-		!dx_amount_eval(&task->undo_timeout, &env, &limited, &timeout, fault))
+		!dx_eval_amount(&task->undo_timeout, &env, &limited, &timeout, fault))
 		return DX_CALL_FAULT;
 	pass->result->steps++;
 

@@ -28,17 +28,17 @@ read_limits(const DxTask *task, DxEnv *env, DxActivity *activity,
 {
 	bool		given;
 
-	if (!dx_amount_eval(&task->timeout, env, &given, &activity->start_to_close, fault))
+	if (!dx_eval_amount(&task->timeout, env, &given, &activity->start_to_close, fault))
 		return false;
 	if (!given)
 		activity->start_to_close = -1;
-	if (!dx_amount_eval(&task->heartbeat, env, &given, &activity->heartbeat, fault))
+	if (!dx_eval_amount(&task->heartbeat, env, &given, &activity->heartbeat, fault))
 		return false;
 	if (!given)
 		activity->heartbeat = -1;
-	return dx_amount_eval(&task->schedule_to_start, env, &limits->has_start,
+	return dx_eval_amount(&task->schedule_to_start, env, &limits->has_start,
 						  &limits->start, fault) &&
-		dx_amount_eval(&task->schedule_to_close, env, &limits->has_close,
+		dx_eval_amount(&task->schedule_to_close, env, &limits->has_close,
 					   &limits->close, fault);
 }
 

@@ -325,6 +325,22 @@ dx_send_terminate(const pg_uuid_t *run_id, const char *reason)
 }
 
 /*
+ * The same, and the process that has the run in hand ends when this commits:
+ * for a step that does not heed its cancel.
+ */
+bool
+dx_send_kill(const pg_uuid_t *run_id, const char *reason)
+{
+	Receiver	receiver;
+
+	if (!send_command(run_id, DX_MESSAGE_TERMINATE, reason))
+		return false;
+	find_receiver(run_id, &receiver);
+	dx_run_evict(&receiver.run_id, receiver.owner);
+	return true;
+}
+
+/*
  * Asks for a run to be undone: one that goes on is cancelled, one that has
  * succeeded is compensated.  false: it has ended otherwise.  Needs
  * SPI_connect.  Errors: P0002 no such run.

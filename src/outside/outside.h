@@ -24,6 +24,7 @@ extern bool dx_send_signal(const pg_uuid_t *run_id, const char *name,
 						   Jsonb *payload, const char *key);
 extern bool dx_send_cancel(const pg_uuid_t *run_id, const char *reason);
 extern bool dx_send_terminate(const pg_uuid_t *run_id, const char *reason);
+extern bool dx_send_kill(const pg_uuid_t *run_id, const char *reason);
 extern bool dx_send_compensate(const pg_uuid_t *run_id, const char *reason);
 extern bool dx_sent_here(const pg_uuid_t *line);
 extern bool dx_run_by_key(const char *workflow, const char *key, pg_uuid_t *run_id);

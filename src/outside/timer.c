@@ -22,7 +22,7 @@ dx_timer_start(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env,
 	bool		limited;
 	double		timeout;
 
-	if (!dx_amount_eval(&branch->state->u.task.timeout, env, &limited, &timeout, &fault))
+	if (!dx_eval_amount(&branch->state->u.task.timeout, env, &limited, &timeout, &fault))
 	{
 		dx_branch_step_failed(pass, run, branch, &fault);
 		return false;
