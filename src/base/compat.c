@@ -9,12 +9,14 @@
 
 #include "base/compat.h"
 #include "base/session.h"
+#include "access/transam.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "miscadmin.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
+#include "utils/snapmgr.h"
 #include "utils/timeout.h"
 #include "utils/wait_event.h"
 
@@ -138,6 +140,19 @@ dx_advisory_locks(DxHeldLock *locks, int max)
 #endif
 	}
 	return n;
+}
+
+/*
+ * dx_old_writer
+ *		Is a transaction open that had an xid before the last so many xids?  Then
+ *		whoever reads a row written since has to know its top transaction, and
+ *		looks it up where a snapshot could not hold all subtransactions.
+ */
+bool
+dx_old_writer(int xids)
+{
+	return ActiveSnapshotSet() &&
+		(int32) (ReadNextTransactionId() - GetActiveSnapshot()->xmin) > xids;
 }
 
 /*

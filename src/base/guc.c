@@ -95,8 +95,8 @@ define_worker_settings(void)
 			   "A step that runs longer ends the pass after itself.",
 			   &dx_pass_max_time, 1, 3600 * 1000, PGC_SIGHUP, GUC_UNIT_MS);
 	define_int("dealix_exec.pass_max_subtransactions",
-			   "Number of subtransactions with a transaction id after which a pass commits; 0 is no limit.",
-			   "Each step that writes has one. From the 65th on every session's snapshots cost more, as long as the pass lasts.",
+			   "Number of subtransactions with a transaction id after which a pass commits while an old transaction is open; 0 is no limit.",
+			   "Each step that writes has one. From the 65th on other sessions have to look them up, which counts while a transaction is open that has an id more than 10,000 ids old.",
 			   &dx_pass_max_subtransactions, 0, 1000000, PGC_SIGHUP, 0);
 	define_int("dealix_exec.sweep_interval",
 			   "Time between two sweeps of a dispatcher for work that nobody announced.",

@@ -44,6 +44,7 @@ typedef struct DxHeldLock
 } DxHeldLock;
 
 extern int	dx_advisory_locks(DxHeldLock *locks, int max);
+extern bool dx_old_writer(int xids);
 extern int	dx_subxids_in_use(void);
 
 #endif							/* DX_SESSION_H */

@@ -290,7 +290,8 @@ typedef struct DxPass
 	bool		cancel_is_error;	/* a cancel belongs to the step, not to us */
 	Size		loaded;			/* size of cxt when the runs were loaded */
 	bool		progressed;		/* some branch has made a step */
-	int			subxids;		/* in use at its beginning: see guard.c */
+	int			subxids;		/* in use at its beginning; PG_INT32_MAX: they
+								 * are not limited, see guard.c */
 	bool		over;			/* the budget is spent, or the pass has to end */
 	bool		sets_apart;		/* as in DxPassLimits */
 	bool		takes_apart;

@@ -158,8 +158,8 @@ run_guarded(bool is_step, Oid owner, int sec_context, double timeout,
 
 /*
  * Has the pass nearly as many subtransactions with an xid as the snapshots of
- * others have room for?  Not of interest when a client's transaction has
- * already had more than that.
+ * others have room for?  That matters while an old transaction is open, and not
+ * when a client's transaction has already had more than that.
  */
 static bool
 overflows(const DxPass *pass)

@@ -22,6 +22,9 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
+/* With an open transaction older than that, subtransactions are limited. */
+#define OLD_XIDS	10000
+
 /*
  * Begins a pass.  owner: whose runs it takes; max_time in ms.  The caller has
  * SPI connected, and closes the pass or lets the transaction abort.
@@ -42,7 +45,8 @@ dx_pass_open(Oid owner, bool cancel_is_error, int max_time,
 	pass->now = dx_now();
 	pass->begun = dx_mono();
 	pass->deadline = pass->begun + (DxMono) max_time * 1000;
-	pass->subxids = dx_subxids_in_use();
+	pass->subxids = dx_pass_max_subtransactions > 0 && dx_old_writer(OLD_XIDS) ?
+		dx_subxids_in_use() : PG_INT32_MAX;
 	pass->cancel_is_error = cancel_is_error;
 	pass->result = result;
 	return pass;
