@@ -16,8 +16,8 @@ SELECT is_empty($$ SELECT * FROM dealix.validate(t.task('event:' || t.names(64))
 -- past an array.
 SELECT dealix.publish('wide', t.task('event:' || t.names(2))) \g /dev/null
 RESET SESSION AUTHORIZATION;
-INSERT INTO dealix.version (workflow_id, version, definition, sha256, author, created_at)
-	SELECT workflow_id, 2, t.task('event:' || t.names(84)), sha256, author, created_at
+INSERT INTO dealix.version (workflow_id, version, definition, sha256, author, created_at, signals)
+	SELECT workflow_id, 2, t.task('event:' || t.names(84)), sha256, author, created_at, signals
 	FROM dealix.version v WHERE v.workflow_id = (SELECT workflow_id FROM dealix.workflow WHERE name = 'wide');
 SET SESSION AUTHORIZATION tap_app;
 SELECT count(dealix.start('wide', '{}', version => 2)) FROM generate_series(1, 5) \g /dev/null
