@@ -64,6 +64,41 @@ not_a_decision(const char *what)
 			 errhint("Write {\"type\": \"approve\"}, {\"type\": \"edit\", \"edited_action\": {...}} or {\"type\": \"reject\", \"message\": \"...\"}.")));
 }
 
+/* Errors: 22023 for a member that is none, or not for this type. */
+static void
+check_member(const char *name, const JsonbValue *value, const char *type)
+{
+	bool		edit = strcmp(name, "edited_action") == 0;
+
+	if (!edit && strcmp(name, "type") != 0 && strcmp(name, "message") != 0 &&
+		strcmp(name, "hash") != 0)
+		not_a_decision(psprintf("it has a member \"%s\", which is not known; the members are type, edited_action, message and hash", name));
+	if (edit && type != NULL && strcmp(type, "edit") != 0)
+		not_a_decision(psprintf("\"edited_action\" belongs to an edit, and not to the type \"%s\"", type));
+	if (!edit && value->type != jbvString &&
+		!(value->type == jbvNull && strcmp(name, "type") != 0))
+		not_a_decision(psprintf("\"%s\" is not a string", name));
+}
+
+static void
+check_members(const Jsonb *decision, const char *type)
+{
+	JsonbIterator *it = JsonbIteratorInit(&unconstify(Jsonb *, decision)->root);
+	JsonbIteratorToken token;
+	JsonbValue	v;
+
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		char	   *name;
+
+		if (token != WJB_KEY)
+			continue;
+		name = pnstrdup(v.val.string.val, v.val.string.len);
+		(void) JsonbIteratorNext(&it, &v, true);
+		check_member(name, &v, type);
+	}
+}
+
 /* The amended payload of an edit; see DX_DECIDE_ACTION. */
 static Jsonb *
 edited_payload(const Jsonb *decision)
@@ -92,6 +127,7 @@ dealix_decide(PG_FUNCTION_ARGS)
 	type = dx_json_get_text(decision, "type");
 	message = dx_json_get_text(decision, "message");
 	hash = dx_json_get_text(decision, "hash");
+	check_members(decision, type);
 	if (type == NULL)
 		not_a_decision("no \"type\"");
 	if (strcmp(type, "approve") == 0)

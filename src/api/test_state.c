@@ -112,6 +112,39 @@ retry_count(const Trial *trial)
 	return overflow ? 0 : count;
 }
 
+/* Errors: 22023 for what a mock cannot say. */
+static void
+check_mock(const Jsonb *mock)
+{
+	JsonbIterator *it = JsonbIteratorInit(&unconstify(Jsonb *, mock)->root);
+	JsonbIteratorToken token;
+	JsonbValue	v;
+	bool		result = false;
+	bool		error = false;
+
+	while (JB_ROOT_IS_OBJECT(mock) && (token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		char	   *name;
+
+		if (token != WJB_KEY)
+			continue;
+		name = pnstrdup(v.val.string.val, v.val.string.len);
+		(void) JsonbIteratorNext(&it, &v, true);
+		result = result || strcmp(name, "result") == 0;
+		error = error || strcmp(name, "error") == 0;
+		if (strcmp(name, "result") != 0 && strcmp(name, "error") != 0 &&
+			strcmp(name, "cause") != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("a mock has no member \"%s\"", name),
+					 errhint("It is {\"result\": ...} or {\"error\": ..., \"cause\": ...}.")));
+	}
+	if (result && error)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a mock has either a result or an error")));
+}
+
 /*
  * Takes the result, or the error, from the mock.
  */
@@ -126,6 +159,7 @@ take_mock(Trial *trial, Jsonb **result)
 				 errmsg("state \"%s\" cannot be tested without a mock",
 						trial->state->name),
 				 errhint("Give {\"result\": ...} or {\"error\": ..., \"cause\": ...}.")));
+	check_mock(trial->mock);
 	if (dx_json_get(trial->mock, "error", &error))
 	{
 		trial->fault.error = dx_json_get_text(trial->mock, "error");

@@ -379,6 +379,14 @@ typedef struct DxCompileOptions
 								   bool keys_known, List *keys,
 								   const char *pointer, DxProblems *problems);
 
+	/*
+	 * Called for every Governance: says with dx_warning which of the roles
+	 * (char *; NIL: everybody with the access) do not exist, and whether
+	 * fewer persons than the quorum could agree.
+	 */
+	void		(*check_approvers) (List *names, int quorum,
+									const char *pointer, DxProblems *problems);
+
 	/* Called for every expression: syntax check. */
 	void		(*check_expr) (void *arg, const DxExpr *expr,
 							   DxProblems *problems);

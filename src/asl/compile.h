@@ -193,6 +193,7 @@ extern void dx_check_error_name(DxCompiler *c, const char *pointer,
 
 /* ---------- task.c, fanout.c ---------- */
 
+extern void dx_compile_governance(DxCompiler *c, const DxNode *node, DxTask *task);
 extern void dx_compile_task(DxCompiler *c, DxStateSource *source,
 							DxState *state);
 extern void dx_compile_parallel(DxCompiler *c, DxStateSource *source,

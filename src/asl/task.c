@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * task.c
- *	  Compiles a Task state, with what we add to it: Compensate, Governance
- *	  and Delivery.
+ *	  Compiles a Task state, with what we add to it: Compensate and Delivery.
  *
  *-------------------------------------------------------------------------
  */
@@ -127,44 +126,6 @@ close_policy(const char *name)
 	return strcmp(name, "cancel") == 0 ? DX_CLOSE_CANCEL : DX_CLOSE_ABANDON;
 }
 
-static bool
-is_whole_positive(const JsonbValue *value)
-{
-	Datum		number;
-
-	if (value->type != jbvNumeric)
-		return false;
-	number = NumericGetDatum(value->val.numeric);
-	return DatumGetBool(DirectFunctionCall2(numeric_eq, number,
-											DirectFunctionCall1(numeric_floor, number))) &&
-		DatumGetFloat8(DirectFunctionCall1(numeric_float8, number)) >= 1;
-}
-
-/* Who decides about an approval:, and how many have to agree. */
-static void
-check_approvers(DxCompiler *c, const DxNode *node, const Jsonb *governance)
-{
-	Jsonb	   *approvers = dx_json_get_json(governance, "Approvers");
-	Jsonb	   *shape = dx_json_get_json(governance, "Shape");
-	JsonbValue	quorum;
-	bool		names = true;
-
-	if (dx_json_get(governance, "Quorum", &quorum) && !is_whole_positive(&quorum))
-		dx_problem(c->problems, dx_pointer_child(node->pointer, "Quorum"),
-				   DX_P_OUT_OF_RANGE, NULL, "must be a whole number, 1 or more");
-	if (shape != NULL && !JB_ROOT_IS_OBJECT(shape))
-		dx_problem(c->problems, dx_pointer_child(node->pointer, "Shape"),
-				   DX_P_WRONG_TYPE, NULL, "must be an object");
-	if (approvers == NULL)
-		return;
-	names = JB_ROOT_IS_ARRAY(approvers) && !JB_ROOT_IS_SCALAR(approvers);
-	for (int i = 0; names && i < JB_ROOT_COUNT(approvers); i++)
-		names = getIthJsonbValueFromContainer(&approvers->root, i)->type == jbvString;
-	if (!names)
-		dx_problem(c->problems, dx_pointer_child(node->pointer, "Approvers"),
-				   DX_P_WRONG_TYPE, NULL, "must be an array of names of roles");
-}
-
 /* The timeouts that begin before anybody does the task. */
 static void
 compile_schedule(DxCompiler *c, const DxStateSource *source, DxTask *task)
@@ -278,7 +239,6 @@ dx_compile_task(DxCompiler *c, DxStateSource *source, DxState *state)
 	static const char *const policies[] = {"terminate", "cancel", "abandon"};
 	const DxNode *node = &source->node;
 	DxTask	   *task = &state->u.task;
-	DxNode		governance;
 	List	   *keys = NIL;
 	bool		keys_known = false;
 
@@ -291,10 +251,6 @@ dx_compile_task(DxCompiler *c, DxStateSource *source, DxState *state)
 	compile_timeouts(c, source, task);
 	if (!c->options->strict)
 	{
-		if (dx_read_object(c, node, "Governance", false, &governance))
-			task->governance = dx_node_json(&governance);
-		if (task->governance != NULL && task->uri && task->kind == DX_RESOURCE_APPROVAL)
-			check_approvers(c, &governance, task->governance);
 		if (dx_read_choice(c, node, "Delivery", deliveries, lengthof(deliveries)))
 			task->at_most_once = strcmp(dx_read_text(c, node, "Delivery", false),
 										"at_most_once") == 0;
@@ -304,10 +260,13 @@ dx_compile_task(DxCompiler *c, DxStateSource *source, DxState *state)
 		compile_compensate(c, source, task);
 	}
 
-	if (task->uri == NULL)
-		return;
-	if (state->parameters)
-		keys_known = dx_template_keys(state->parameters, &keys);
-	check_resource(c, &task->kind, &task->target, &task->wait_for_token,
-				   &task->no_wait, task->uri, keys_known, keys, dx_pointer_child(node->pointer, "Resource"));
+	if (task->uri != NULL)
+	{
+		if (state->parameters)
+			keys_known = dx_template_keys(state->parameters, &keys);
+		check_resource(c, &task->kind, &task->target, &task->wait_for_token,
+					   &task->no_wait, task->uri, keys_known, keys, dx_pointer_child(node->pointer, "Resource"));
+	}
+	if (!c->options->strict)
+		dx_compile_governance(c, node, task);
 }

@@ -860,6 +860,12 @@ extern List *dx_requesters_but(const List *line, Oid one, Oid other);
 extern ArrayType *dx_requesters_array(const List *line);
 extern char *dx_requesters_text(const List *line);
 
+/* ---------- persons.c ---------- */
+
+extern int	dx_persons(const List *names, const List *excluded, int enough);
+extern void dx_check_approvers(List *names, int quorum, const char *pointer,
+							   DxProblems *problems);
+
 /* ---------- limit.c ---------- */
 
 /* Bytes of a key, a correlation id or a name: what an index can take. */

@@ -155,6 +155,24 @@ check_names(const char *target, const char *pointer, DxProblems *problems)
 	}
 }
 
+/*
+ * An event: state knows one member of its Parameters.  Another one is most
+ * likely that, misspelled: the state would wait for other events.
+ */
+static void
+check_event_keys(List *keys, const char *pointer, DxProblems *problems)
+{
+	ListCell   *lc;
+
+	foreach(lc, keys)
+	{
+		if (strcmp(lfirst(lc), "correlation") != 0)
+			dx_problem(problems, pointer, "UNKNOWN_FIELD",
+					   "It has \"correlation\", or \"correlation.$\".",
+					   "an event: state has no parameter \"%s\"", (char *) lfirst(lc));
+	}
+}
+
 /* Puts what a foreign URI is bound to in its place. */
 static void
 resolve_binding(DxPublishing *publishing, DxResourceKind *kind,
@@ -212,6 +230,8 @@ check_resource(void *arg, DxResourceKind *kind, const char **target,
 			break;
 		case DX_RESOURCE_EVENT:
 			check_names(*target, pointer, problems);
+			if (keys_known)
+				check_event_keys(keys, pointer, problems);
 			break;
 		default:
 			dx_problem(problems, pointer, "UNSUPPORTED_RESOURCE",
@@ -276,6 +296,7 @@ dx_publish_options(DxCompileOptions *options, DxPublishing *publishing,
 {
 	memset(options, 0, sizeof(DxCompileOptions));
 	options->check_resource = check_resource;
+	options->check_approvers = dx_check_approvers;
 	options->check_expr = dx_expression_check;
 	options->max_depth = dx_max_depth;
 	options->arg = publishing;

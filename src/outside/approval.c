@@ -84,36 +84,20 @@ dx_intent_hash(int32 version, Jsonb *payload)
 	return bytes;
 }
 
-/* The names of roles as the text of an array; false: not roles. */
-static bool
-read_approvers(Jsonb *approvers, Intent *intent, DxFault *fault)
+/* The names of roles as the text of an array. */
+static char *
+names_text(const List *names)
 {
 	StringInfoData buf;
+	ListCell   *lc;
 
-	if (!JB_ROOT_IS_ARRAY(approvers) || JB_ROOT_IS_SCALAR(approvers))
-	{
-		fault->cause = pstrdup("Governance.Approvers must be an array of names of roles.");
-		return false;
-	}
+	if (names == NIL)
+		return NULL;
 	initStringInfo(&buf);
-	for (int i = 0; i < JB_ROOT_COUNT(approvers); i++)
+	foreach(lc, names)
 	{
-		JsonbValue *value = getIthJsonbValueFromContainer(&approvers->root, i);
-		char	   *name;
-
-		if (value->type != jbvString)
-		{
-			fault->cause = pstrdup("Governance.Approvers must be an array of names of roles.");
-			return false;
-		}
-		name = pnstrdup(value->val.string.val, value->val.string.len);
-		if (!OidIsValid(get_role_oid(name, true)))
-		{
-			fault->cause = psprintf("There is no role \"%s\" to approve.", name);
-			return false;
-		}
-		appendStringInfoString(&buf, i == 0 ? "{\"" : ",\"");
-		for (const char *p = name; *p; p++)
+		appendStringInfoString(&buf, lc == list_head(names) ? "{\"" : ",\"");
+		for (const char *p = lfirst(lc); *p; p++)
 		{
 			if (*p == '"' || *p == '\\')
 				appendStringInfoChar(&buf, '\\');
@@ -122,36 +106,82 @@ read_approvers(Jsonb *approvers, Intent *intent, DxFault *fault)
 		appendStringInfoChar(&buf, '"');
 	}
 	appendStringInfoChar(&buf, '}');
-	intent->approvers = JB_ROOT_COUNT(approvers) > 0 ? buf.data : NULL;
+	return buf.data;
+}
+
+/* The roles that are to decide; false: one does not exist (any more). */
+static bool
+read_approvers(const Jsonb *governance, List **names, DxFault *fault)
+{
+	Jsonb	   *approvers = dx_json_get_json(governance, "Approvers");
+
+	*names = NIL;
+	for (int i = 0; approvers != NULL && i < JB_ROOT_COUNT(approvers); i++)
+	{
+		JsonbValue *value = getIthJsonbValueFromContainer(&approvers->root, i);
+		char	   *name = pnstrdup(value->val.string.val, value->val.string.len);
+
+		if (!OidIsValid(get_role_oid(name, true)))
+		{
+			fault->error = pstrdup("Governance.UnknownRole");
+			fault->cause = psprintf("There is no role \"%s\" to approve.", name);
+			return false;
+		}
+		*names = lappend(*names, name);
+	}
 	return true;
 }
 
+/* Could so many persons agree who have not asked themselves? */
 static bool
-read_governance(const DxTask *task, Intent *intent, DxFault *fault)
+check_quorum(const DxRun *run, const List *names, int quorum, DxFault *fault)
 {
-	Jsonb	   *approvers;
-	JsonbValue	quorum;
+	int			persons;
 
-	fault->error = pstrdup(DX_ERROR_RUNTIME);
-	intent->quorum = 1;
-	if (task->governance == NULL)
+	/* There is a superuser, who has every access. */
+	if (names == NIL && quorum == 1)
 		return true;
-	intent->shape = dx_json_get_json(task->governance, "Shape");
-	if (dx_json_get(task->governance, "Quorum", &quorum))
-	{
-		double		n = quorum.type == jbvNumeric ?
-			DatumGetFloat8(DirectFunctionCall1(numeric_float8,
-											   NumericGetDatum(quorum.val.numeric))) : 0;
+	persons = dx_persons(names, dx_requesters_of(run), quorum);
+	if (persons >= quorum)
+		return true;
+	fault->error = pstrdup("Governance.QuorumUnreachable");
+	fault->cause = psprintf("%d %s to agree, and %d may: who owns the run or has asked for it does not decide.",
+							quorum, quorum == 1 ? "person has" : "persons have", persons);
+	return false;
+}
 
-		if (n < 1 || n > 1000 || n != (int) n)
-		{
-			fault->cause = pstrdup("Governance.Quorum must be a whole number from 1 to 1000.");
-			return false;
-		}
-		intent->quorum = (int32) n;
+/*
+ * What the state asks for.  The definition has been checked; what can be
+ * otherwise by now is an error of the state.
+ */
+static bool
+read_governance(const DxRun *run, const DxBranch *branch, Intent *intent,
+				DxFault *fault)
+{
+	const Jsonb *governance = branch->state->u.task.governance;
+	List	   *names;
+	JsonbValue	quorum;
+	char	   *problem;
+
+	intent->quorum = 1;
+	if (governance == NULL)
+		return true;
+	if (dx_json_get(governance, "Quorum", &quorum))
+		intent->quorum = DatumGetInt32(DirectFunctionCall1(numeric_int4,
+														   NumericGetDatum(quorum.val.numeric)));
+	intent->shape = dx_json_get_json(governance, "Shape");
+	problem = intent->shape ? dx_shape_problem(intent->shape, branch->effective) : NULL;
+	if (problem != NULL)
+	{
+		fault->error = pstrdup("Governance.WrongShape");
+		fault->cause = psprintf("The payload does not have the Shape of the state. %s.", problem);
+		return false;
 	}
-	approvers = dx_json_get_json(task->governance, "Approvers");
-	return approvers == NULL || read_approvers(approvers, intent, fault);
+	if (!read_approvers(governance, &names, fault) ||
+		!check_quorum(run, names, intent->quorum, fault))
+		return false;
+	intent->approvers = names_text(names);
+	return true;
 }
 
 static void
@@ -162,9 +192,9 @@ approval_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 
 	if (!dx_timer_start(pass, run, branch, env, &intent->expires_at))
 		return;
-	if (!read_governance(&branch->state->u.task, intent, &fault))
+	if (!read_governance(run, branch, intent, &fault))
 	{
-		dx_branch_gave_up(pass, run, branch, &fault);
+		dx_branch_step_failed(pass, run, branch, &fault);
 		return;
 	}
 	dx_branch_new_ticket(branch);

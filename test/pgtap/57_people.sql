@@ -402,6 +402,129 @@ SET SESSION AUTHORIZATION tap_app;
 SELECT t.pump() \g /dev/null
 RESET SESSION AUTHORIZATION;
 
+-- ---------- a misspelled word opens nothing ----------
+
+-- Problems of Governance, as pointer and hint.
+CREATE FUNCTION t.problems(governance jsonb, resource text DEFAULT 'approval:pay') RETURNS text LANGUAGE sql AS $$
+	SELECT coalesce(string_agg(replace(pointer, '/States/Only/Governance', '') || ' ' || code || coalesce(' ' || substring(hint FROM '"(.*)"'), ''), ', ' ORDER BY pointer), '')
+	FROM dealix.validate(t.task(resource, jsonb_build_object('Governance', governance))) $$;
+SET SESSION AUTHORIZATION tap_app;
+SELECT is(t.problems('{"approvers": ["tap_boss"]}'), '/approvers UNKNOWN_FIELD Approvers', 'approvers');
+SELECT is(t.problems('{"Quorom": 2}'), '/Quorom UNKNOWN_FIELD Quorum', 'Quorom');
+SELECT is(t.problems('{"shape": {}}'), '/shape UNKNOWN_FIELD Shape', 'shape');
+SELECT is(t.problems('{"Who": 1}'), '/Who UNKNOWN_FIELD', 'something else');
+SELECT is(t.problems('{"Approvers": []}'), '/Approvers WRONG_VALUE Approvers', 'nobody');
+SELECT is(t.problems('{"Approvers": ["tap_boss", "tap_boss"]}'), '/Approvers/1 WRONG_VALUE', 'somebody twice');
+SELECT is(t.problems('{"Approvers": ["tap_boss", 1, null]}'), '/Approvers/1 WRONG_TYPE, /Approvers/2 WRONG_TYPE', 'no names');
+SELECT is(t.problems('{"Approvers": "tap_boss"}'), '/Approvers WRONG_TYPE', 'no array');
+SELECT is(t.problems('{"Quorum": 0}') || t.problems('{"Quorum": -1}') || t.problems('{"Quorum": 1001}'), '/Quorum OUT_OF_RANGE/Quorum OUT_OF_RANGE/Quorum OUT_OF_RANGE', 'a quorum out of range');
+SELECT is(t.problems('{"Quorum": 1.5}') || t.problems('{"Quorum": "2"}'), '/Quorum WRONG_VALUE/Quorum WRONG_TYPE', 'no whole number');
+SELECT is(t.problems('{"Shape": 1}') || t.problems('{"Shape": []}'), '/Shape WRONG_TYPE/Shape WRONG_TYPE', 'no shape');
+SELECT is(t.problems('{"Shape": {"properties": {"a": {"maximun": 1, "items": {"Type": "string"}}}}}'), '/Shape/properties/a/items/Type UNKNOWN_FIELD type, /Shape/properties/a/maximun UNKNOWN_FIELD maximum', 'words of a shape, at every depth');
+SELECT is(t.problems('{"Shape": {"type": "strng"}}'), '/Shape/type WRONG_VALUE string', 'a type');
+SELECT is(t.problems('{"Shape": {"type": ["string", "nul"]}}'), '/Shape/type/1 WRONG_VALUE null', 'one of several');
+SELECT is(t.problems('{"Shape": {"type": [], "minimum": "1", "maxLength": -1, "enum": [], "required": "a", "additionalProperties": {}, "items": [], "properties": []}}'),
+	'/Shape/additionalProperties WRONG_TYPE, /Shape/enum WRONG_VALUE, /Shape/items WRONG_TYPE, /Shape/maxLength OUT_OF_RANGE, /Shape/minimum WRONG_TYPE, /Shape/properties WRONG_TYPE, /Shape/required WRONG_TYPE, /Shape/type WRONG_VALUE', 'what a word is followed by');
+SELECT is(t.problems('{"Shape": {"minimum": 2, "maximum": 1}}'), '/Shape OUT_OF_RANGE', 'bounds that nothing is between');
+SELECT is(t.problems('{"Shape": {"type": "object", "required": ["a"], "additionalProperties": false, "properties": {"a": {"type": ["integer", "null"], "minimum": 0, "title": "x"}, "b": {"type": "array", "items": {"enum": [1, "2"]}}}}}'), '', 'a good one');
+SELECT is(t.problems('{"Approvers": ["tap_boss"]}', 'sql:t.do'), ' NO_EFFECT', 'where nobody is asked');
+SELECT is(t.problems('{"Approvers": ["tap_boss", "tap_nobody"]}'), '/Approvers/1 UNKNOWN_ROLE', 'a role that does not exist');
+SELECT is((SELECT severity FROM dealix.validate(t.task('approval:pay', '{"Governance": {"Approvers": ["tap_nobody"]}}')) WHERE code = 'UNKNOWN_ROLE'), 'warning', 'is a warning: it may be there by then');
+SELECT is(t.problems('{"Approvers": ["tap_boss", "tap_chief"], "Quorum": 3}'), '/Quorum QUORUM_UNREACHABLE', 'more than there are');
+SELECT is(t.problems('{"Approvers": ["tap_boss", "tap_chief"], "Quorum": 2}'), '', 'as many as there are');
+SELECT is(t.problems('{"Approvers": ["pg_monitor"]}'), '/Quorum QUORUM_UNREACHABLE', 'a group without members');
+SELECT is(t.problems('{"Quorum": 900}'), '/Quorum QUORUM_UNREACHABLE', 'more than have the access');
+RESET SESSION AUTHORIZATION;
+CREATE ROLE tap_board;
+CREATE ROLE tap_seats IN ROLE tap_board;
+GRANT tap_seats TO tap_boss, tap_chief;
+SET SESSION AUTHORIZATION tap_app;
+SELECT is(t.problems('{"Approvers": ["tap_board", "tap_boss"], "Quorum": 2}') || t.problems('{"Approvers": ["tap_board", "tap_boss"], "Quorum": 3}'), '/Quorum QUORUM_UNREACHABLE', 'groups stand for their members, and everybody counts once');
+
+-- and at run time
+CREATE FUNCTION t.caught(governance jsonb, error text, input jsonb DEFAULT '{}') RETURNS text LANGUAGE sql AS $$
+	SELECT t.status(r) || ' ' || coalesce(t.output(r)::text, t.error(r)) FROM t.run(jsonb_build_object('StartAt', 'A', 'States', jsonb_build_object(
+		'A', jsonb_build_object('Type', 'Task', 'Resource', 'approval:pay', 'Governance', governance, 'End', true,
+			'Catch', jsonb_build_array(jsonb_build_object('ErrorEquals', jsonb_build_array(error), 'Next', 'C'))),
+		'C', '{"Type": "Pass", "OutputPath": "$.Error", "End": true}'::jsonb)), input) r $$;
+SELECT is(t.caught('{"Approvers": ["tap_nobody"]}', 'Governance.UnknownRole'), 'SUCCEEDED "Governance.UnknownRole"', 'an unknown role is an error that Catch takes');
+SELECT is(t.caught('{"Approvers": ["tap_boss"], "Quorum": 2}', 'Governance.QuorumUnreachable'), 'SUCCEEDED "Governance.QuorumUnreachable"', 'so is a quorum that cannot be reached');
+RESET SESSION AUTHORIZATION;
+SET SESSION AUTHORIZATION tap_other;
+SELECT is(t.caught('{"Approvers": ["tap_other"]}', 'Governance.QuorumUnreachable'), 'SUCCEEDED "Governance.QuorumUnreachable"', 'and an approver who has asked himself');
+RESET SESSION AUTHORIZATION;
+SET SESSION AUTHORIZATION tap_app;
+SELECT is(t.caught('{"Shape": {"required": ["a"]}}', 'Governance.WrongShape'), 'SUCCEEDED "Governance.WrongShape"', 'and a payload that does not have the shape');
+
+-- other objects of ours
+SELECT is((SELECT string_agg(code, ',') FROM dealix.validate(t.task('event:news', '{"Parameters": {"corelation": "x"}}'))), 'UNKNOWN_FIELD', 'an event: state waits for nothing that it does not know');
+SELECT is_empty($$SELECT * FROM dealix.validate(t.task('event:news', '{"Parameters": {"correlation.$": "$.x"}}'))$$, 'but for its correlation');
+SELECT throws_ok($$SELECT dealix.test_state(t.task('sql:t.do'), 'Only', '{}', '{"Result": 1}')$$, '22023', NULL, 'a mock');
+SELECT throws_ok($$SELECT dealix.test_state(t.task('sql:t.do'), 'Only', '{}', '{"result": 1, "error": "x"}')$$, '22023', NULL, 'a mock that is both');
+SELECT t.ask('ask') \g /dev/null
+RESET SESSION AUTHORIZATION;
+SET SESSION AUTHORIZATION tap_boss;
+SELECT is(left(pg_temp.say($$SELECT dealix.decide(%L, '{"type": "approve", "hush": "00"}')$$), 5), '22023', 'a decision with a word that is not known');
+SELECT is(left(pg_temp.say($$SELECT dealix.decide(%L, '{"type": "approve", "hash": 1}')$$), 5), '22023', 'with a hash that is none');
+SELECT is(left(pg_temp.say($$SELECT dealix.decide(%L, '{"type": "approve", "edited_action": {"a": 1}}')$$), 5), '22023', 'an agreement with an amendment');
+SELECT is(left(pg_temp.say($$SELECT dealix.decide(%L, '{"type": 1}')$$), 5), '22023', 'a type that is none');
+SELECT is(pg_temp.say($$SELECT dealix.decide(%L, '{"type": "approve", "message": null}')$$), 'APPROVED', 'a decision');
+RESET SESSION AUTHORIZATION;
+SET SESSION AUTHORIZATION tap_app;
+SELECT t.pump() \g /dev/null
+RESET SESSION AUTHORIZATION;
+
+-- ---------- what is taken back is gone ----------
+
+RESET SESSION AUTHORIZATION;
+CREATE ROLE tap_leaver LOGIN;
+CREATE ROLE tap_group;
+CREATE ROLE tap_heir LOGIN IN ROLE tap_group;
+-- Rights that a role has been given itself, as text.
+CREATE FUNCTION pg_temp.rights(role regrole) RETURNS int LANGUAGE sql AS $$
+	SELECT count(*)::int FROM (SELECT proacl AS acl FROM pg_proc WHERE pronamespace = 'dealix'::regnamespace
+		UNION ALL SELECT relacl FROM pg_class WHERE relnamespace = 'dealix'::regnamespace
+		UNION ALL SELECT nspacl FROM pg_namespace WHERE nspname = 'dealix') o, LATERAL aclexplode(acl) a WHERE a.grantee = role $$;
+CREATE FUNCTION pg_temp.may(role regrole) RETURNS regprocedure[] LANGUAGE sql AS $$
+	SELECT array_agg(oid::regprocedure ORDER BY oid) FROM pg_proc WHERE pronamespace = 'dealix'::regnamespace AND has_function_privilege(role, oid, 'EXECUTE') $$;
+SELECT is(pg_temp.rights('tap_leaver'), 0, 'a role without any right');
+CREATE FUNCTION pg_temp.comes_and_goes(accesses text[]) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	a text;
+	b text;
+BEGIN
+	FOREACH a IN ARRAY accesses LOOP
+		PERFORM dealix.grant_access('tap_leaver', a);
+		PERFORM dealix.revoke_access('tap_leaver', a);
+		RETURN NEXT is(pg_temp.rights('tap_leaver'), 0, a || ' comes and goes: nothing is left');
+		FOREACH b IN ARRAY accesses LOOP
+			CONTINUE WHEN a = b;
+			PERFORM dealix.grant_access('tap_leaver', a);
+			PERFORM dealix.grant_access('tap_leaver', b);
+			PERFORM dealix.revoke_access('tap_leaver', b);
+			IF pg_temp.may('tap_leaver') <> ARRAY(SELECT dealix.access_functions(a)) OR NOT has_table_privilege('tap_leaver', 'dealix.runs', 'SELECT') THEN
+				RETURN NEXT fail(b || ' goes, and ' || a || ' is not as it was');
+			END IF;
+			PERFORM dealix.revoke_access('tap_leaver', a);
+			IF pg_temp.rights('tap_leaver') <> 0 THEN
+				RETURN NEXT fail(a || ' goes after ' || b || ', and something is left');
+			END IF;
+		END LOOP;
+	END LOOP;
+END $$;
+SELECT pg_temp.comes_and_goes('{application,author,worker,approver,operator,auditor}');
+GRANT EXECUTE ON FUNCTION dealix.grant_access(regrole, text) TO tap_leaver WITH GRANT OPTION;
+SELECT dealix.grant_access('tap_leaver', 'auditor'), dealix.revoke_access('tap_leaver', 'auditor') \g /dev/null
+SELECT is(pg_temp.rights('tap_leaver'), 0, 'with the last access what was given by hand goes too');
+SELECT dealix.grant_access('tap_group', 'operator'), dealix.grant_access('tap_heir', 'approver') \g /dev/null
+SELECT dealix.revoke_access('tap_group', 'operator') \g /dev/null
+SELECT is(pg_temp.may('tap_heir'), ARRAY(SELECT dealix.access_functions('approver')), 'members lose what the group had, and keep what they have themselves');
+SELECT dealix.revoke_access('tap_heir', 'approver') \g /dev/null
+SET SESSION AUTHORIZATION tap_heir;
+SELECT throws_ok('SELECT * FROM dealix.workflows', '42501', NULL, 'nor a look at the views');
+RESET SESSION AUTHORIZATION;
+SELECT throws_ok('SELECT dealix.revoke_access(current_user::regrole, ''operator'')', '0LP01', NULL, 'the extension''s owner keeps what is its own');
+
 SELECT is_empty('SELECT * FROM dealix.stuck()', 'nothing is stuck');
 SELECT * FROM finish();
 ROLLBACK;
