@@ -119,6 +119,7 @@ check_mock(const Jsonb *mock)
 	JsonbIterator *it = JsonbIteratorInit(&unconstify(Jsonb *, mock)->root);
 	JsonbIteratorToken token;
 	JsonbValue	v;
+	char	   *unknown = NULL;
 	bool		result = false;
 	bool		error = false;
 
@@ -134,11 +135,13 @@ check_mock(const Jsonb *mock)
 		error = error || strcmp(name, "error") == 0;
 		if (strcmp(name, "result") != 0 && strcmp(name, "error") != 0 &&
 			strcmp(name, "cause") != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("a mock has no member \"%s\"", name),
-					 errhint("It is {\"result\": ...} or {\"error\": ..., \"cause\": ...}.")));
+			unknown = name;
 	}
+	if (unknown != NULL && (result || error))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a mock has no member \"%s\"", unknown),
+				 errhint("It is {\"result\": ...} or {\"error\": ..., \"cause\": ...}.")));
 	if (result && error)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
