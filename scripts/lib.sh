@@ -241,15 +241,15 @@ cluster_create()
 	echo "$port" >"$dir/port"
 }
 
-# For the cases of the language: payloads are limited as on AWS, and workers
+# For the cases of the language, which are started by a superuser: payloads are limited as on AWS, and workers
 # mostly sleep in cases about timeouts.
 # shellcheck disable=SC2034
 asl_settings=("dealix_exec.max_payload = '256kB'" "dealix_exec.workers = 12"
-	"max_worker_processes = 32")
+	"max_worker_processes = 32" "dealix_exec.superuser_runs = on")
 
 # Fuzzing drives its runs by itself, in sessions that roll back.
 # shellcheck disable=SC2034
-fuzz_settings=("dealix_exec.max_payload = '256kB'" "dealix_exec.workers = 0")
+fuzz_settings=("dealix_exec.max_payload = '256kB'" "dealix_exec.workers = 0" "dealix_exec.superuser_runs = on")
 
 # What no server may say: prints such lines of the log files, and succeeds if
 # there are any.

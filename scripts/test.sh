@@ -98,7 +98,8 @@ run_regress()
 	if [ $# = 0 ]; then return; fi
 	# Isolation specs create the extension anew for each permutation.
 	if [ "$name" = regress ]; then options=(--load-extension=dealix_exec); fi
-	cluster_create "$name" "max_prepared_transactions = 5" "${plan_settings[@]}"
+	# These tests run as the superuser, in one session.
+	cluster_create "$name" "max_prepared_transactions = 5" "dealix_exec.superuser_runs = on" "${plan_settings[@]}"
 	cluster_start "$name"
 	if [ -n "$PLANS" ]; then
 		options=(--use-existing)

@@ -13,7 +13,7 @@ CREATE TABLE dealix.engine (
 CREATE TABLE dealix.workflow (
 	workflow_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	name text NOT NULL UNIQUE,
-	author regrole NOT NULL,
+	author dealix.role NOT NULL,
 	created_at timestamptz NOT NULL,
 	max_concurrency int CHECK (max_concurrency > 0)
 );
@@ -35,7 +35,7 @@ CREATE TABLE dealix.version (
 	version int NOT NULL,
 	definition jsonb NOT NULL,
 	sha256 bytea NOT NULL,
-	author regrole NOT NULL,
+	author text NOT NULL,
 	created_at timestamptz NOT NULL,
 	bindings jsonb,
 	signals text[] NOT NULL,	-- names that its signal: states ask for
@@ -46,10 +46,36 @@ CREATE TABLE dealix.version (
 -- published, and copied into the version.
 CREATE TABLE dealix.binding (
 	uri text NOT NULL,
-	author regrole NOT NULL,
+	author dealix.role NOT NULL,
 	target text NOT NULL,
 	created_at timestamptz NOT NULL,
 	PRIMARY KEY (uri, author)
+);
+
+-- What the names in a version meant when it was published: kind 1, functions by
+-- the types of their arguments; kind 2, workflows; and whose they were.
+CREATE TABLE dealix.pin (
+	version_id int NOT NULL,
+	kind smallint NOT NULL CHECK (kind BETWEEN 1 AND 2),
+	target text NOT NULL,
+	arguments text NOT NULL,
+	owner dealix.role NOT NULL,
+	PRIMARY KEY (version_id, kind, target, arguments)
+);
+
+-- Whose workflows a role executes, besides its own.
+CREATE TABLE dealix.trust (
+	truster dealix.role NOT NULL,
+	author dealix.role NOT NULL,
+	since timestamptz NOT NULL,
+	PRIMARY KEY (author, truster)
+);
+
+-- Roles that the tables name, for whom DROP ROLE is refused.  The name is for
+-- those that are missing where a dump is restored.
+CREATE TABLE dealix.known_role (
+	role dealix.role PRIMARY KEY,
+	name text NOT NULL
 );
 
 -- A null takes no room, and most runs have no last_branch, undone_to,
@@ -62,7 +88,7 @@ CREATE TABLE dealix.run (
 	deadline timestamptz,
 	workflow_id int NOT NULL,
 	version_id int NOT NULL,
-	owner regrole NOT NULL,
+	owner dealix.role NOT NULL,
 	history_seq int NOT NULL DEFAULT 0,
 	last_branch int,
 	undone_to int,
@@ -78,7 +104,7 @@ CREATE TABLE dealix.run (
 	chain bytea,
 	input jsonb,
 	output jsonb,
-	requester regrole,
+	requester dealix.role,
 	parent_run uuid,
 	parent_branch int,
 	parent_ticket uuid,
@@ -90,7 +116,8 @@ CREATE TABLE dealix.run (
 	map_state text,				-- and of which state
 	first_run uuid,				-- of its line, if it is not that itself
 	continued_as uuid,			-- the run that goes on in its place
-	requesters regrole[]		-- who else than requester and owner has asked for it
+	requesters dealix.role[],		-- who else than requester and owner has asked for it
+	reassigned boolean			-- true: to another owner, null: never
 );
 
 -- Idempotent start.  Not over status: an index column that changes would cost
@@ -111,7 +138,7 @@ CREATE TABLE dealix.branch (
 	run_id uuid NOT NULL,
 	due_at timestamptz,
 	entered_at timestamptz,
-	owner regrole NOT NULL,
+	owner dealix.role NOT NULL,
 	branch int NOT NULL,
 	parent int,
 	item int,
@@ -173,10 +200,10 @@ CREATE TABLE dealix.inbox (
 	inbox_id bigint GENERATED ALWAYS AS IDENTITY,
 	run_id uuid NOT NULL,
 	sent_at timestamptz NOT NULL,
-	owner regrole NOT NULL,
+	owner dealix.role NOT NULL,
 	kind smallint NOT NULL,
-	sender regrole NOT NULL,
-	session regrole,			-- who had logged in, if not the sender
+	sender dealix.role NOT NULL,
+	session dealix.role,			-- who had logged in, if not the sender
 	branch int,
 	epoch int,
 	ticket uuid,
@@ -205,7 +232,7 @@ CREATE TABLE dealix.activity_task (
 	lease interval,
 	heartbeat interval,
 	start_to_close interval,
-	owner regrole NOT NULL,
+	owner dealix.role NOT NULL,
 	branch int NOT NULL,
 	epoch int NOT NULL,
 	slot int,					-- of its activity's max_in_flight
@@ -234,7 +261,7 @@ CREATE TABLE dealix.activity_outcome (
 	epoch int NOT NULL,
 	at timestamptz NOT NULL,
 	outcome text NOT NULL,
-	owner regrole NOT NULL,
+	owner dealix.role NOT NULL,
 	PRIMARY KEY (task_id, epoch)
 );
 
@@ -270,7 +297,7 @@ CREATE TABLE dealix.event_wait (
 	ticket uuid NOT NULL,
 	run_id uuid NOT NULL,
 	branch int NOT NULL,
-	owner regrole NOT NULL,
+	owner dealix.role NOT NULL,
 	name text NOT NULL,
 	correlation text NOT NULL,
 	PRIMARY KEY (ticket, name)
@@ -284,9 +311,9 @@ CREATE TABLE dealix.intent (
 	created_at timestamptz NOT NULL,
 	expires_at timestamptz,
 	decided_at timestamptz,
-	owner regrole NOT NULL,
-	requester regrole NOT NULL,
-	requesters regrole[],		-- who else has asked for it, and must not decide
+	owner dealix.role NOT NULL,
+	requester dealix.role NOT NULL,
+	requesters dealix.role[],		-- who else has asked for it, and must not decide
 	branch int NOT NULL,
 	epoch int NOT NULL,
 	version int NOT NULL,
@@ -307,7 +334,7 @@ CREATE TABLE dealix.intent (
 CREATE TABLE dealix.intent_decision (
 	intent_id uuid NOT NULL,
 	version int NOT NULL,
-	approver regrole NOT NULL,
+	approver dealix.role NOT NULL,
 	at timestamptz NOT NULL,
 	decision text NOT NULL CHECK (decision IN ('approve', 'edit', 'reject')),
 	comment text,
@@ -333,7 +360,7 @@ ALTER TABLE dealix.intent ENABLE ALWAYS TRIGGER decided_once;
 -- Schedules, and what came of each fire; pg_cron has the clock.
 CREATE TABLE dealix.schedule (
 	schedule_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	owner regrole NOT NULL,
+	owner dealix.role NOT NULL,
 	name text NOT NULL,
 	cron text NOT NULL,
 	workflow text NOT NULL,
@@ -343,8 +370,8 @@ CREATE TABLE dealix.schedule (
 	jitter interval NOT NULL,
 	paused boolean NOT NULL DEFAULT false,
 	buffered_for timestamptz,
-	buffered_by regrole[],
-	requesters regrole[] NOT NULL,
+	buffered_by dealix.role[],
+	requesters dealix.role[] NOT NULL,
 	created_at timestamptz NOT NULL,
 	UNIQUE (owner, name)
 );
@@ -364,7 +391,7 @@ CREATE INDEX schedule_fire_run ON dealix.schedule_fire (run_id) WHERE run_id IS 
 CREATE TABLE dealix.outbox (
 	outbox_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	run_id uuid NOT NULL,
-	owner regrole NOT NULL,
+	owner dealix.role NOT NULL,
 	at timestamptz NOT NULL,
 	topic text NOT NULL,
 	event jsonb NOT NULL
@@ -372,7 +399,7 @@ CREATE TABLE dealix.outbox (
 
 CREATE TABLE dealix.outbox_consumer (
 	consumer_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	role regrole NOT NULL,
+	role dealix.role NOT NULL,
 	name text NOT NULL,
 	created_at timestamptz NOT NULL,
 	UNIQUE (role, name)

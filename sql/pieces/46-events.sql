@@ -29,7 +29,7 @@ COMMENT ON FUNCTION dealix.drop_consumer(text) IS
 'Removes a consumer of the current user, with what it has not acknowledged. Returns false when there is none.';
 
 CREATE VIEW dealix.outbox_events WITH (security_barrier) AS
-SELECT o.outbox_id AS id, o.run_id, o.owner, o.topic, o.at, o.event,
+SELECT o.outbox_id AS id, o.run_id, o.owner::regrole AS owner, o.topic, o.at, o.event,
 	(SELECT pg_catalog.array_agg(c.name ORDER BY c.name) FROM dealix.outbox_delivery d
 	 JOIN dealix.outbox_consumer c ON c.consumer_id OPERATOR(pg_catalog.=) d.consumer_id
 	 WHERE d.outbox_id OPERATOR(pg_catalog.=) o.outbox_id) AS waits_for

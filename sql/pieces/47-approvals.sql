@@ -38,7 +38,7 @@ CREATE VIEW dealix.approvals WITH (security_barrier) AS
 SELECT i.intent_id AS id, i.name,
 	CASE WHEN i.status OPERATOR(pg_catalog.=) 1 AND i.expires_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp() THEN 'EXPIRED'
 		ELSE dealix.intent_status(i.status) END AS status, i.workflow, i.run_id, i.state,
-	i.requester, i.requesters, i.payload, i.amended, i.version, pg_catalog.encode(i.hash, 'hex') AS hash,
+	i.requester::regrole AS requester, i.requesters::regrole[] AS requesters, i.payload, i.amended, i.version, pg_catalog.encode(i.hash, 'hex') AS hash,
 	i.approvers, i.quorum,
 	(SELECT pg_catalog.count(*) FROM dealix.intent_decision d
 	 WHERE d.intent_id OPERATOR(pg_catalog.=) i.intent_id AND d.version OPERATOR(pg_catalog.=) i.version

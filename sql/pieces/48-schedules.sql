@@ -106,7 +106,7 @@ COMMENT ON FUNCTION dealix.resume_schedule(text) IS
 'Ends a pause, and starts the runs that were missed, as far back as the schedule''s catch_up. Returns false when it is not paused. Errors: 42704 no such schedule.';
 
 CREATE VIEW dealix.schedules WITH (security_barrier) AS
-SELECT s.name, s.cron, s.workflow, s.input, s.overlap, s.catch_up, s.jitter, s.paused, s.owner, s.created_at,
+SELECT s.name, s.cron, s.workflow, s.input, s.overlap, s.catch_up, s.jitter, s.paused, s.owner::regrole AS owner, s.created_at,
 	f.fired_at AS last_fired_at, f.outcome AS last_outcome, f.run_id AS last_run,
 	(SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('for', l.fired_for, 'outcome', l.outcome,
 			'run_id', l.run_id, 'status', dealix.status_name(r.status)) ORDER BY l.fired_for DESC)

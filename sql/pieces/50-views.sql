@@ -2,18 +2,18 @@
 
 CREATE VIEW dealix.workflows WITH (security_barrier) AS
 SELECT w.name AS workflow, v.version, v.author, v.created_at,
-	v.definition, pg_catalog.encode(v.sha256, 'hex') AS sha256, v.bindings
+	v.definition, pg_catalog.encode(v.sha256, 'hex') AS sha256, v.bindings, w.author::regrole AS owner
 FROM dealix.workflow w
 JOIN dealix.version v ON v.workflow_id OPERATOR(pg_catalog.=) w.workflow_id;
-COMMENT ON VIEW dealix.workflows IS 'Every version of every workflow.';
+COMMENT ON VIEW dealix.workflows IS 'Every version of every workflow: author published it, owner is whose the workflow is.';
 
 CREATE VIEW dealix.runs WITH (security_barrier) AS
-SELECT r.run_id, w.name AS workflow, v.version, r.owner,
+SELECT r.run_id, w.name AS workflow, v.version, r.owner::regrole AS owner,
 	dealix.status_name(r.status) AS status, r.key, r.correlation_id, r.traceparent,
 	r.priority, CASE r.durability WHEN 0 THEN 'sync' ELSE 'async' END AS durability,
 	r.input, r.output, r.error, r.cause,
 	r.created_at, r.started_at, r.finished_at, r.deadline,
-	r.parent_run, r.item, r.requester, r.first_run, r.continued_as
+	r.parent_run, r.item, r.requester::regrole AS requester, r.first_run, r.continued_as
 FROM dealix.run r
 JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id
 JOIN dealix.version v ON v.version_id OPERATOR(pg_catalog.=) r.version_id
@@ -22,9 +22,11 @@ COMMENT ON VIEW dealix.runs IS 'Runs of the caller''s roles; all runs for operat
 
 CREATE VIEW dealix.history WITH (security_barrier) AS
 SELECT h.run_id, h.seq, h.at, dealix.event_name(h.kind) AS event, h.branch, h.state,
-	h.attempt, CASE h.actor WHEN '' THEN r.owner::text ELSE h.actor END AS actor,
+	h.attempt, CASE h.actor WHEN '' THEN (SELECT f.actor FROM dealix.history_event f
+		WHERE f.run_id OPERATOR(pg_catalog.=) h.run_id AND f.seq OPERATOR(pg_catalog.=) 1) ELSE h.actor END AS actor,
 	CASE WHEN h.session_actor OPERATOR(pg_catalog.<>) '' THEN h.session_actor
-		WHEN h.actor OPERATOR(pg_catalog.<>) '' THEN h.actor ELSE r.owner::text END AS session_actor,
+		WHEN h.actor OPERATOR(pg_catalog.<>) '' THEN h.actor ELSE (SELECT f.actor FROM dealix.history_event f
+		WHERE f.run_id OPERATOR(pg_catalog.=) h.run_id AND f.seq OPERATOR(pg_catalog.=) 1) END AS session_actor,
 	CASE h.kind WHEN 1 THEN r.input
 		WHEN 3 THEN pg_catalog.jsonb_build_object('output', h.payload)
 		ELSE h.payload END AS payload, h.hash
@@ -49,7 +51,7 @@ WHERE h.kind OPERATOR(pg_catalog.=) ANY (ARRAY[3, 4, 10, 11, 22]::smallint[])
 COMMENT ON VIEW dealix.steps IS 'Attempts at Task states and at their compensations that have come to an end.';
 
 CREATE VIEW dealix.waiting WITH (security_barrier) AS
-SELECT b.run_id, w.name AS workflow, r.owner, b.branch, b.state, coalesce(b.attempt, 0) AS attempt,
+SELECT b.run_id, w.name AS workflow, r.owner::regrole AS owner, b.branch, b.state, coalesce(b.attempt, 0) AS attempt,
 	CASE b.phase WHEN 1 THEN 'turn' WHEN 2 THEN CASE WHEN b.state IS NULL THEN 'timer' ELSE 'retry' END WHEN 3 THEN 'timer'
 		WHEN 4 THEN 'signal' WHEN 5 THEN 'branches' WHEN 7 THEN 'activity' WHEN 8 THEN 'event'
 		WHEN 9 THEN 'child' WHEN 10 THEN 'approval' WHEN 11 THEN 'token' WHEN 12 THEN 'concurrency' ELSE 'compensation' END AS waits_for,
@@ -73,7 +75,7 @@ WHERE dealix.run_visible(r.owner);
 COMMENT ON VIEW dealix.waiting IS 'What each live branch of a run waits for, and until when at most; awaited: whether what can answer is there.';
 
 CREATE VIEW dealix.signals WITH (security_barrier) AS
-SELECT i.run_id AS sent_to, r.run_id, w.name AS workflow, v.version, r.owner, i.name AS signal, i.payload, i.sender, i.sent_at,
+SELECT i.run_id AS sent_to, r.run_id, w.name AS workflow, v.version, r.owner::regrole AS owner, i.name AS signal, i.payload, i.sender::regrole AS sender, i.sent_at,
 	pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) i.sent_at AS age,
 	i.name OPERATOR(pg_catalog.=) ANY (v.signals) AS expected, v.signals AS asks_for
 FROM dealix.inbox i
@@ -86,7 +88,7 @@ WHERE i.kind OPERATOR(pg_catalog.=) 1 AND dealix.run_visible(r.owner);
 COMMENT ON VIEW dealix.signals IS 'Signals that no state has taken yet. run_id: the run that can take it; sent_to: the first of its line. expected: whether any state of its version asks for that name; asks_for: the names that they ask for.';
 
 CREATE VIEW dealix.incidents WITH (security_barrier) AS
-SELECT r.run_id, w.name AS workflow, v.version, r.owner,
+SELECT r.run_id, w.name AS workflow, v.version, r.owner::regrole AS owner,
 	CASE r.status WHEN 3 THEN i.at END AS opened_at,
 	CASE r.status WHEN 3 THEN i.payload OPERATOR(pg_catalog.->>) 'error' ELSE 'States.Runtime' END AS error,
 	CASE r.status WHEN 3 THEN i.payload OPERATOR(pg_catalog.->>) 'cause'

@@ -43,6 +43,7 @@ extern int	dx_max_inbox;
 extern int	dx_max_inbox_size;
 extern int	dx_evaluation_timeout;	/* ms, 0 = none */
 extern int	dx_pass_max_subtransactions;	/* 0 = no limit */
+extern bool dx_superuser_runs;
 extern char *dx_outbox_channel;	/* "": no NOTIFY */
 
 #ifdef USE_ASSERT_CHECKING

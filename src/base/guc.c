@@ -35,6 +35,7 @@ int			dx_max_inbox = 10000;
 int			dx_max_inbox_size = 256 * 1024;
 int			dx_evaluation_timeout = 10000;
 int			dx_pass_max_subtransactions = 60;
+bool		dx_superuser_runs = false;
 char	   *dx_outbox_channel = NULL;
 
 #ifdef USE_ASSERT_CHECKING
@@ -161,6 +162,11 @@ define_limits(void)
 			   "Maximum time that the paths, templates or the expression of one field of a state may take; 0 is no limit.",
 			   "What takes longer is States.Timeout, for Catch. Functions called by a Task have its TimeoutSeconds.",
 			   &dx_evaluation_timeout, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MS);
+	DefineCustomBoolVariable("dealix_exec.superuser_runs",
+							 "Whether superusers may own runs.",
+							 "Whoever publishes a workflow, or owns a function that it calls, acts as the owner of its runs.",
+							 &dx_superuser_runs, false, PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
 	DefineCustomStringVariable("dealix_exec.outbox_channel",
 							   "Channel that gets a NOTIFY when runs have emitted events; empty: none.",
 							   "One notification a transaction, whatever their number. NOTIFY makes commits take turns: leave it empty where throughput matters.",

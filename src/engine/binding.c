@@ -133,6 +133,7 @@ dx_binding_set(const char *uri, const char *target)
 	values[0] = CStringGetTextDatum(uri);
 	values[1] = ObjectIdGetDatum(author);
 	values[2] = CStringGetTextDatum(target);
+	dx_role_note(author);
 	(void) dx_execute(&bind_statement, values, NULL, false, 0);
 	dx_engine_leave(&saved);
 }

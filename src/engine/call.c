@@ -14,10 +14,13 @@
 #include "base/watch.h"
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 #include "utils/syscache.h"
 
 typedef struct CallKey
@@ -122,8 +125,21 @@ fits(const DxCallee *callee, const Jsonb *input)
 	return true;
 }
 
+/* The default of an argument, as it would be written. */
 static char *
-call_text(const DxCallee *callee)
+default_text(const DxCallee *callee, int n)
+{
+	Datum		value;
+
+	value = DirectFunctionCall2(pg_get_function_arg_default,
+								ObjectIdGetDatum(callee->function),
+								Int32GetDatum(callee->default_numbers[n]));
+	return psprintf("(%s)::%s", TextDatumGetCString(value),
+					format_type_be_qualified(callee->default_types[n]));
+}
+
+static char *
+call_text(const DxCallee *callee, bool with_defaults)
 {
 	StringInfoData call;
 	int			i;
@@ -141,6 +157,9 @@ call_text(const DxCallee *callee)
 			appendStringInfo(&call, "%s => ", quote_identifier(callee->names[i]));
 		appendStringInfo(&call, "$%d", i + 1);
 	}
+	for (i = 0; with_defaults && i < callee->ndefaults; i++)
+		appendStringInfo(&call, "%s%s => %s", callee->nargs + i > 0 ? ", " : "",
+						 quote_identifier(callee->default_names[i]), default_text(callee, i));
 	appendStringInfoChar(&call, ')');
 
 	if (callee->returns_set)
@@ -152,11 +171,65 @@ call_text(const DxCallee *callee)
 }
 
 static bool
-fill(CallEntry *entry, const char *target, const Jsonb *input,
+find_function(Node *node, void *arg)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, find_function, arg, 0);
+	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == *(Oid *) arg)
+		return true;
+	return expression_tree_walker(node, find_function, arg);
+}
+
+/* Does the plan call the function that was resolved? */
+static bool
+calls_function(SPIPlanPtr plan, Oid function)
+{
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
+
+	return find_function(linitial(source->query_list), &function);
+}
+
+static SPIPlanPtr
+prepare_call(const DxCallee *callee, bool with_defaults)
+{
+	SPIPlanPtr	plan = SPI_prepare(call_text(callee, with_defaults), callee->nargs,
+								   callee->types);
+
+	if (plan == NULL)
+		elog(ERROR, "could not prepare the call of %s.%s: %s", callee->schema,
+			 callee->name, SPI_result_code_string(SPI_result));
+	return plan;
+}
+
+/*
+ * The plan of a call.  An overload that needs no defaults could take over a
+ * call of a function that does, or make it ambiguous.  With all arguments
+ * given there is only one that it can mean.
+ */
+static SPIPlanPtr
+plan_call(const DxCallee *callee)
+{
+	SPIPlanPtr	plan = prepare_call(callee, callee->namesakes);
+
+	if (!calls_function(plan, callee->function))
+		ereport(ERROR,
+				(errcode(ERRCODE_AMBIGUOUS_FUNCTION),
+				 errmsg("function %s.%s(%s) cannot be called: another function of that name fits better",
+						callee->schema, callee->name, callee->signature)));
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "could not keep the plan of a call");
+	return plan;
+}
+
+static bool
+fill(const DxRun *run, CallEntry *entry, const char *target, const Jsonb *input,
 	 MemoryContext fault_cxt, DxFault *fault)
 {
 	MemoryContext oldcxt;
 	MemoryContext cxt;
+	List	   *pins;
 	bool		resolved;
 	int			i;
 
@@ -165,17 +238,16 @@ fill(CallEntry *entry, const char *target, const Jsonb *input,
 								ALLOCSET_SMALL_SIZES);
 	entry->cxt = cxt;
 	oldcxt = MemoryContextSwitchTo(cxt);
-	resolved = dx_resolve(target, input, &entry->callee, fault);
+	pins = dx_pins_of_function(run->version_id, target);
+	MemoryContextSwitchTo(cxt);
+	resolved = dx_resolve(target, input, pins, &entry->callee, fault) &&
+		dx_pin_owner_holds(pins, &entry->callee, entry->key.owner, fault);
 	if (resolved)
 	{
 		entry->arguments = palloc0(sizeof(DxArgument) * Max(entry->callee.nargs, 1));
 		for (i = 0; i < entry->callee.nargs; i++)
 			dx_argument_prepare(&entry->arguments[i], entry->callee.types[i], cxt);
-		entry->plan = SPI_prepare(call_text(&entry->callee), entry->callee.nargs,
-								  entry->callee.types);
-		if (entry->plan == NULL || SPI_keepplan(entry->plan) != 0)
-			elog(ERROR, "could not prepare the call of %s: %s", target,
-				 SPI_result_code_string(SPI_result));
+		entry->plan = plan_call(&entry->callee);
 	}
 	MemoryContextSwitchTo(oldcxt);
 	if (!resolved)
@@ -207,7 +279,7 @@ look_up(const DxRun *run, int state_index, const char *target,
 		memset((char *) entry + sizeof(CallKey), 0, sizeof(CallEntry) - sizeof(CallKey));
 	if (entry->valid && fits(&entry->callee, input))
 		return entry;
-	if (!fill(entry, target, input, fault_cxt, fault))
+	if (!fill(run, entry, target, input, fault_cxt, fault))
 		return NULL;
 	dx_program_kept(run->program, &entry->size,
 					MemoryContextMemAllocated(entry->cxt, true) +

@@ -102,6 +102,7 @@ typedef enum DxEventKind
 	DX_EVENT_INTENT_DECIDED = 44,
 	DX_EVENT_EMITTED = 45,
 	DX_EVENT_RUN_CONTINUED = 46,
+	DX_EVENT_RUN_REASSIGNED = 60,
 	DX_EVENT_COMPENSABLE_SUCCEEDED = 22 /* a step_succeeded that can be undone */
 } DxEventKind;
 
@@ -216,6 +217,7 @@ typedef struct DxRun
 	int16		depth;			/* of children of children */
 	int32		children;		/* runs started, ever */
 	int16		redrives;
+	bool		reassigned;		/* not of its first owner any more */
 	int32		item;			/* of a distributed Map, or -1 */
 	char	   *map_state;		/* then: the state's name */
 	int32		seq;			/* last history event */
@@ -349,6 +351,7 @@ extern void dx_pass_guarded(Oid owner, const DxPassLimits *limits,
 extern DxPass *dx_pass_open(Oid owner, bool cancel_is_error, int max_time,
 							DxPassResult *result);
 extern DxRun *dx_pass_take(DxPass *pass, const pg_uuid_t *run_id, bool wait);
+extern void dx_pass_take_all(DxPass *pass, const pg_uuid_t *run_ids, int n);
 extern void dx_pass_close(DxPass *pass);
 
 /* ---------- quarantine.c ---------- */
@@ -396,7 +399,7 @@ extern bool dx_identity_adopt(void);
 /* ---------- store.c: every statement over the engine's tables ---------- */
 
 /* Columns of dealix.run, as bulk.c counts them. */
-#define DX_RUN_COLUMNS	36
+#define DX_RUN_COLUMNS	37
 
 extern List *dx_store_claim(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait);
 extern List *dx_store_load(DxPass *pass, List *runs);
@@ -430,6 +433,7 @@ typedef struct DxVersion
 {
 	int32		workflow_id;
 	int32		version_id;
+	Oid			author;			/* whose the workflow is */
 } DxVersion;
 
 extern void dx_version_find(const char *workflow, int32 version,
@@ -460,6 +464,7 @@ extern void dx_event_by(DxPass *pass, DxRun *run, DxEventKind kind,
 extern DxActor dx_actor(void);
 extern void dx_events_chain(List *events);
 extern const char *dx_event_name(DxEventKind kind);
+extern char *dx_role_name(Oid role);
 extern Jsonb *dx_payload(const char *first_key,...);
 extern Jsonb *dx_json_int(int32 value);
 extern Jsonb *dx_json_text(const char *text);
@@ -790,18 +795,62 @@ typedef struct DxCallee
 	int			nargs;			/* arguments given */
 	char	  **names;			/* of the input's members, in jsonb order */
 	Oid		   *types;
+	bool		namesakes;		/* there are others of its name */
+	int			ndefaults;		/* named arguments that are not given */
+	char	  **default_names;	/* of them */
+	Oid		   *default_types;
+	int		   *default_numbers;	/* from 1 */
 	char	   *schema;
 	char	   *name;
+	char	   *signature;		/* types of all its arguments */
 } DxCallee;
 
 extern bool dx_split_target(const char *target, char **schema, char **name);
 extern List *dx_function_oids(const char *schema, const char *name);
+extern List *dx_function_signatures(const char *schema, const char *name,
+									List **owners);
 extern bool dx_resolve(const char *target, const Jsonb *input,
-					   DxCallee *callee, DxFault *fault);
+					   const List *pins, DxCallee *callee, DxFault *fault);
 
-/* ---------- expression.c ---------- */
+/* ---------- pin.c: what names meant when a version was published ---------- */
+
+typedef enum DxPinKind
+{
+	DX_PIN_FUNCTION = 1,
+	DX_PIN_WORKFLOW = 2
+} DxPinKind;
+
+typedef struct DxPin
+{
+	DxPinKind	kind;
+	char	   *target;			/* as the resource names it */
+	char	   *arguments;		/* of a function: the types; else "" */
+	Oid			owner;
+} DxPin;
+
+/* workflow:continue_as_new: the run's own */
+#define DX_CONTINUE_TARGET	"continue_as_new"
+
+/* A workflow that a state starts is not there. */
+#define DX_ERROR_NO_WORKFLOW	"Workflow.DoesNotExist"
+
+extern List *dx_pin_add(List *pins, DxPinKind kind, const char *target,
+						const char *arguments, Oid owner);
+extern bool dx_pins_equal(const List *a, const List *b);
+extern void dx_pins_store(int32 version_id, const List *pins);
+extern List *dx_pins_load(int32 version_id);
+extern List *dx_pins_of_function(int32 version_id, const char *target);
+extern bool dx_pin_owner_holds(const List *pins, const DxCallee *callee,
+							   Oid run_owner, DxFault *fault);
+extern Oid	dx_function_owner(Oid function);
+extern Oid	dx_workflow_author(const char *workflow);
+extern bool dx_child_allowed(const DxRun *run, const char *workflow,
+							 DxFault *fault);
+
+/* ---------- expression.c, expression_check.c ---------- */
 
 extern void dx_expression_env(DxEnv *env, DxPass *pass, DxRun *run);
+extern void dx_expression_search_path(void);
 extern void dx_expression_check(void *arg, const DxExpr *expr,
 								DxProblems *problems);
 
@@ -820,6 +869,35 @@ typedef struct DxArgument
 extern void dx_argument_prepare(DxArgument *argument, Oid type, MemoryContext cxt);
 extern void dx_argument_release(DxArgument *argument);
 extern Datum dx_argument_value(DxArgument *argument, JsonbValue *value, bool *isnull);
+
+/* ---------- owner.c: which roles may own runs ---------- */
+
+typedef struct DxOwnerProblem
+{
+	int			sqlstate;
+	char	   *message;
+	char	   *detail;
+	char	   *hint;
+} DxOwnerProblem;
+
+extern bool dx_owner_allowed(Oid owner, DxOwnerProblem *problem);
+extern void dx_owner_check(Oid owner);
+
+/* ---------- trust.c: whose workflows an owner executes ---------- */
+
+extern bool dx_trusts(Oid owner, Oid author);
+extern void dx_trust_check(Oid owner, Oid author, const char *workflow);
+extern bool dx_trust_author(Oid author);
+extern bool dx_distrust_author(Oid author);
+extern void dx_trust_changed(void);
+extern char *dx_role_text(Oid role);
+
+/* ---------- role.c, reassign.c: roles that the tables name ---------- */
+
+extern void dx_role_note(Oid role);
+extern void dx_roles_note_all(void);
+extern void dx_role_forget(Oid role);
+extern int64 dx_reassign(Oid from, Oid to);
 
 /* ---------- start.c ---------- */
 
@@ -848,6 +926,7 @@ typedef struct DxStart
 	const int32 *items;			/* and their numbers, one for each input */
 } DxStart;
 
+extern bool dx_start_allowed(const DxStart *start, DxOwnerProblem *problem);
 extern void dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
 					 pg_uuid_t *run_ids);
 
@@ -898,6 +977,7 @@ typedef struct DxPublishing
 	MemoryContext cxt;			/* of what is gathered */
 	Jsonb	   *bindings;		/* used ones: targets by URI; NULL: none */
 	List	   *variables;		/* of char *: what some Assign sets */
+	List	   *pins;			/* of DxPin *: what the names mean now */
 } DxPublishing;
 
 extern void dx_limit_workflow(const char *name, int max_concurrency);

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "base/watch.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
 #include "miscadmin.h"
@@ -22,6 +23,7 @@
 #include "parser/parse_node.h"
 #include "parser/parser.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
@@ -154,6 +156,19 @@ find_members(Node *node, void *arg)
 		}
 	}
 	return raw_expression_tree_walker(node, find_members, arg);
+}
+
+/*
+ * Pins what names in an expression can mean, until the GUC nest level ends:
+ * neither a schema of the owner's search_path nor a temporary object can stand
+ * before what PostgreSQL has of that name.
+ */
+void
+dx_expression_search_path(void)
+{
+	if (strcmp(namespace_search_path, "pg_catalog, pg_temp") != 0)
+		(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 /*
@@ -345,6 +360,7 @@ evaluate_body(void *arg)
 	bool		isnull = true;
 	Datum		value = (Datum) 0;
 
+	dx_expression_search_path();
 	if (evaluation->run != NULL)
 		entry = look_up(evaluation->run, evaluation->expr);
 	else
@@ -374,6 +390,21 @@ typedef struct EvaluatorArg
 	DxRun	   *run;
 } EvaluatorArg;
 
+/*
+ * Without a run nobody has said whose code this is; a superuser who tries out
+ * what somebody else wrote would run it with all rights.
+ */
+static void
+refuse_superuser(const DxExpr *expr)
+{
+	if (superuser() && !dx_superuser_runs)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("a superuser cannot evaluate the expression at %s", expr->pointer),
+				 errdetail("It would run with all rights, whoever wrote it."),
+				 errhint("Try it as the role of its author, or set dealix_exec.superuser_runs.")));
+}
+
 /* The shorter of two times; a limit of 0 is none. */
 static double
 within(double limit, double left)
@@ -397,6 +428,8 @@ evaluate(void *arg, const DxExpr *expr, DxEnv *env, Jsonb **value,
 	double		timeout = dx_evaluation_timeout / 1000.0;
 	DxCallOutcome outcome;
 
+	if (at->run == NULL)
+		refuse_superuser(expr);
 	if (at->run != NULL)
 	{
 		dx_require_owner(at->run);
@@ -433,74 +466,4 @@ dx_expression_env(DxEnv *env, DxPass *pass, DxRun *run)
 	arg->run = run;
 	env->evaluate = evaluate;
 	env->evaluate_arg = arg;
-}
-
-/* ---------- checking ---------- */
-
-typedef struct Check
-{
-	const char *text;
-	const DxPublishing *publishing; /* or NULL */
-	MemoryContext cxt;
-	char	   *unknown;		/* a name that is no variable */
-} Check;
-
-static bool
-is_known(const Check *check, const char *name)
-{
-	static const char *const always[] = {"input", "result", "error", "context"};
-	ListCell   *lc;
-	int			i;
-
-	for (i = 0; i < lengthof(always); i++)
-	{
-		if (strcmp(name, always[i]) == 0)
-			return true;
-	}
-	foreach(lc, check->publishing->variables)
-	{
-		if (strcmp(name, lfirst(lc)) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void
-check_body(void *arg)
-{
-	Check	   *check = arg;
-	PlanEntry	entry;
-	ListCell   *lc;
-
-	memset(&entry, 0, sizeof(entry));
-	entry.cxt = CurrentMemoryContext;
-	prepare(&entry, check->text);
-	if (check->publishing == NULL)
-		return;
-	foreach(lc, entry.names)
-	{
-		if (!is_known(check, lfirst(lc)))
-			check->unknown = MemoryContextStrdup(check->cxt, lfirst(lc));
-	}
-}
-
-/*
- * Reports what is wrong with an expression: DxCompileOptions.check_expr.
- * Needs SPI_connect.
- */
-void
-dx_expression_check(void *arg, const DxExpr *expr, DxProblems *problems)
-{
-	Check		check = {expr->text, arg, CurrentMemoryContext, NULL};
-	DxFault		fault = {NULL, NULL};
-
-	if (dx_guard(NULL, GetUserId(), 0, check_body, &check, &fault) != DX_CALL_DONE)
-		dx_problem(problems, expr->pointer, "INVALID_EXPRESSION",
-				   "Between {% and %} stands one SQL expression over input, result, error, context and assigned variables, all jsonb.",
-				   "%s", fault.cause ? fault.cause :
-				   fault.error ? fault.error : "it fails");
-	else if (check.unknown != NULL)
-		dx_problem(problems, expr->pointer, "UNKNOWN_VARIABLE",
-				   "There are input, result, error, context and what an Assign sets.",
-				   "there is no variable \"%s\"", check.unknown);
 }

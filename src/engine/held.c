@@ -169,5 +169,6 @@ dx_identity_adopt(void)
 	(void) dx_execute(&adopt_statement, values, NULL, false, 0);
 	raise_sequences();
 	dx_engine_leave(&saved);
+	dx_roles_note_all();
 	return true;
 }

@@ -46,6 +46,7 @@ static const char *const event_names[] =
 	[DX_EVENT_INTENT_DECIDED] = "intent_decided",
 	[DX_EVENT_EMITTED] = "emitted",
 	[DX_EVENT_RUN_CONTINUED] = "run_continued",
+	[DX_EVENT_RUN_REASSIGNED] = "run_reassigned",
 	[DX_EVENT_COMPENSABLE_SUCCEEDED] = "step_succeeded",
 };
 
@@ -60,8 +61,8 @@ dx_event_name(DxEventKind kind)
 }
 
 /* A name, and not an OID: it says who it was at that time. */
-static char *
-role_name(Oid role)
+char *
+dx_role_name(Oid role)
 {
 	char	   *name = GetUserNameFromId(role, true);
 
@@ -95,10 +96,10 @@ append(DxPass *pass, DxRun *run, DxEventKind kind, const DxBranch *branch,
 	event->branch = branch ? branch->branch : 0;
 	event->state = branch && branch->state ? branch->state->name : NULL;
 	event->attempt = branch ? branch->attempt : 0;
-	if (actor->role != run->owner || kind == DX_EVENT_RUN_STARTED)
-		event->actor = role_name(actor->role);
+	if (actor->role != run->owner || kind == DX_EVENT_RUN_STARTED || run->reassigned)
+		event->actor = dx_role_name(actor->role);
 	if (actor->session != actor->role)
-		event->session_actor = role_name(actor->session);
+		event->session_actor = dx_role_name(actor->session);
 	event->at = at;
 	event->payload = payload;
 

@@ -109,6 +109,13 @@ dx_pass_take(DxPass *pass, const pg_uuid_t *run_id, bool wait)
 	return pass->runs == NIL ? NULL : linitial(pass->runs);
 }
 
+/* The same for several, which wait for whoever has them. */
+void
+dx_pass_take_all(DxPass *pass, const pg_uuid_t *run_ids, int n)
+{
+	take(pass, run_ids, n, true);
+}
+
 static bool
 has_work(DxPass *pass, DxRun *run)
 {
@@ -391,9 +398,10 @@ dx_pass(Oid owner, const DxPassLimits *limits, const pg_uuid_t *hints,
 		int nhints, bool cancel_is_error, DxPassResult *result)
 {
 	DxPass	   *pass;
+	DxOwnerProblem problem;
 
 	memset(result, 0, sizeof(DxPassResult));
-	if (!dx_database_at_home())
+	if (!dx_database_at_home() || !dx_owner_allowed(owner, &problem))
 		return;
 	pass = dx_pass_open(owner, cancel_is_error, limits->max_time, result);
 	pass->sets_apart = limits->sets_apart;

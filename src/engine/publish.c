@@ -28,7 +28,7 @@ static DxStatement workflow_statement = {
 };
 
 static DxStatement latest_statement = {
-	"SELECT version, sha256, bindings FROM dealix.version WHERE workflow_id = $1"
+	"SELECT version, sha256, bindings, version_id FROM dealix.version WHERE workflow_id = $1"
 	" ORDER BY version DESC LIMIT 1",
 	1, {INT4OID}
 };
@@ -36,8 +36,9 @@ static DxStatement latest_statement = {
 static DxStatement insert_version_statement = {
 	"INSERT INTO dealix.version"
 	" (workflow_id, version, definition, sha256, author, bindings, created_at, signals)"
-	" VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.now(), dealix.signal_names($3, $6))",
-	6, {INT4OID, INT4OID, JSONBOID, BYTEAOID, OIDOID, JSONBOID}
+	" VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.now(), dealix.signal_names($3, $6))"
+	" RETURNING version_id",
+	6, {INT4OID, INT4OID, JSONBOID, BYTEAOID, TEXTOID, JSONBOID}
 };
 
 static DxStatement limit_statement = {
@@ -80,9 +81,51 @@ object_of_keys(List *keys)
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
+/* What a sql: target means from now on: this function, or (NULL) any there is. */
 static void
-check_function(const char *target, bool keys_known, List *keys,
-			   const char *pointer, DxProblems *problems)
+pin_function(DxPublishing *publishing, const char *target, const DxCallee *callee)
+{
+	MemoryContext oldcxt;
+	List	   *signatures;
+	List	   *owners;
+	char	   *schema;
+	char	   *name;
+	ListCell   *ls;
+	ListCell   *lo;
+
+	if (publishing == NULL || !dx_split_target(target, &schema, &name))
+		return;
+	oldcxt = MemoryContextSwitchTo(publishing->cxt);
+	signatures = dx_function_signatures(schema, name, &owners);
+	forboth(ls, signatures, lo, owners)
+	{
+		if (callee == NULL || strcmp(lfirst(ls), callee->signature) == 0)
+			publishing->pins = dx_pin_add(publishing->pins, DX_PIN_FUNCTION, target,
+										  lfirst(ls), lfirst_oid(lo));
+	}
+	MemoryContextSwitchTo(oldcxt);
+}
+
+/* Whose workflow a workflow: target means.  One that is not there yet: nobody's. */
+static void
+pin_workflow(DxPublishing *publishing, const char *target)
+{
+	MemoryContext oldcxt;
+	Oid			author;
+
+	if (publishing == NULL || strcmp(target, DX_CONTINUE_TARGET) == 0)
+		return;
+	author = dx_workflow_author(target);
+	if (!OidIsValid(author))
+		return;
+	oldcxt = MemoryContextSwitchTo(publishing->cxt);
+	publishing->pins = dx_pin_add(publishing->pins, DX_PIN_WORKFLOW, target, "", author);
+	MemoryContextSwitchTo(oldcxt);
+}
+
+static void
+check_function(DxPublishing *publishing, const char *target, bool keys_known,
+			   List *keys, const char *pointer, DxProblems *problems)
 {
 	char	   *schema;
 	char	   *name;
@@ -123,7 +166,11 @@ check_function(const char *target, bool keys_known, List *keys,
 				   psprintf("GRANT EXECUTE ON FUNCTION %s TO %s, for the roles that start the workflow too.",
 							target, quote_identifier(GetUserNameFromId(GetUserId(), false))),
 				   "permission denied for function %s", target);
-	else if (keys_known && !dx_resolve(target, object_of_keys(keys), &callee, &fault))
+	else if (!keys_known)
+		pin_function(publishing, target, NULL);
+	else if (dx_resolve(target, object_of_keys(keys), NIL, &callee, &fault))
+		pin_function(publishing, target, &callee);
+	else
 		dx_problem(problems, pointer, "WRONG_ARGUMENTS",
 				   "The members of Parameters are the names of the function's arguments; a function with one jsonb argument takes any.",
 				   "%s can't be called so: %s", target, fault.cause);
@@ -217,14 +264,16 @@ check_resource(void *arg, DxResourceKind *kind, const char **target,
 		case DX_RESOURCE_OTHER:
 			break;
 		case DX_RESOURCE_SQL:
-			check_function(*target, keys_known, keys, pointer, problems);
+			check_function(arg, *target, keys_known, keys, pointer, problems);
 			break;
 		case DX_RESOURCE_SIGNAL:
 			check_names(*target, pointer, problems);
 			break;
+		case DX_RESOURCE_WORKFLOW:
+			pin_workflow(arg, *target);
+			break;
 		case DX_RESOURCE_COMPENSATE:
 		case DX_RESOURCE_ACTIVITY:
-		case DX_RESOURCE_WORKFLOW:
 		case DX_RESOURCE_EMIT:
 		case DX_RESOURCE_APPROVAL:
 			break;
@@ -322,6 +371,7 @@ lock_workflow(const char *name)
 	dx_engine_enter(&saved);
 	values[0] = CStringGetTextDatum(name);
 	values[1] = ObjectIdGetDatum(caller);
+	dx_role_note(caller);
 	(void) dx_execute(&insert_workflow_statement, values, NULL, false, 0);
 	(void) dx_execute(&workflow_statement, values, NULL, false, 1);
 	dx_engine_leave(&saved);
@@ -361,17 +411,20 @@ hash_of(Jsonb *definition)
 
 /*
  * The number of the latest version, 0 if there is none.  *same: it is this
- * definition with these bindings.
+ * definition with these bindings, and the names in it mean the same.
  */
 static int32
-latest_version(int32 workflow_id, const bytea *sha256, Jsonb *bindings, bool *same)
+latest_version(int32 workflow_id, const bytea *sha256, const DxPublishing *publishing,
+			   bool *same)
 {
+	Jsonb	   *bindings = publishing->bindings;
 	Datum		values[1];
 	HeapTuple	tuple;
 	TupleDesc	desc;
 	bytea	   *latest;
 	Datum		bound;
 	int32		version;
+	int32		version_id;
 	bool		isnull;
 
 	*same = false;
@@ -388,12 +441,15 @@ latest_version(int32 workflow_id, const bytea *sha256, Jsonb *bindings, bool *sa
 		isnull == (bindings == NULL) &&
 		(isnull || compareJsonbContainers(&DatumGetJsonbP(bound)->root,
 										  &bindings->root) == 0);
+	version_id = DatumGetInt32(SPI_getbinval(tuple, desc, 4, &isnull));
+	*same = *same && dx_pins_equal(dx_pins_load(version_id), publishing->pins);
 	return version;
 }
 
 static int32
-store_version(int32 workflow_id, Jsonb *definition, Jsonb *bindings)
+store_version(int32 workflow_id, Jsonb *definition, const DxPublishing *publishing)
 {
+	Jsonb	   *bindings = publishing->bindings;
 	Oid			caller = GetUserId();
 	bytea	   *sha256 = hash_of(definition);
 	Datum		values[6];
@@ -401,9 +457,10 @@ store_version(int32 workflow_id, Jsonb *definition, Jsonb *bindings)
 	DxIdentity	saved;
 	int32		version;
 	bool		same;
+	bool		isnull;
 
 	dx_engine_enter(&saved);
-	version = latest_version(workflow_id, sha256, bindings, &same);
+	version = latest_version(workflow_id, sha256, publishing, &same);
 	if (!same)
 	{
 		memset(nulls, ' ', sizeof(nulls));
@@ -411,12 +468,15 @@ store_version(int32 workflow_id, Jsonb *definition, Jsonb *bindings)
 		values[1] = Int32GetDatum(++version);
 		values[2] = JsonbPGetDatum(definition);
 		values[3] = PointerGetDatum(sha256);
-		values[4] = ObjectIdGetDatum(caller);
+		values[4] = CStringGetTextDatum(dx_role_name(caller));
 		if (bindings != NULL)
 			values[5] = JsonbPGetDatum(bindings);
 		else
 			nulls[5] = 'n';
 		(void) dx_execute(&insert_version_statement, values, nulls, false, 0);
+		dx_pins_store(DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0],
+												  SPI_tuptable->tupdesc, 1, &isnull)),
+					  publishing->pins);
 		dx_identity_record();
 		dx_version_stored();
 	}
@@ -445,7 +505,7 @@ dx_publish(const char *name, Jsonb *definition, DxProblems *problems)
 		return 0;
 	dx_check_states(program->nstates);
 	dx_program_free(program);
-	return store_version(lock_workflow(name), definition, publishing.bindings);
+	return store_version(lock_workflow(name), definition, &publishing);
 }
 
 /*

@@ -104,6 +104,80 @@ find_candidates(const char *schema, const char *name)
 	return candidates;
 }
 
+/* The types of the arguments, which tell functions of one name apart. */
+static char *
+signature(const Candidate *candidate)
+{
+	StringInfoData buf;
+	int			i;
+
+	initStringInfo(&buf);
+	for (i = 0; i < candidate->nargs; i++)
+		appendStringInfo(&buf, "%s%s", i > 0 ? ", " : "",
+						 format_type_be_qualified(candidate->types[i]));
+	return buf.data;
+}
+
+/*
+ * The signatures of all functions of this name and schema, with their owners
+ * in a list of OIDs.
+ */
+List *
+dx_function_signatures(const char *schema, const char *name, List **owners)
+{
+	List	   *signatures = NIL;
+	ListCell   *lc;
+
+	*owners = NIL;
+	foreach(lc, find_candidates(schema, name))
+	{
+		signatures = lappend(signatures, signature(lfirst(lc)));
+		*owners = lappend_oid(*owners, dx_function_owner(((Candidate *) lfirst(lc))->oid));
+	}
+	return signatures;
+}
+
+/* Those that the pins allow; all of them if there are no pins. */
+static List *
+pinned_candidates(List *candidates, const List *pins)
+{
+	List	   *allowed = NIL;
+	ListCell   *lc;
+	ListCell   *lp;
+
+	if (pins == NIL)
+		return candidates;
+	foreach(lc, candidates)
+	{
+		char	   *text = signature(lfirst(lc));
+
+		foreach(lp, pins)
+		{
+			if (strcmp(((DxPin *) lfirst(lp))->arguments, text) == 0)
+			{
+				allowed = lappend(allowed, lfirst(lc));
+				break;
+			}
+		}
+	}
+	return allowed;
+}
+
+static char *
+describe_pins(const char *target, const List *pins)
+{
+	StringInfoData buf;
+	ListCell   *lp;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "When the version was published %s meant ", target);
+	foreach(lp, pins)
+		appendStringInfo(&buf, "%s%s(%s)", foreach_current_index(lp) > 0 ? ", " : "",
+						 target, ((DxPin *) lfirst(lp))->arguments);
+	appendStringInfoString(&buf, ", which does not exist any more; publish a new version to call another.");
+	return buf.data;
+}
+
 /* OIDs of all functions of this name and schema. */
 List *
 dx_function_oids(const char *schema, const char *name)
@@ -200,6 +274,30 @@ describe_candidates(List *candidates, int nkeys, JsonbValue *keys)
 	return buf.data;
 }
 
+/* The arguments that keep their defaults. */
+static void
+fill_defaults(DxCallee *callee, const Candidate *candidate, int nkeys,
+			  JsonbValue *keys)
+{
+	int			i;
+	int			k;
+
+	callee->default_names = palloc(sizeof(char *) * Max(candidate->nargs, 1));
+	callee->default_types = palloc(sizeof(Oid) * Max(candidate->nargs, 1));
+	callee->default_numbers = palloc(sizeof(int) * Max(candidate->nargs, 1));
+	for (i = candidate->nargs - candidate->ndefaults; i < candidate->nargs; i++)
+	{
+		for (k = 0; k < nkeys && argument_index(candidate, &keys[k]) != i; k++)
+			;
+		if (k < nkeys || candidate->names[i] == NULL ||
+			candidate->names[i][0] == '\0')
+			continue;
+		callee->default_names[callee->ndefaults] = candidate->names[i];
+		callee->default_types[callee->ndefaults] = candidate->types[i];
+		callee->default_numbers[callee->ndefaults++] = i + 1;
+	}
+}
+
 static void
 fill_callee(DxCallee *callee, const Candidate *candidate, bool whole,
 			int nkeys, JsonbValue *keys)
@@ -214,6 +312,8 @@ fill_callee(DxCallee *callee, const Candidate *candidate, bool whole,
 	callee->names = palloc(sizeof(char *) * Max(callee->nargs, 1));
 	callee->types = palloc(sizeof(Oid) * Max(callee->nargs, 1));
 	callee->variadic_arg = -1;
+	callee->signature = signature(candidate);
+	callee->ndefaults = 0;
 	if (whole)
 	{
 		callee->names[0] = NULL;
@@ -229,6 +329,7 @@ fill_callee(DxCallee *callee, const Candidate *candidate, bool whole,
 		if (candidate->variadic && index == candidate->nargs - 1)
 			callee->variadic_arg = i;
 	}
+	fill_defaults(callee, candidate, nkeys, keys);
 }
 
 /* Splits schema.function; false when it is not of that form. */
@@ -246,13 +347,14 @@ dx_split_target(const char *target, char **schema, char **name)
 }
 
 /*
- * Finds the function that a sql: resource means for this input.  false: fault
+ * Finds the function that a sql: resource means for this input, among those
+ * that the pins allow (NIL: all).  false: fault
  * says why not (SQL.undefined_function, SQL.ambiguous_function,
  * SQL.wrong_object_type, SQL.invalid_parameter_value).
  */
 bool
-dx_resolve(const char *target, const Jsonb *input, DxCallee *callee,
-		   DxFault *fault)
+dx_resolve(const char *target, const Jsonb *input, const List *pins,
+		   DxCallee *callee, DxFault *fault)
 {
 	List	   *candidates;
 	Candidate  *whole = NULL;
@@ -270,6 +372,10 @@ dx_resolve(const char *target, const Jsonb *input, DxCallee *callee,
 	if (candidates == NIL)
 		return fail(fault, ERRCODE_UNDEFINED_FUNCTION,
 					psprintf("Function %s does not exist.", target));
+	callee->namesakes = list_length(candidates) > 1;
+	candidates = pinned_candidates(candidates, pins);
+	if (candidates == NIL)
+		return fail(fault, ERRCODE_UNDEFINED_FUNCTION, describe_pins(target, pins));
 
 	keys = member_names(input, &nkeys);
 	foreach(lc, candidates)

@@ -10,12 +10,10 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "engine/engine.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/syscache.h"
 
 /* Columns of the tables, as bulk inserts count them. */
 #define BRANCH_COLUMNS	20
@@ -46,32 +44,6 @@ static DxStatement existing_statement = {
 	" WHERE r.workflow_id = $1 AND r.owner = $2 AND r.key = $3",
 	4, {INT4OID, OIDOID, TEXTOID, JSONBOID}
 };
-
-/*
- * A worker has to connect as the owner; a run that nobody could ever advance
- * is refused now rather than found later.
- */
-static void
-check_owner(Oid owner)
-{
-	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
-	bool		can_login;
-
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("role with OID %u does not exist", owner)));
-	can_login = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
-	ReleaseSysCache(tuple);
-	if (!can_login)
-		ereport(ERROR,
-				(errcode(DX_SQLSTATE_WRONG_STATE),
-				 errmsg("role \"%s\" can't own a run: it is not permitted to log in",
-						GetUserNameFromId(owner, false)),
-				 errdetail("Steps run in a session of the run's owner."),
-				 errhint("ALTER ROLE %s LOGIN (it needs no password), or start the run as another role.",
-						 quote_identifier(GetUserNameFromId(owner, false)))));
-}
 
 /* The run that already has this key; an error if it was given another input. */
 static void
@@ -299,6 +271,7 @@ add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 	nulls[34] = true;			/* continued_as */
 	values[35] = PointerGetDatum(requesters->others);
 	nulls[35] = requesters->others == NULL;
+	nulls[36] = true;			/* reassigned */
 	dx_bulk_add(bulk, values, nulls);
 }
 
@@ -345,9 +318,34 @@ start_bulk(const DxStart *start, const DxVersion *version, Oid owner, int n,
 }
 
 /*
+ * Would the start be refused because of roles?  false: problem says why.  For
+ * passes, which must not fail because of it.  Needs SPI_connect and
+ * dx_engine_enter.  Errors: 42704 no such workflow or version.
+ */
+bool
+dx_start_allowed(const DxStart *start, DxOwnerProblem *problem)
+{
+	DxVersion	version;
+
+	if (!dx_owner_allowed(start->owner, problem))
+		return false;
+	dx_version_find(start->workflow, start->version, &version);
+	if (dx_trusts(start->owner, version.author))
+		return true;
+	problem->sqlstate = ERRCODE_INSUFFICIENT_PRIVILEGE;
+	problem->message = psprintf("role %s does not trust role %s, whose workflow \"%s\" is",
+								dx_role_text(start->owner), dx_role_text(version.author),
+								start->workflow);
+	problem->detail = problem->hint = "";
+	return false;
+}
+
+/*
  * Starts n runs of the current user.  keys: NULL, or an idempotency key or
  * NULL for each.  Needs SPI_connect.  Errors: 42704 no such workflow or
- * version, DX007 the role cannot log in, DX009 input too large, 22023 key or correlation id too long or empty, 23505 key used
+ * version, DX007 the role cannot log in, 42501 it is a superuser or does not
+ * trust the author, DX009 input too large, 22023 key or correlation id too
+ * long or empty, 23505 key used
  * with another input.
  */
 void
@@ -360,7 +358,7 @@ dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
 	TimestampTz now = dx_now();
 	int			i;
 
-	check_owner(owner);
+	dx_owner_check(owner);
 	dx_check_label(start->correlation_id, "correlation_id");
 	for (i = 0; i < n; i++)
 	{
@@ -371,6 +369,11 @@ dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
 
 	dx_engine_enter(&saved);
 	dx_version_find(start->workflow, start->version, &version);
+
+	/* Items of a Map belong to a run that has been allowed. */
+	if (start->items == NULL)
+		dx_trust_check(owner, version.author, start->workflow);
+	dx_role_note(owner);
 	if (keys == NULL || (n == 1 && keys[0] == NULL))
 		start_bulk(start, &version, owner, n, inputs, run_ids, now);
 	else

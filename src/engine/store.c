@@ -27,8 +27,8 @@
 	" created_at, started_at, finished_at, deadline, key, correlation_id," \
 	" traceparent, error, cause, chain, " input ", " output ", priority," \
 	" requester::pg_catalog.oid, parent_run, parent_branch, depth, children," \
-	" parent_ticket, close_policy, redrives, COALESCE(item, -1), map_state, requesters," \
-	" ctid, first_run, continued_as"
+	" parent_ticket, close_policy, redrives, COALESCE(item, -1), map_state, requesters::pg_catalog.regrole[]," \
+	" ctid, first_run, continued_as, reassigned IS NOT NULL"
 
 #define RUN_COLUMNS RUN_COLUMNS_WITH("input", "output")
 
@@ -182,6 +182,7 @@ read_run(HeapTuple tuple, TupleDesc desc)
 	if (!run->continues)
 		run->first_run = run->id;
 	run->continued = dx_get_uuid(&row, &run->continued_as);
+	run->reassigned = DatumGetBool(dx_get(&row));
 	return run;
 }
 

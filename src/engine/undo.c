@@ -199,6 +199,9 @@ call_undo(DxPass *pass, DxRun *run, DxBranch *branch,
 		return dx_call_sql(pass, run, -1 - completed->state->index,
 						   task->undo_target, input, limited ? timeout : 0,
 						   result, fault);
+	if (task->undo_kind == DX_RESOURCE_WORKFLOW &&
+		!dx_child_allowed(run, task->undo_target, fault))
+		return DX_CALL_FAULT;
 	dx_branch_ticket(branch);
 	*result = dx_json_null();
 	if (!dx_resource_of(task->undo_kind)->undo(pass, run, branch, task->undo_target,

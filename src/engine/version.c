@@ -38,7 +38,7 @@ static uint64 changes = 0;		/* times that they were forgotten */
 static bool registered = false;
 
 static DxStatement version_statement = {
-	"SELECT w.workflow_id, v.version_id FROM dealix.workflow w"
+	"SELECT w.workflow_id, v.version_id, w.author::pg_catalog.oid FROM dealix.workflow w"
 	" JOIN dealix.version v ON v.workflow_id = w.workflow_id"
 	" WHERE w.name = $1 AND ($2 = 0 OR v.version = $2)"
 	" ORDER BY v.version DESC LIMIT 1",
@@ -125,6 +125,8 @@ look_up(const char *workflow, int32 version, DxVersion *found)
 													 SPI_tuptable->tupdesc, 1, &isnull));
 	found->version_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0],
 													SPI_tuptable->tupdesc, 2, &isnull));
+	found->author = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0],
+												   SPI_tuptable->tupdesc, 3, &isnull));
 	SPI_freetuptable(SPI_tuptable);
 }
 

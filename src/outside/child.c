@@ -22,12 +22,6 @@
 	"INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, name," \
 	" branch, ticket, payload)"
 
-static DxStatement exists_statement = {
-	"SELECT FROM dealix.workflow w WHERE w.name = $1 AND EXISTS"
-	" (SELECT FROM dealix.version v WHERE v.workflow_id = w.workflow_id)",
-	1, {TEXTOID}
-};
-
 static DxStatement ended_statement = {
 	MESSAGE_COLUMNS
 	" SELECT r.run_id, pg_catalog.clock_timestamp(), r.owner, 8, r.owner,"
@@ -81,25 +75,14 @@ typedef struct Child
 static bool
 check_child(DxRun *run, const char *workflow, DxFault *fault)
 {
-	DxIdentity	saved;
-	Datum		values[1];
-	bool		found;
-
-	fault->error = pstrdup(DX_ERROR_RUNTIME);
 	if (run->depth >= dx_max_child_depth)
 	{
+		fault->error = pstrdup(DX_ERROR_RUNTIME);
 		fault->cause = psprintf("Runs start runs to a depth of %d, and dealix_exec.max_child_depth allows no more.",
 								run->depth);
 		return false;
 	}
-	dx_engine_enter(&saved);
-	values[0] = CStringGetTextDatum(workflow);
-	(void) dx_execute(&exists_statement, values, NULL, false, 1);
-	dx_engine_leave(&saved);
-	found = SPI_processed > 0;
-	if (!found)
-		fault->cause = psprintf("There is no workflow \"%s\".", workflow);
-	return found;
+	return dx_child_allowed(run, workflow, fault);
 }
 
 static Child *

@@ -22,7 +22,7 @@
 static DxStatement intent_statement = {
 	"SELECT run_id, branch, epoch, owner::pg_catalog.oid, requester::pg_catalog.oid,"
 	" expires_at, status, version, quorum, COALESCE(amended, payload), shape, approvers,"
-	" hash, amended IS NOT NULL, requesters"
+	" hash, amended IS NOT NULL, requesters::pg_catalog.regrole[]"
 	" FROM dealix.intent WHERE intent_id = $1 FOR UPDATE",
 	1, {UUIDOID}
 };

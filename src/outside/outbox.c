@@ -113,6 +113,7 @@ add_consumer(Oid role, const char *name)
 	LockRelationOid(relation, ShareLock);
 	values[0] = ObjectIdGetDatum(role);
 	values[1] = CStringGetTextDatum(name);
+	dx_role_note(role);
 	(void) dx_execute(&register_statement, values, NULL, false, 0);
 	consumer = find_consumer(role, name);
 	values[0] = Int32GetDatum(consumer);

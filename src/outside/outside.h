@@ -92,9 +92,6 @@ extern int64 dx_publish_event(const char *name, const char *correlation,
 
 /* ---------- child.c ---------- */
 
-/* workflow:continue_as_new */
-#define DX_CONTINUE_TARGET	"continue_as_new"
-
 extern const DxResource dx_child_resource;
 extern void dx_child_write(DxPass *pass);
 

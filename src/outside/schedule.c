@@ -47,7 +47,7 @@ static DxStatement pause_statement = {
 	"s.schedule_id, s.name, s.workflow, s.input, s.overlap, s.paused," \
 	" EXTRACT(epoch FROM s.jitter)::float8, s.buffered_for, s.owner::pg_catalog.oid," \
 	" COALESCE(pg_catalog.substring(s.cron, '^ *([0-9]{1,2}) +seconds? *$')::int, 0)," \
-	" s.requesters, s.buffered_by"
+	" s.requesters::pg_catalog.regrole[], s.buffered_by::pg_catalog.regrole[]"
 
 static DxStatement find_statement = {
 	"SELECT " SCHEDULE_COLUMNS " FROM dealix.schedule s"
@@ -192,6 +192,7 @@ dx_schedule_put(Datum *values, const char *nulls)
 	values[0] = ObjectIdGetDatum(GetUserId());
 	values[8] = PointerGetDatum(dx_requesters_array(dx_requesters_now()));
 	dx_engine_enter(&saved);
+	dx_role_note(DatumGetObjectId(values[0]));
 	(void) dx_execute(&put_statement, values, nulls, false, 0);
 	dx_engine_leave(&saved);
 	dx_force_durable();
@@ -491,7 +492,21 @@ dx_schedule_write(DxPass *pass)
 	for (int i = 0; i < nschedules; i++)
 	{
 		pg_uuid_t	run_id;
+		DxStart		start = {0};
+		DxOwnerProblem problem;
 
+		/* An error here would be one of the pass. */
+		start.workflow = schedules[i].workflow;
+		start.owner = schedules[i].owner;
+		if (!dx_start_allowed(&start, &problem))
+		{
+			ereport(LOG,
+					(errmsg("schedule \"%s\" starts nothing: %s",
+							schedules[i].name, problem.message)));
+			note_fire(&schedules[i], schedules[i].buffered_for, "refused", NULL);
+			set_buffer(&schedules[i], 0);
+			continue;
+		}
 		start_one(&schedules[i], schedules[i].buffered_for, "started",
 				  schedules[i].buffered_by, &run_id);
 		set_buffer(&schedules[i], 0);

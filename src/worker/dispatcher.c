@@ -25,7 +25,6 @@
 #include "access/xact.h"
 #include "base/base.h"
 #include "base/shared.h"
-#include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "engine/engine.h"
 #include "miscadmin.h"
@@ -453,26 +452,16 @@ cancel_worker(const DxAssignment *order, const char *error)
 static char *
 check_owner(Oid owner, char **error)
 {
-	HeapTuple	tuple;
+	DxOwnerProblem problem;
 	char	   *name = NULL;
 	MemoryContext caller = CurrentMemoryContext;
 
 	dx_frame_begin("dealix_exec: looking for the owner");
-	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
 	MemoryContextSwitchTo(caller);
-	if (!HeapTupleIsValid(tuple))
-		*error = psprintf("role with OID %u does not exist", owner);
+	if (dx_owner_allowed(owner, &problem))
+		name = GetUserNameFromId(owner, false);
 	else
-	{
-		Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
-
-		if (form->rolcanlogin)
-			name = pstrdup(NameStr(form->rolname));
-		else
-			*error = psprintf("role \"%s\" is not permitted to log in",
-							  NameStr(form->rolname));
-		ReleaseSysCache(tuple);
-	}
+		*error = problem.message;
 	dx_frame_commit();
 	MemoryContextSwitchTo(caller);
 	return name;

@@ -36,6 +36,7 @@ sub dx_node
 			"restart_after_crash = on",
 			"max_prepared_transactions = 10",
 			"dealix_exec.sweep_interval = 1",
+			"dealix_exec.superuser_runs = on",
 			@settings) . "\n");
 	$node->start;
 	return $node;

@@ -23,7 +23,7 @@ SELECT is(t.settle(run), 'SUCCEEDED', 'a parent waits for its child') FROM r;
 SELECT is(t.output(run), '{"got": 1}', 'whose output is its result') FROM r;
 SELECT is((SELECT correlation_id FROM dealix.runs WHERE run_id = t.child()), 'corr', 'the child has the correlation of the parent');
 SELECT is((SELECT parent_run FROM dealix.runs WHERE run_id = t.child()), run, 'and names it') FROM r;
-SELECT is(t.error(t.parent('{}', 'workflow:nowhere')), 'States.Runtime', 'a workflow that does not exist');
+SELECT is(t.error(t.parent('{}', 'workflow:nowhere')), 'Workflow.DoesNotExist', 'a workflow that does not exist');
 
 SELECT dealix.publish('child', '{"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "Child.Bad", "Cause": "why"}}}') \g /dev/null
 UPDATE r SET run = t.parent();

@@ -87,6 +87,8 @@ SET SESSION AUTHORIZATION tap_author;
 SELECT dealix.publish('who', jsonb_build_object('StartAt', 'W', 'States', '{"W": {"Type": "Task", "Resource": "sql:t.whoami", "End": true}}'::jsonb)) \g /dev/null
 SELECT dealix.publish('secret', '{"StartAt": "W", "States": {"W": {"Type": "Task", "Resource": "sql:t.secret", "End": true}}}') \g /dev/null
 SET SESSION AUTHORIZATION tap_other;
+SELECT throws_like($$SELECT dealix.start('who')$$, '%does not trust the author of workflow "who"', 'nobody runs what a stranger publishes');
+SELECT dealix.trust_author('tap_author') \g /dev/null
 CREATE TEMP TABLE o AS SELECT dealix.start('who') AS who, dealix.start('secret') AS secret;
 SELECT dealix.tick() FROM generate_series(1, 3) \g /dev/null
 SELECT is((SELECT output FROM dealix.runs WHERE run_id = who), '"tap_other tap_other"', 'a step runs as the role that started the run') FROM o;

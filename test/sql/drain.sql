@@ -66,6 +66,7 @@ SELECT dealix.tick(max_time => '-1 s');
 SELECT * FROM dealix.stuck();
 RESET SESSION AUTHORIZATION;
 DROP SCHEMA regress_drain CASCADE;
+SELECT dealix.reassign('regress_dx_drain', current_user::regrole) >= 0 AS handed_over;
 DROP OWNED BY regress_dx_drain;
 DROP ROLE regress_dx_drain;
 ALTER SYSTEM RESET dealix_exec.workers;
