@@ -510,7 +510,7 @@ put_error(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault,
 			branch->state->type == DX_STATE_PARALLEL || branch->state->type == DX_STATE_MAP)
 			branch->attempt++;
 	}
-	else if (DX_PHASE_IS_OUTSIDE(branch->phase) && dx_branch_answer(branch) != NULL)
+	else if (DX_PHASE_IS_OUTSIDE(branch->phase) && dx_branch_answer(pass, branch) != NULL)
 		branch->answered = true;
 
 	if (for_good)
