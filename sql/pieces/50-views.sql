@@ -182,7 +182,8 @@ COMMENT ON FUNCTION dealix.describe(uuid) IS
 'Everything about a run in one object: its header, what its branches wait for, how many events it has, and whether this database is held. Errors: P0002 no such run.';
 
 -- Whatever contradicts "every branch that is stored can be woken", and that
--- slots of limited workflows are with those who are in progress.
+-- slots of limited workflows are with those who are in progress.  Counts and
+-- OFFSET 0 keep the look-ups of each run by index, whatever the statistics say.
 CREATE VIEW dealix.unwakeable WITH (security_barrier) AS
 WITH b AS (
 	SELECT b.*, r.status, r.workflow_id, r.deadline,
@@ -190,19 +191,21 @@ WITH b AS (
 		b.counts[2] OPERATOR(pg_catalog.-) b.counts[3] OPERATOR(pg_catalog.-) b.counts[4] AS children,
 		(SELECT pg_catalog.count(*) FROM dealix.inbox i WHERE i.run_id OPERATOR(pg_catalog.=) b.run_id
 			AND i.ticket OPERATOR(pg_catalog.=) b.ticket) AS answers
-	FROM dealix.branch b JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) b.run_id
+	FROM dealix.branch b CROSS JOIN LATERAL (SELECT x.status, x.workflow_id, x.deadline FROM dealix.run x
+		WHERE x.run_id OPERATOR(pg_catalog.=) b.run_id OFFSET 0) r
 	WHERE r.status OPERATOR(pg_catalog.=) ANY (ARRAY[1, 2]::smallint[])
 )
 SELECT r.run_id, r.owner, 'it has no branch' AS reason
 FROM dealix.run r WHERE r.status OPERATOR(pg_catalog.=) ANY (ARRAY[1, 2]::smallint[])
-	AND NOT EXISTS (SELECT FROM dealix.branch x WHERE x.run_id OPERATOR(pg_catalog.=) r.run_id) AND dealix.run_visible(r.owner)
+	AND (SELECT pg_catalog.count(*) FROM dealix.branch x WHERE x.run_id OPERATOR(pg_catalog.=) r.run_id) OPERATOR(pg_catalog.=) 0
+	AND dealix.run_visible(r.owner)
 UNION ALL
 SELECT r.run_id, r.owner, 'workers die of it, and it is left alone'
 FROM dealix.run r WHERE r.status OPERATOR(pg_catalog.<) 10 AND dealix.left_alone(r.run_id) AND dealix.run_visible(r.owner)
 UNION ALL
 SELECT r.run_id, r.owner, 'nothing wakes it at its deadline'
-FROM dealix.run r WHERE r.status OPERATOR(pg_catalog.=) 1 AND r.deadline IS NOT NULL AND NOT EXISTS (SELECT FROM dealix.branch x
-		WHERE x.run_id OPERATOR(pg_catalog.=) r.run_id AND x.due_at OPERATOR(pg_catalog.<=) r.deadline)
+FROM dealix.run r WHERE r.status OPERATOR(pg_catalog.=) 1 AND r.deadline IS NOT NULL AND (SELECT pg_catalog.count(*) FROM dealix.branch x
+		WHERE x.run_id OPERATOR(pg_catalog.=) r.run_id AND x.due_at OPERATOR(pg_catalog.<=) r.deadline) OPERATOR(pg_catalog.=) 0
 	AND dealix.run_visible(r.owner)
 UNION ALL
 SELECT b.run_id, b.owner, pg_catalog.format('branch %s ', b.branch) OPERATOR(pg_catalog.||) p.problem
@@ -261,7 +264,7 @@ WHERE dealix.run_visible(r.owner)
 COMMENT ON VIEW dealix.unwakeable IS 'What dealix.stuck() shows, with the owner: runs that nothing could wake, and slots that are not with who is in progress.';
 
 CREATE FUNCTION dealix.stuck() RETURNS TABLE (run_id uuid, workflow text, status text, reason text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 	SELECT r.run_id, r.workflow, r.status, u.reason
 	FROM dealix.unwakeable u JOIN dealix.runs r ON r.run_id = u.run_id
 $$;

@@ -163,7 +163,7 @@ BEGIN
 			ELSIF dice < 0.75 THEN PERFORM t.mend(r); PERFORM dealix.redrive(r);
 			ELSE PERFORM dealix.tick((random() * 5)::int + 1, CASE WHEN random() < 0.5 THEN '1 us' ELSE '100 ms' END::interval);
 			END IF;
-		EXCEPTION WHEN object_not_in_prerequisite_state OR data_corrupted OR SQLSTATE 'DX005' OR SQLSTATE 'DX007' THEN NULL;
+		EXCEPTION WHEN OTHERS THEN IF SQLSTATE NOT LIKE 'DX%' AND SQLSTATE <> 'XX001' THEN RAISE; END IF;
 		END;
 		PERFORM dealix.tick(1, '1 us');
 		wrong := t.wrong();
