@@ -24,7 +24,7 @@ tool_missing()
 {
 	local pg=${PG_CONFIG:-pg_config} share bin pgxs tests tool
 
-	for tool in gcc make perl python3 prove pg_prove "$pg"; do
+	for tool in gcc make patch perl python3 prove pg_prove "$pg"; do
 		command -v "$tool" >/dev/null || { echo "$tool"; return; }
 	done
 	if ! { share=$("$pg" --sharedir) && bin=$("$pg" --bindir) && pgxs=$("$pg" --pgxs); } 2>/dev/null; then

@@ -120,7 +120,7 @@ for my $tool (qw(bash sh cat grep sed tr id dirname basename mktemp rm mkdir mv 
 
 	symlink $path, "$bin/$tool" if $path && !-e "$bin/$tool";
 }
-write_file("$bin/$_", "#!/bin/sh\n", 0755) for qw(pg_prove gcc make python3);
+write_file("$bin/$_", "#!/bin/sh\n", 0755) for qw(pg_prove gcc make patch python3);
 
 # machine(installed => [...], plan => ..., lists => old, new or none, network =>, sudo =>)
 sub machine
