@@ -233,7 +233,10 @@ FROM b CROSS JOIN LATERAL (SELECT CASE
 	WHEN b.phase OPERATOR(pg_catalog.=) 8 THEN CASE WHEN NOT EXISTS (SELECT FROM dealix.event_wait e
 		WHERE e.ticket OPERATOR(pg_catalog.=) b.ticket) THEN 'waits for an event, and nobody knows' END
 	WHEN b.phase OPERATOR(pg_catalog.=) 9 THEN CASE WHEN NOT EXISTS (SELECT FROM dealix.run c
-		WHERE c.run_id OPERATOR(pg_catalog.=) b.ticket AND c.status OPERATOR(pg_catalog.<) 10) THEN 'waits for a child that is not there' END
+		WHERE c.run_id OPERATOR(pg_catalog.=) b.ticket AND c.status OPERATOR(pg_catalog.<) 10)
+		AND NOT EXISTS (SELECT FROM dealix.run c WHERE c.parent_run OPERATOR(pg_catalog.=) b.run_id
+			AND c.parent_ticket OPERATOR(pg_catalog.=) b.ticket AND c.status OPERATOR(pg_catalog.<) 10)
+		THEN 'waits for a child that is not there' END
 	WHEN b.phase OPERATOR(pg_catalog.=) 10 THEN CASE WHEN NOT EXISTS (SELECT FROM dealix.intent n
 		WHERE n.intent_id OPERATOR(pg_catalog.=) b.ticket AND n.status OPERATOR(pg_catalog.=) 1) THEN 'waits for an approval that is not open' END
 	WHEN b.phase OPERATOR(pg_catalog.=) ANY (ARRAY[6, 7, 11]::smallint[]) THEN CASE WHEN NOT EXISTS (SELECT FROM dealix.activity_task t
