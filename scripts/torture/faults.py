@@ -9,7 +9,7 @@ import psycopg
 from cluster import send
 from db import LOST, connect
 
-TABLES = ["run", "branch", "inbox", "activity_task", "history_event", "outbox", "outbox_delivery", "workflow_slot",
+TABLES = ["run", "branch", "inbox", "activity_task", "history_event", "outbox", "outbox_ack", "workflow_slot",
           "branch_result", "event_wait", "intent"]
 
 

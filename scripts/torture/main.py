@@ -65,7 +65,7 @@ def unfinished(db):
     """Counts of what has to move on until everything has ended."""
     return db.execute("SELECT (SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL),"
                       " (SELECT count(*) FROM dealix.history_event), (SELECT count(*) FROM dealix.inbox),"
-                      " (SELECT count(*) FROM dealix.outbox_delivery)").fetchone()
+                      " (SELECT count(*) FROM dealix.outbox)").fetchone()
 
 
 def wait_for_end(torture):

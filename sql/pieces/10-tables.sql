@@ -386,8 +386,9 @@ CREATE TABLE dealix.schedule_fire (
 );
 CREATE INDEX schedule_fire_run ON dealix.schedule_fire (run_id) WHERE run_id IS NOT NULL;
 
--- What runs emit, until every consumer has acknowledged it; and who still has
--- to.  Without consumers it waits for the first one.
+-- What runs emit, until every consumer whose role has the privileges of its
+-- owner has acknowledged it; and who has.  Without consumers it waits for the
+-- first one.
 CREATE TABLE dealix.outbox (
 	outbox_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	run_id uuid NOT NULL,
@@ -396,6 +397,7 @@ CREATE TABLE dealix.outbox (
 	topic text NOT NULL,
 	event jsonb NOT NULL
 );
+CREATE INDEX outbox_owner ON dealix.outbox (owner, outbox_id);
 
 CREATE TABLE dealix.outbox_consumer (
 	consumer_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -405,13 +407,13 @@ CREATE TABLE dealix.outbox_consumer (
 	UNIQUE (role, name)
 );
 
-CREATE TABLE dealix.outbox_delivery (
+CREATE TABLE dealix.outbox_ack (
 	consumer_id int NOT NULL,
 	outbox_id bigint NOT NULL,
 	PRIMARY KEY (consumer_id, outbox_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
 	autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX outbox_delivery_event ON dealix.outbox_delivery (outbox_id);
+CREATE INDEX outbox_ack_event ON dealix.outbox_ack (outbox_id);
 
 -- Keys of signals already sent: who asks again, because the answer got lost, is
 -- told so after the run's end too.  run_id: the first of the line.

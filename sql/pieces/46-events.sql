@@ -16,23 +16,24 @@ COMMENT ON FUNCTION dealix.publish_event(text, text, jsonb) IS
 CREATE FUNCTION dealix.read_outbox(consumer text, max int DEFAULT 100) RETURNS TABLE (id bigint, topic text, event jsonb)
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_read_outbox';
 COMMENT ON FUNCTION dealix.read_outbox(text, int) IS
-'The oldest events, emitted by runs of the caller''s roles, that the consumer has not acknowledged, in CloudEvents 1.0 envelopes; those of one run in its order. A consumer belongs to the role that reads first under its name, and gets everything that the outbox has then. Deliver, then dealix.ack: at least once; the event''s id tells repetitions. One reader of a consumer at a time: a second one waits for the transaction of the first.';
+'The oldest events, emitted by runs of the caller''s roles, that the consumer has not acknowledged, in CloudEvents 1.0 envelopes; those of one run in its order. A consumer belongs to the role that reads first under its name, and gets everything that the outbox has then and that comes. It is made without a lock that a run would wait for. Deliver, then dealix.ack: at least once; the event''s id tells repetitions. One reader of a consumer at a time: a second one waits for the transaction of the first.';
 
 CREATE FUNCTION dealix.ack(consumer text, ids bigint[]) RETURNS bigint
 LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'dealix_ack';
 COMMENT ON FUNCTION dealix.ack(text, bigint[]) IS
-'Takes events off the consumer''s list, by the id that dealix.read_outbox returned; returns how many were on it. An event that every consumer has acknowledged is deleted. Errors: 42704 no such consumer.';
+'Takes events off the consumer''s list, by the id that dealix.read_outbox returned; returns how many were on it. What is not on it, events of owners whose privileges the caller lacks among it, stays as it is. An event goes when every consumer whose role may read it has acknowledged it. Errors: 42704 no such consumer.';
 
 CREATE FUNCTION dealix.drop_consumer(consumer text) RETURNS boolean
 LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'dealix_drop_consumer';
 COMMENT ON FUNCTION dealix.drop_consumer(text) IS
-'Removes a consumer of the current user, with what it has not acknowledged. Returns false when there is none.';
+'Removes a consumer of the current user: nothing waits for it any more. What nobody has acknowledged stays, for other consumers or the next one. Returns false when there is none.';
 
 CREATE VIEW dealix.outbox_events WITH (security_barrier) AS
 SELECT o.outbox_id AS id, o.run_id, o.owner::regrole AS owner, o.topic, o.at, o.event,
-	(SELECT pg_catalog.array_agg(c.name ORDER BY c.name) FROM dealix.outbox_delivery d
-	 JOIN dealix.outbox_consumer c ON c.consumer_id OPERATOR(pg_catalog.=) d.consumer_id
-	 WHERE d.outbox_id OPERATOR(pg_catalog.=) o.outbox_id) AS waits_for
+	(SELECT pg_catalog.array_agg(c.name ORDER BY c.name) FROM dealix.outbox_consumer c
+	 WHERE pg_catalog.pg_has_role(c.role::pg_catalog.oid, o.owner::pg_catalog.oid, 'USAGE')
+		AND NOT EXISTS (SELECT FROM dealix.outbox_ack a WHERE a.consumer_id OPERATOR(pg_catalog.=) c.consumer_id
+			AND a.outbox_id OPERATOR(pg_catalog.=) o.outbox_id)) AS waits_for
 FROM dealix.outbox o
 WHERE dealix.run_visible(o.owner);
 COMMENT ON VIEW dealix.outbox_events IS 'Emitted events that some consumer has not acknowledged yet, or that wait for the first consumer.';

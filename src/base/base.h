@@ -103,6 +103,7 @@ typedef struct DxStatement
 
 extern int	dx_execute(DxStatement *statement, Datum *values, const char *nulls,
 					   bool read_only, long max_rows);
+extern int	dx_execute_latest(DxStatement *statement, Datum *values);
 
 /* What a saved plan takes, roughly. */
 extern Size dx_plan_size(SPIPlanPtr plan);

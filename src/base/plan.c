@@ -15,9 +15,41 @@
 #include "nodes/parsenodes.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
+#include "utils/snapmgr.h"
 
 /* What a generic plan takes that is made at a later execution. */
 #define GENERIC_PLAN_SIZE	4096
+
+static void
+prepare(DxStatement *statement)
+{
+	SPIPlanPtr	plan;
+
+	if (statement->plan != NULL)
+		return;
+	plan = SPI_prepare_cursor(statement->sql, statement->nargs,
+							  statement->argtypes,
+							  CURSOR_OPT_GENERIC_PLAN);
+	if (plan == NULL || SPI_keepplan(plan) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYSTEM_ERROR),
+				 errmsg("could not prepare an engine statement: %s",
+						SPI_result_code_string(SPI_result)),
+				 errdetail("Statement: %s", statement->sql)));
+	statement->plan = plan;
+}
+
+static int
+executed(const DxStatement *statement, int rc)
+{
+	if (rc < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYSTEM_ERROR),
+				 errmsg("could not execute an engine statement: %s",
+						SPI_result_code_string(rc)),
+				 errdetail("Statement: %s", statement->sql)));
+	return rc;
+}
 
 /*
  * Executes a statement of the engine.
@@ -30,32 +62,23 @@ int
 dx_execute(DxStatement *statement, Datum *values, const char *nulls,
 		   bool read_only, long max_rows)
 {
-	int			rc;
+	prepare(statement);
+	return executed(statement, SPI_execute_plan(statement->plan, values, nulls,
+												read_only, max_rows));
+}
 
-	if (statement->plan == NULL)
-	{
-		SPIPlanPtr	plan;
-
-		plan = SPI_prepare_cursor(statement->sql, statement->nargs,
-								  statement->argtypes,
-								  CURSOR_OPT_GENERIC_PLAN);
-		if (plan == NULL || SPI_keepplan(plan) != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_SYSTEM_ERROR),
-					 errmsg("could not prepare an engine statement: %s",
-							SPI_result_code_string(SPI_result)),
-					 errdetail("Statement: %s", statement->sql)));
-		statement->plan = plan;
-	}
-
-	rc = SPI_execute_plan(statement->plan, values, nulls, read_only, max_rows);
-	if (rc < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYSTEM_ERROR),
-				 errmsg("could not execute an engine statement: %s",
-						SPI_result_code_string(rc)),
-				 errdetail("Statement: %s", statement->sql)));
-	return rc;
+/*
+ * The same for a statement that writes, and sees all that is committed when it
+ * begins, whatever the isolation level is.  No value is null.
+ */
+int
+dx_execute_latest(DxStatement *statement, Datum *values)
+{
+	prepare(statement);
+	return executed(statement, SPI_execute_snapshot(statement->plan, values, NULL,
+													GetLatestSnapshot(),
+													InvalidSnapshot, false,
+													true, 0));
 }
 
 Size

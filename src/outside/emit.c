@@ -14,11 +14,8 @@
 #include "utils/builtins.h"
 
 static DxStatement insert_statement = {
-	"WITH o AS (INSERT INTO dealix.outbox (run_id, owner, at, topic, event)"
-	" SELECT * FROM unnest($1, $2, $3, $4, $5) RETURNING outbox_id, owner)"
-	" INSERT INTO dealix.outbox_delivery (consumer_id, outbox_id)"
-	" SELECT c.consumer_id, o.outbox_id FROM o, dealix.outbox_consumer c"
-	" WHERE pg_catalog.pg_has_role(c.role::pg_catalog.oid, o.owner::pg_catalog.oid, 'USAGE')",
+	"INSERT INTO dealix.outbox (run_id, owner, at, topic, event)"
+	" SELECT * FROM unnest($1, $2, $3, $4, $5)",
 	5, {UUIDARRAYOID, OIDARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, JSONBARRAYOID}
 };
 
