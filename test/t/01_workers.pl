@@ -77,7 +77,8 @@ sub prepare
 		GRANT INSERT, SELECT ON job.effect TO PUBLIC});
 	for my $role (@roles)
 	{
-		$node->safe_psql($db, "SELECT dealix.grant_access('$role', 'application'), dealix.grant_access('$role', 'author')");
+		$node->safe_psql($db, "SELECT dealix.grant_access('$role', 'application'), dealix.grant_access('$role', 'author')"
+			. ($role eq 'app' ? '' : "; SET SESSION AUTHORIZATION $role; SELECT FROM dealix.trust_author('app'); RESET SESSION AUTHORIZATION"));
 	}
 	sql($db, $roles[0], q{SELECT dealix.publish('job', '{"StartAt": "Wait", "States": {
 		"Wait": {"Type": "Wait", "SecondsPath": "$.wait", "Next": "Run"},
@@ -320,7 +321,7 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE ba
 }
 
 {
-	$node->safe_psql('postgres', q{CREATE ROLE leaver LOGIN; SELECT dealix.grant_access('leaver', 'application')});
+	$node->safe_psql('postgres', q{CREATE ROLE leaver LOGIN; SELECT dealix.grant_access('leaver', 'application'); SET SESSION AUTHORIZATION leaver; SELECT FROM dealix.trust_author('app'); RESET SESSION AUTHORIZATION});
 	my $run = start('postgres', 'leaver', 'SELECT 1', 2);
 
 	becomes('postgres', "SELECT waits_for FROM dealix.waiting WHERE run_id = '$run'", 'a run waits for its timer', 'timer');
@@ -361,7 +362,7 @@ $node->restart;
 
 	for my $owner (@owners)
 	{
-		$node->safe_psql('postgres', "CREATE ROLE $owner LOGIN; SELECT dealix.grant_access('$owner', 'application')");
+		$node->safe_psql('postgres', "CREATE ROLE $owner LOGIN; SELECT dealix.grant_access('$owner', 'application'); SET SESSION AUTHORIZATION $owner; SELECT FROM dealix.trust_author('app'); RESET SESSION AUTHORIZATION");
 	}
 	for my $owner (@owners)
 	{

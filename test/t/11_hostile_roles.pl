@@ -161,7 +161,7 @@ $node->safe_psql('postgres', q{
 	CREATE ROLE other LOGIN;
 	SELECT dealix.grant_access('other', 'application'), dealix.grant_access('other', 'author');
 	GRANT USAGE ON SCHEMA shop TO other;
-});
+	SET SESSION AUTHORIZATION other; SELECT FROM dealix.trust_author('app'); RESET SESSION AUTHORIZATION});
 dx_sql($node, 'app', q{
 	CREATE FUNCTION shop.attempt(statement text) RETURNS text LANGUAGE plpgsql AS $$
 	BEGIN
@@ -195,7 +195,7 @@ for my $i (0 .. $#forbidden)
 
 # ---------- bad rows and missing roles do not stop the loop ----------
 
-$node->safe_psql('postgres', q{CREATE ROLE leaver LOGIN; SELECT dealix.grant_access('leaver', 'application')});
+$node->safe_psql('postgres', q{CREATE ROLE leaver LOGIN; SELECT dealix.grant_access('leaver', 'application'); SET SESSION AUTHORIZATION leaver; SELECT FROM dealix.trust_author('app'); RESET SESSION AUTHORIZATION});
 dx_sql($node, 'leaver', q{SELECT dealix.start('parked', '{"key": "left"}', 'left')});
 $node->safe_psql('postgres', 'ALTER ROLE leaver NOLOGIN');
 dx_sql($node, 'app', q{SELECT dealix.start('chain', '{"key": "k1000", "n": 1, "wait": 0}', 'k1000')});

@@ -18,7 +18,8 @@ $node->safe_psql('postgres', q{
 	CREATE ROLE guest LOGIN;
 	SELECT FROM dealix.grant_access('guest', 'application');
 	GRANT USAGE ON SCHEMA shop TO guest;
-	GRANT INSERT ON shop.ledger TO guest});
+	GRANT INSERT ON shop.ledger TO guest;
+	SET SESSION AUTHORIZATION guest; SELECT FROM dealix.trust_author('app'); RESET SESSION AUTHORIZATION});
 
 sub guest_run
 {
@@ -67,7 +68,8 @@ $node->safe_psql('postgres', q{
 	CREATE ROLE guest LOGIN;
 	SELECT FROM dealix.grant_access('guest', 'application');
 	GRANT USAGE ON SCHEMA shop TO guest;
-	GRANT INSERT ON shop.ledger TO guest});
+	GRANT INSERT ON shop.ledger TO guest;
+	SET SESSION AUTHORIZATION guest; SELECT FROM dealix.trust_author('app'); RESET SESSION AUTHORIZATION});
 dx_sql($node, 'app', "SELECT count(*) FROM dealix.start_many('slow', ARRAY(
 	SELECT jsonb_build_object('key', i, 'seconds', 0.01) FROM generate_series(1, 3000) i))");
 dx_poll($node, q{SELECT count(*) > 10 FROM dealix.run WHERE finished_at IS NOT NULL}, 'the only worker works for the backlog');
