@@ -41,6 +41,16 @@ SELECT x.kind, x.run_id FROM (
 	UNION ALL SELECT 'workflow_slot', run_id FROM dealix.workflow_slot WHERE run_id IS NOT NULL) x
 JOIN dealix.run r USING (run_id) WHERE r.finished_at IS NOT NULL LIMIT 10"""
 
+# docs/security.md says what is under the hash.
+CHAIN = """
+SELECT h.run_id, h.seq FROM dealix.history_event h JOIN dealix.run r USING (run_id)
+LEFT JOIN dealix.history_event b ON b.run_id = h.run_id AND b.seq = h.seq - 1,
+LATERAL (SELECT CASE h.kind WHEN 1 THEN r.input ELSE h.payload END AS payload) p
+WHERE h.hash IS DISTINCT FROM sha256('\\x00' || t.bytes('dealix_exec/event/1') || coalesce(b.hash, decode(repeat('00', 32), 'hex'))
+	|| uuid_send(h.run_id) || int4send(h.seq) || int2send(h.kind) || int4send(h.branch) || t.bytes(h.state) || int4send(h.attempt)
+	|| t.bytes(h.actor) || t.bytes(h.session_actor) || timestamptz_send(h.at)
+	|| coalesce(sha256(convert_to(p.payload::text, 'UTF8')), '')) LIMIT 10"""
+
 CHECKS = {
     "each effect is in the history, and each step of the history has its effect": EFFECTS,
     "a run that ended by itself has each effect once": WHOLE,
@@ -52,6 +62,9 @@ CHECKS = {
     "no incident is open": "SELECT run_id, error, cause FROM dealix.incidents LIMIT 10",
     "a key has one run": "SELECT key, count(*) FROM dealix.runs WHERE workflow = 'all' AND key IS NOT NULL"
                          " GROUP BY 1 HAVING count(*) > 1 LIMIT 10",
+    "each hash covers its event and the hash before": CHAIN,
+    "the head of a chain is the hash of the last event": "SELECT r.run_id FROM dealix.run r JOIN dealix.history_event h"
+                                                         " ON h.run_id = r.run_id AND h.seq = r.history_seq WHERE h.hash <> r.chain LIMIT 10",
     "histories have no gap": "SELECT run_id FROM dealix.history GROUP BY run_id HAVING count(*) <> max(seq) OR min(seq) <> 1 LIMIT 10",
     "a distributed Map has its items once": "SELECT parent_run, item, count(*) FROM dealix.runs WHERE item IS NOT NULL"
                                             " GROUP BY 1, 2 HAVING count(*) > 1 LIMIT 10",

@@ -36,8 +36,8 @@ SELECT dealix.publish('limited', '{"StartAt": "Limited", "States": {
 SELECT dealix.limit_workflow('limited', 3);
 SELECT dealix.publish('line', '{"StartAt": "Take", "States": {
 	"Take": {"Type": "Task", "Resource": "signal:item", "TimeoutSeconds": 3600, "ResultPath": "$.item", "Next": "Booked"},
-	"Booked": {"Type": "Task", "Resource": "sql:t.book", "Parameters": {"key.$": "$.item.payload", "step": "Booked"}, "ResultPath": null, "Next": "Last"},
-	"Last": {"Type": "Choice", "Choices": [{"Variable": "$.item.payload", "StringEquals": "stop", "Next": "Done"}], "Default": "Again"},
+	"Booked": {"Type": "Task", "Resource": "sql:t.book", "Parameters": {"key.$": "$.item", "step": "Booked"}, "ResultPath": null, "Next": "Last"},
+	"Last": {"Type": "Choice", "Choices": [{"Variable": "$.item", "StringEquals": "stop", "Next": "Done"}], "Default": "Again"},
 	"Again": {"Type": "Task", "Resource": "workflow:continue_as_new", "Parameters": {"key.$": "$.key"}, "End": true},
 	"Done": {"Type": "Succeed"}}}');
 SELECT dealix.publish('all', '{"StartAt": "Begin", "States": {
@@ -70,3 +70,7 @@ SELECT dealix.publish('all', '{"StartAt": "Begin", "States": {
 	"How": {"Type": "Choice", "Choices": [{"Variable": "$.n", "NumericEquals": 0, "Next": "Bad"}], "Default": "Good"},
 	"Good": {"Type": "Succeed"},
 	"Bad": {"Type": "Fail", "Error": "Torture.Bad", "Cause": "as it should"}}}');
+
+-- For the checks: a text as it stands under the hash.
+CREATE FUNCTION t.bytes(what text) RETURNS bytea LANGUAGE sql AS
+$$ SELECT CASE WHEN coalesce(what, '') = '' THEN int4send(-1) ELSE int4send(octet_length(what)) || convert_to(what, 'UTF8') END $$;
