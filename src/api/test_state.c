@@ -275,6 +275,15 @@ run_state(Trial *trial)
 	return true;
 }
 
+/* A heartbeat that did not come has a name to match, and another on record. */
+static void
+record_heartbeat(Trial *trial)
+{
+	if (trial->state->type == DX_STATE_TASK && trial->fault.error != NULL &&
+		strcmp(trial->fault.error, DX_ERROR_HEARTBEAT) == 0)
+		trial->fault.error = pstrdup(DX_ERROR_TIMEOUT);
+}
+
 /*
  * What Retry and Catch make of the fault.
  */
@@ -282,7 +291,7 @@ static void
 handle_fault(Trial *trial)
 {
 	const DxState *state = trial->state;
-	const DxCatcher *catcher;
+	const DxCatcher *catcher = dx_catch_choose(state, trial->fault.error);
 	DxFault		second = {NULL, NULL};
 	int32	   *used = palloc(sizeof(int32) * (state->nretriers + 1));
 
@@ -293,12 +302,13 @@ handle_fault(Trial *trial)
 						trial->fault.error, 1.0, &trial->delay) >= 0)
 	{
 		trial->status = "RETRIABLE";
+		record_heartbeat(trial);
 		return;
 	}
 
+	record_heartbeat(trial);
 	trial->delay = -1;
 	trial->status = "FAILED";
-	catcher = dx_catch_choose(state, trial->fault.error);
 	if (catcher == NULL)
 		return;
 	if (!dx_io_catch(state, catcher, &trial->env, &trial->fault,

@@ -102,6 +102,16 @@ branch_failed(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *whole)
 		dx_join_child_failed(pass, run, branch, fault);
 }
 
+/*
+ * The name that Retry and Catch look for.  A heartbeat that did not come is
+ * recorded as States.Timeout, and both names match it.
+ */
+static const char *
+name_to_match(const DxBranch *branch, const DxFault *fault)
+{
+	return branch->heartbeat_missed ? DX_ERROR_HEARTBEAT : fault->error;
+}
+
 static bool
 try_retry(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
 {
@@ -121,7 +131,7 @@ try_retry(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
 		branch->nretries = state->nretriers;
 	}
 	chosen = dx_retry_choose(state->nretriers, state->retriers, branch->retries,
-							 fault->error,
+							 name_to_match(branch, fault),
 							 pg_prng_double(&pg_global_prng_state), &delay);
 	if (chosen < 0)
 		return false;
@@ -138,7 +148,7 @@ try_retry(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
 static bool
 try_catch(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
 {
-	const DxCatcher *catcher = dx_catch_choose(branch->state, fault->error);
+	const DxCatcher *catcher = dx_catch_choose(branch->state, name_to_match(branch, fault));
 	const DxState *next;
 	DxEnv		env;
 	DxFault		failure;
@@ -176,6 +186,17 @@ dx_branch_step_failed(DxPass *pass, DxRun *run, DxBranch *branch,
 
 	if (!try_retry(pass, run, branch, &clipped))
 		dx_branch_gave_up(pass, run, branch, &clipped);
+	branch->heartbeat_missed = false;
+}
+
+/* The same for an attempt whose heartbeat did not come in time. */
+void
+dx_branch_heartbeat_missed(DxPass *pass, DxRun *run, DxBranch *branch, char *cause)
+{
+	DxFault		fault = {pstrdup(DX_ERROR_TIMEOUT), cause};
+
+	branch->heartbeat_missed = true;
+	dx_branch_step_failed(pass, run, branch, &fault);
 }
 
 /* The same, but without Retry: another attempt can't help. */

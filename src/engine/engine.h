@@ -184,6 +184,7 @@ typedef struct DxBranch
 	pg_uuid_t	stored_ticket;
 	bool		stored;			/* has a row */
 	bool		apart;			/* its step takes a pass of its own */
+	bool		heartbeat_missed;	/* the States.Timeout at hand is that */
 	bool		changed;
 	bool		gone;			/* to be deleted */
 } DxBranch;
@@ -515,6 +516,8 @@ extern bool dx_branch_due(const DxPass *pass, const DxRun *run,
 						  const DxBranch *branch);
 
 /* No Retry: it would not help. */
+extern void dx_branch_heartbeat_missed(DxPass *pass, DxRun *run, DxBranch *branch,
+									   char *cause);
 extern void dx_branch_gave_up(DxPass *pass, DxRun *run, DxBranch *branch,
 							  const DxFault *fault);
 extern Jsonb *dx_json_uuid(const pg_uuid_t *uuid);

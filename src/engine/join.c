@@ -222,6 +222,7 @@ dx_join_child_failed(DxPass *pass, DxRun *run, DxBranch *child,
 		return;
 	parent->counts.failed++;
 	parent->changed = true;
+	parent->heartbeat_missed = child->heartbeat_missed && !dx_tolerates_failures(parent);
 	if (!dx_tolerates_failures(parent))
 		dx_join_failed(pass, run, parent, fault);
 	else if (!dx_tolerance_holds(parent, &exceeded))

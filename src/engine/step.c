@@ -73,6 +73,13 @@ static void
 step_timed_out(DxPass *pass, DxRun *run, DxBranch *branch, const StepTime *time,
 			   DxFault *fault)
 {
+	if (time->error != NULL && strcmp(time->error, DX_ERROR_HEARTBEAT) == 0)
+	{
+		dx_branch_heartbeat_missed(pass, run, branch,
+								   psprintf("No heartbeat came in time: %s",
+											fault->cause ? fault->cause : "a function can send none."));
+		return;
+	}
 	if (time->error != NULL)
 	{
 		fault->error = pstrdup(time->error);

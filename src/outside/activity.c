@@ -117,8 +117,7 @@ expired(DxPass *pass, DxRun *run, DxBranch *branch, const Jsonb *payload)
 	keep_details(branch, payload);
 	if (timeout == NULL)
 		timeout = "timeout";
-	fault.error = pstrdup(strcmp(timeout, "heartbeat") == 0 ?
-						  DX_ERROR_HEARTBEAT : DX_ERROR_TIMEOUT);
+	fault.error = pstrdup(DX_ERROR_TIMEOUT);
 	fault.cause = worker ?
 		psprintf("The %s time of \"%s\" was over; worker \"%s\" had it.",
 				 timeout, branch->wait_for, worker) :
@@ -134,6 +133,8 @@ expired(DxPass *pass, DxRun *run, DxBranch *branch, const Jsonb *payload)
 	}
 	else if (strcmp(timeout, "schedule_to_close") == 0)
 		dx_branch_gave_up(pass, run, branch, &fault);
+	else if (strcmp(timeout, "heartbeat") == 0)
+		dx_branch_heartbeat_missed(pass, run, branch, fault.cause);
 	else
 		dx_branch_step_failed(pass, run, branch, &fault);
 }

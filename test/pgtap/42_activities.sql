@@ -130,7 +130,7 @@ BEGIN
 END $$;
 SELECT is(t.timeout('{"ScheduleToStartSeconds": 1}', false), 'States.Timeout: schedule_to_start', 'nobody claims it in time');
 SELECT is(t.timeout('{"TimeoutSeconds": 1}', true), 'States.Timeout: start_to_close', 'the attempt takes too long');
-SELECT is(t.timeout('{"TimeoutSeconds": 3, "HeartbeatSeconds": 1}', true), 'States.HeartbeatTimeout: heartbeat', 'no heartbeat in time');
+SELECT is(t.timeout('{"TimeoutSeconds": 3, "HeartbeatSeconds": 1}', true), 'States.Timeout: heartbeat', 'no heartbeat in time is recorded as AWS does');
 SELECT is(t.timeout('{"TimeoutSeconds": 8, "HeartbeatSeconds": 5}', true, 4), 'States.Timeout: start_to_close', 'heartbeats renew the lease, but not for ever');
 SELECT is(t.timeout('{"ScheduleToCloseSeconds": 1, "Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 9}]}', true), 'States.Timeout: schedule_to_close', 'all attempts together');
 SELECT is(t.timeout('{"ScheduleToStartSeconds": 1, "ScheduleToCloseSeconds": 2, "Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 9, "IntervalSeconds": 2, "JitterStrategy": "NONE"}]}', false),

@@ -47,7 +47,7 @@ like($err, qr/this database is held, because it is a copy/, 'it hands out nothin
 is(dx_sql($node, 'ops', 'SELECT dealix.resume_engine()', 'copy'), 't', 'until it is resumed');
 
 # the lease of the worker that is the original's ends here, and the run has no Retry
-dx_poll($node, q{SELECT error FROM dealix.runs WHERE key = 'claimed'}, 'a lease from before ends', 'States.HeartbeatTimeout', 'copy');
+dx_poll($node, q{SELECT error FROM dealix.runs WHERE key = 'claimed'}, 'a lease from before ends', 'States.Timeout', 'copy');
 (undef, undef, $err) = dx_try($node, 'app', "SELECT dealix.complete('$old')", 'copy');
 like($err, qr/is refused/, 'with its token');
 is($node->safe_psql('copy', $slots), 'claimed 1 f,claimed 2 f,queued 1 f', 'and its slot is free');

@@ -114,7 +114,7 @@ sub claim
 
 	claim('lg', '2 s');
 	my $due = $node->safe_psql('postgres', q{SELECT expires_at FROM dealix.activity_task});
-	dx_poll($node, ended($run), 'the lease of a claim ends at its time', 'FAILED States.HeartbeatTimeout');
+	dx_poll($node, ended($run), 'the lease of a claim ends at its time', 'FAILED States.Timeout');
 	late($run, "'$due'::timestamptz", 'lease of a claim');
 }
 {
@@ -127,7 +127,7 @@ sub claim
 		dx_sql($node, 'app', "SELECT dealix.heartbeat('$token')");
 	}
 	my $due = $node->safe_psql('postgres', q{SELECT heartbeat_at + lease FROM dealix.activity_task});
-	dx_poll($node, ended($run), 'a lease that heartbeats have moved ends at its time', 'FAILED States.HeartbeatTimeout');
+	dx_poll($node, ended($run), 'a lease that heartbeats have moved ends at its time', 'FAILED States.Timeout');
 	late($run, "'$due'::timestamptz", 'lease after heartbeats');
 }
 {
@@ -139,7 +139,7 @@ sub claim
 {
 	my $run = start('token');
 
-	dx_poll($node, ended($run), 'the heartbeat of a token', 'FAILED States.HeartbeatTimeout');
+	dx_poll($node, ended($run), 'the heartbeat of a token', 'FAILED States.Timeout');
 }
 
 # a lease that ends while somebody else has the task locked
@@ -151,7 +151,7 @@ sub claim
 	$locker->query_safe('BEGIN; SELECT count(*) FROM (SELECT FROM dealix.activity_task FOR UPDATE) t');
 	sleep(2);
 	$locker->query_safe('ROLLBACK');
-	dx_poll($node, ended($run), 'a lease whose row was locked at its time', 'FAILED States.HeartbeatTimeout');
+	dx_poll($node, ended($run), 'a lease whose row was locked at its time', 'FAILED States.Timeout');
 	$locker->quit;
 }
 
