@@ -11,6 +11,17 @@ LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION dealix.validate(jsonb, boolean, text) IS
 'Checks a workflow definition and returns one row for each problem, in document order: a JSON pointer, a code, what is wrong and what would be right, and its severity. A definition with an error is not published; one with warnings is, and they are told at publish. No rows: all is well. Nothing of the definition is executed. strict => true accepts the pure Amazon States Language only; machine_type => ''EXPRESS'' adds the rules that AWS has for that type.';
 
+CREATE FUNCTION dealix.validate_text(
+	definition text,
+	strict boolean DEFAULT false,
+	machine_type text DEFAULT 'STANDARD')
+RETURNS TABLE (pointer text, code text, message text, hint text, severity text)
+AS 'MODULE_PATHNAME', 'dealix_validate_text'
+LANGUAGE C STABLE STRICT;
+
+COMMENT ON FUNCTION dealix.validate_text(text, boolean, text) IS
+'Checks the text of a workflow definition as dealix.validate does, and also what jsonb passes over in silence: a member that an object has more than once, of which only the last would count. A text that is no JSON is a problem, with its line and column, and not an error.';
+
 CREATE FUNCTION dealix.test_state(
 	definition jsonb,
 	state text,

@@ -14,6 +14,11 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_publish';
 COMMENT ON FUNCTION dealix.publish(text, jsonb) IS
 'Stores a definition as the next version of a workflow and returns the version. The same definition again gives the latest version. A definition with problems is refused whole (22023); the detail lists every problem with its JSON pointer. New runs use the latest version; runs that go on keep theirs.';
 
+CREATE FUNCTION dealix.publish_text(name text, definition text) RETURNS int
+LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_publish_text';
+COMMENT ON FUNCTION dealix.publish_text(text, text) IS
+'Publishes the text of a definition as dealix.publish does, but refuses a member that an object has more than once, of which jsonb keeps the last without a word. For definitions that come from files.';
+
 CREATE FUNCTION dealix.limit_workflow(workflow text, max_concurrency int) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_limit_workflow';
 COMMENT ON FUNCTION dealix.limit_workflow(text, int) IS

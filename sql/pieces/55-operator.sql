@@ -38,8 +38,9 @@ BEGIN
 			'signal_with_start', 'publish_event', 'read_outbox', 'ack', 'drop_consumer', 'compensate', 'start_run', 'compensate_run',
 			'schedule_put', 'schedule_drop', 'schedule_pause', 'fire_schedule', 'backfill', 'require_cron', 'schedule', 'unschedule',
 			'pause_schedule', 'resume_schedule', 'trust_author', 'distrust_author', 'reassign'] || workers
-		WHEN 'author' THEN readers || ARRAY['publish', 'limit_workflow', 'bind', 'unbind', 'validate', 'test_state', 'raise']
-		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'kill', 'redrive', 'compensate', 'resume_engine', 'publish_event', 'validate', 'limit_activity', 'limit_workflow', 'reassign']
+		WHEN 'author' THEN readers || ARRAY['publish', 'publish_text', 'limit_workflow', 'bind', 'unbind', 'validate', 'validate_text',
+			'test_state', 'raise']
+		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'kill', 'redrive', 'compensate', 'resume_engine', 'publish_event', 'validate', 'validate_text', 'limit_activity', 'limit_workflow', 'reassign']
 		WHEN 'worker' THEN readers || workers || ARRAY['all_activities', 'raise']
 		WHEN 'approver' THEN readers || ARRAY['approve', 'edit', 'reject', 'decide']
 		WHEN 'auditor' THEN readers || ARRAY['all_runs', 'all_history']

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * author.c
- *	  SQL functions for authors of definitions: dealix.validate.
+ *	  SQL functions for authors of definitions: dealix.validate and dealix.validate_text.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,6 +15,7 @@
 #include "engine/engine.h"
 
 PG_FUNCTION_INFO_V1(dealix_validate);
+PG_FUNCTION_INFO_V1(dealix_validate_text);
 
 /*
  * Raises the first problem of a definition that has some.
@@ -58,6 +59,47 @@ put_problems(ReturnSetInfo *rsinfo, const List *problems, const char *severity)
 }
 
 /*
+ * Checks a definition and returns one row for each problem and then for each
+ * warning; problems may have some already, and without a definition these are
+ * all.  ERRCODE_INVALID_PARAMETER_VALUE for a machine type that is neither
+ * STANDARD nor EXPRESS.
+ */
+static void
+validate(FunctionCallInfo fcinfo, Jsonb *definition, DxProblems *problems)
+{
+	char	   *machine_type = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	DxCompileOptions options;
+	DxPublishing publishing;
+	DxProgram  *program = NULL;
+	bool		express = strcmp(machine_type, "EXPRESS") == 0;
+
+	if (!express && strcmp(machine_type, "STANDARD") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid machine type: \"%s\"", machine_type),
+				 errhint("Valid machine types are STANDARD and EXPRESS.")));
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (definition != NULL)
+	{
+		dx_publish_options(&options, &publishing, definition);
+		options.strict = PG_GETARG_BOOL(1);
+		options.express = express;
+		program = dx_program_compile(definition, &options, CurrentMemoryContext,
+									 problems);
+	}
+	if (program)
+		dx_program_free(program);
+
+	put_problems(rsinfo, problems->list, "error");
+	put_problems(rsinfo, problems->warnings, "warning");
+	SPI_finish();
+}
+
+/*
  * dealix.validate(definition jsonb, strict boolean, machine_type text)
  * RETURNS TABLE(pointer text, code text, message text, hint text, severity text)
  *
@@ -69,33 +111,24 @@ put_problems(ReturnSetInfo *rsinfo, const List *problems, const char *severity)
 Datum
 dealix_validate(PG_FUNCTION_ARGS)
 {
-	Jsonb	   *definition = PG_GETARG_JSONB_P(0);
-	char	   *machine_type = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	DxCompileOptions options;
-	DxPublishing publishing;
 	DxProblems	problems = {NIL, NIL};
-	DxProgram  *program;
 
-	dx_publish_options(&options, &publishing, definition);
-	options.strict = PG_GETARG_BOOL(1);
-	options.express = strcmp(machine_type, "EXPRESS") == 0;
-	if (!options.express && strcmp(machine_type, "STANDARD") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid machine type: \"%s\"", machine_type),
-				 errhint("Valid machine types are STANDARD and EXPRESS.")));
+	validate(fcinfo, PG_GETARG_JSONB_P(0), &problems);
+	return (Datum) 0;
+}
 
-	InitMaterializedSRF(fcinfo, 0);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	program = dx_program_compile(definition, &options, CurrentMemoryContext,
-								 &problems);
-	if (program)
-		dx_program_free(program);
+/*
+ * dealix.validate_text(definition text, strict boolean, machine_type text): the
+ * same for a text.  What is no JSON is a problem, and so is a member given twice.
+ */
+Datum
+dealix_validate_text(PG_FUNCTION_ARGS)
+{
+	DxProblems	problems = {NIL, NIL};
+	text	   *definition = PG_GETARG_TEXT_PP(0);
+	Jsonb	   *parsed = dx_definition_read(VARDATA_ANY(definition),
+											VARSIZE_ANY_EXHDR(definition), &problems);
 
-	put_problems(rsinfo, problems.list, "error");
-	put_problems(rsinfo, problems.warnings, "warning");
-	SPI_finish();
+	validate(fcinfo, parsed, &problems);
 	return (Datum) 0;
 }

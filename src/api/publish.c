@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(dealix_publish);
+PG_FUNCTION_INFO_V1(dealix_publish_text);
 PG_FUNCTION_INFO_V1(dealix_limit_workflow);
 PG_FUNCTION_INFO_V1(dealix_bind);
 PG_FUNCTION_INFO_V1(dealix_unbind);
@@ -77,13 +78,11 @@ warn(const DxProblems *problems)
 	}
 }
 
-/* publish(name, definition) */
-Datum
-dealix_publish(PG_FUNCTION_ARGS)
+/* The name, and that both arguments are there. */
+static char *
+name_argument(FunctionCallInfo fcinfo)
 {
-	DxProblems	problems = {NIL, NIL};
 	char	   *name;
-	int			version;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR,
@@ -91,23 +90,60 @@ dealix_publish(PG_FUNCTION_ARGS)
 				 errmsg("%s must not be null", PG_ARGISNULL(0) ? "name" : "definition")));
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	check_name(name);
+	return name;
+}
+
+/*
+ * Publishes a definition, unless it has problems already (then it may be NULL).
+ *
+ * ERRCODE_INVALID_PARAMETER_VALUE for a definition with problems.
+ */
+static int
+publish(const char *name, Jsonb *definition, DxProblems *problems,
+		const char *validate)
+{
+	int			version = 0;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	version = dx_publish(name, PG_GETARG_JSONB_P(1), &problems);
+	if (definition != NULL)
+		version = dx_publish(name, definition, problems);
 	if (version == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg_plural("the definition of workflow \"%s\" has %d problem",
 							   "the definition of workflow \"%s\" has %d problems",
-							   list_length(problems.list),
-							   name, list_length(problems.list)),
-				 errdetail("%s", describe(&problems)),
-				 errhint("SELECT * FROM dealix.validate(definition) gives them as rows.")));
-	warn(&problems);
+							   list_length(problems->list),
+							   name, list_length(problems->list)),
+				 errdetail("%s", describe(problems)),
+				 errhint("SELECT * FROM dealix.%s(definition) gives them as rows.", validate)));
+	warn(problems);
 	SPI_finish();
 	dx_force_durable();
-	PG_RETURN_INT32(version);
+	return version;
+}
+
+/* publish(name, definition) */
+Datum
+dealix_publish(PG_FUNCTION_ARGS)
+{
+	DxProblems	problems = {NIL, NIL};
+	char	   *name = name_argument(fcinfo);
+
+	PG_RETURN_INT32(publish(name, PG_GETARG_JSONB_P(1), &problems, "validate"));
+}
+
+/* publish_text(name, definition) */
+Datum
+dealix_publish_text(PG_FUNCTION_ARGS)
+{
+	DxProblems	problems = {NIL, NIL};
+	char	   *name = name_argument(fcinfo);
+	text	   *definition = PG_GETARG_TEXT_PP(1);
+	Jsonb	   *parsed = dx_definition_read(VARDATA_ANY(definition),
+											VARSIZE_ANY_EXHDR(definition), &problems);
+
+	PG_RETURN_INT32(publish(name, parsed, &problems, "validate_text"));
 }
 
 /* bind(uri, target) */

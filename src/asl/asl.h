@@ -349,6 +349,8 @@ typedef struct DxProgram
 #define DX_P_BAD_RESOURCE		"INVALID_RESOURCE"
 #define DX_P_ERROR_NAME			"INVALID_ERROR_NAME"
 #define DX_P_DUPLICATE_STATE	"DUPLICATE_STATE_NAME"
+#define DX_P_DUPLICATE_MEMBER	"DUPLICATE_MEMBER"
+#define DX_P_NO_JSON			"INVALID_JSON"
 #define DX_P_DUPLICATE_LABEL	"DUPLICATE_LABEL_NAME"
 #define DX_P_UNKNOWN_STATE		"UNKNOWN_STATE"
 #define DX_P_UNREACHABLE		"UNREACHABLE_STATE"
@@ -573,6 +575,9 @@ extern char *dx_json_get_text(const Jsonb *object, const char *key);	/* NULL: ab
 extern Jsonb *dx_json_set(const Jsonb *object, const char *key, const Jsonb *value);
 /* Compact text as AWS writes it: no blanks after , and :. */
 extern char *dx_json_compact(const Jsonb *json);
+
+/* json_text.c */
+extern Jsonb *dx_definition_read(const char *text, int len, DxProblems *problems);
 
 /* build.c: how much data an evaluation makes. */
 extern void dx_build_begin(Size limit);

@@ -5,17 +5,20 @@
  *
  * The server's own parser reports a syntax error by ereport.  Here bad text
  * is an ordinary outcome, a fault of the language that Catch may see, and so
- * this parser returns false instead.
+ * this parser returns false instead.  It also finds members that an object
+ * has twice, of which jsonb keeps the last and says nothing.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
+#include "asl/compile.h"
 #include "asl/eval.h"
 
 #define MAX_DEPTH		1000
@@ -28,7 +31,17 @@ typedef struct Reader
 	int			pos;
 	int			depth;
 	JsonbParseState *state;
+	DxProblems *problems;		/* gets members given twice; NULL: not looked for */
+	const char *pointer;		/* of the value being read, with problems */
 } Reader;
+
+/* The name of a member, and where it stands. */
+typedef struct FoundName
+{
+	const char *text;
+	int			len;
+	int			pos;
+} FoundName;
 
 static bool read_value(Reader *r, JsonbIteratorToken token);
 
@@ -198,34 +211,129 @@ read_scalar(Reader *r, JsonbValue *value)
 	}
 }
 
+/* Line and column of a place in a text, both from 1. */
+static void
+locate(const char *text, int pos, int *line, int *column)
+{
+	const char *start = text;
+
+	*line = 1;
+	for (const char *p = text; p < text + pos; p++)
+	{
+		if (*p != '\n')
+			continue;
+		(*line)++;
+		start = p + 1;
+	}
+	*column = pg_mbstrlen_with_len(start, text + pos - start) + 1;
+}
+
+static int
+compare_names(const void *left, const void *right)
+{
+	const FoundName *a = left;
+	const FoundName *b = right;
+	int			cmp = a->len != b->len ? (a->len < b->len ? -1 : 1) :
+		memcmp(a->text, b->text, a->len);
+
+	return cmp != 0 ? cmp : a->pos - b->pos;
+}
+
+/* Reports the members of an object that are there already. */
+static void
+report_twice(Reader *r, FoundName *names, int n)
+{
+	qsort(names, n, sizeof(FoundName), compare_names);
+	for (int i = 1; i < n; i++)
+	{
+		const char *name;
+		int			line;
+		int			column;
+
+		CHECK_FOR_INTERRUPTS();
+		if (names[i].len != names[i - 1].len ||
+			memcmp(names[i].text, names[i - 1].text, names[i].len) != 0)
+			continue;
+		name = pnstrdup(names[i].text, names[i].len);
+		locate(r->text, names[i].pos, &line, &column);
+		dx_problem(r->problems, dx_pointer_child(r->pointer, name), DX_P_DUPLICATE_MEMBER,
+				   "Only the last would count. Give it once.",
+				   "\"%s\" is given more than once: again at line %d, column %d",
+				   dx_clip(name), line, column);
+	}
+}
+
+/* A value within the one at pointer, at a place that place says. */
+static bool
+read_within(Reader *r, JsonbIteratorToken token, const char *name, int item)
+{
+	const char *pointer = r->pointer;
+	bool		good;
+
+	if (r->problems != NULL)
+		r->pointer = name ? dx_pointer_child(pointer, name) : dx_pointer_item(pointer, item);
+	good = read_value(r, token);
+	r->pointer = pointer;
+	return good;
+}
+
+/* A member; its name is noted if they are looked at. */
+static bool
+read_member(Reader *r, FoundName **names, int *n, int *allocated)
+{
+	JsonbValue	key;
+	int			pos;
+
+	skip_blanks(r);
+	pos = r->pos;
+	if (!read_string(r, &key) || !accept(r, ':'))
+		return false;
+	pushJsonbValue(&r->state, WJB_KEY, &key);
+	if (r->problems == NULL)
+		return read_value(r, WJB_VALUE);
+	if (*n == *allocated)
+	{
+		*allocated = Max(*allocated * 2, 8);
+		*names = *names == NULL ? palloc(sizeof(FoundName) * *allocated) :
+			repalloc_huge(*names, sizeof(FoundName) * (Size) *allocated);
+	}
+	(*names)[*n].text = key.val.string.val;
+	(*names)[*n].len = key.val.string.len;
+	(*names)[(*n)++].pos = pos;
+	return read_within(r, WJB_VALUE, pnstrdup(key.val.string.val, key.val.string.len), 0);
+}
+
 static bool
 read_object(Reader *r)
 {
-	JsonbValue	key;
+	FoundName  *names = NULL;
+	int			allocated = 0;
+	int			n = 0;
 
 	pushJsonbValue(&r->state, WJB_BEGIN_OBJECT, NULL);
 	if (accept(r, '}'))
 		return true;
 	do
 	{
-		if (!read_string(r, &key) || !accept(r, ':'))
-			return false;
-		pushJsonbValue(&r->state, WJB_KEY, &key);
-		if (!read_value(r, WJB_VALUE))
+		if (!read_member(r, &names, &n, &allocated))
 			return false;
 	} while (accept(r, ','));
+	if (n > 1)
+		report_twice(r, names, n);
 	return accept(r, '}');
 }
 
 static bool
 read_array(Reader *r)
 {
+	int			item = 0;
+
 	pushJsonbValue(&r->state, WJB_BEGIN_ARRAY, NULL);
 	if (accept(r, ']'))
 		return true;
 	do
 	{
-		if (!read_value(r, WJB_ELEM))
+		if (!read_within(r, WJB_ELEM, NULL, item++))
 			return false;
 	} while (accept(r, ','));
 	return accept(r, ']');
@@ -259,6 +367,19 @@ read_value(Reader *r, JsonbIteratorToken token)
 	return true;
 }
 
+/* One value, inside an array, so that a scalar needs no path of its own. */
+static Jsonb *
+read_text(Reader *r)
+{
+	pushJsonbValue(&r->state, WJB_BEGIN_ARRAY, NULL);
+	if (!read_value(r, WJB_ELEM))
+		return NULL;
+	skip_blanks(r);
+	if (r->pos != r->len)
+		return NULL;
+	return JsonbValueToJsonb(pushJsonbValue(&r->state, WJB_END_ARRAY, NULL));
+}
+
 /*
  * Parses a JSON text.  false when it is none, or when it is beyond what the
  * engine takes in (nesting, size of a number, the character U+0000).
@@ -267,20 +388,37 @@ bool
 dx_json_parse(const char *text, int len, JsonbValue *value)
 {
 	Reader		r = {.text = text,.len = len};
-	JsonbValue *root;
+	Jsonb	   *root = read_text(&r);
 	JsonbValue *elements;
 
-	/* Inside an array, so that a scalar needs no path of its own. */
-	pushJsonbValue(&r.state, WJB_BEGIN_ARRAY, NULL);
-	if (!read_value(&r, WJB_ELEM))
+	if (root == NULL)
 		return false;
-	skip_blanks(&r);
-	if (r.pos != r.len)
-		return false;
-	root = pushJsonbValue(&r.state, WJB_END_ARRAY, NULL);
-
-	dx_json_to_value(JsonbValueToJsonb(root), value);
+	dx_json_to_value(root, value);
 	(void) dx_take_elements(value, &elements);
 	*value = elements[0];
 	return true;
+}
+
+/*
+ * Reads the text of a definition.  Whatever jsonb would pass over is a
+ * problem: members given twice.  NULL, with a problem that says where, when it
+ * is no JSON, or beyond what the engine takes in.
+ */
+Jsonb *
+dx_definition_read(const char *text, int len, DxProblems *problems)
+{
+	Reader		r = {.text = text,.len = len,.problems = problems,.pointer = ""};
+	Jsonb	   *root = read_text(&r);
+	int			line;
+	int			column;
+
+	if (root != NULL)
+		return dx_json_from_value(getIthJsonbValueFromContainer(&root->root, 0));
+	locate(text, Min(r.pos, len), &line, &column);
+	dx_problem(problems, "", DX_P_NO_JSON, NULL,
+			   r.depth > MAX_DEPTH ?
+			   "the text is nested too deeply at line %d, column %d" :
+			   r.pos >= len ? "the text is no JSON: it ends too early, at line %d, column %d" :
+			   "the text is no JSON from line %d, column %d on", line, column);
+	return NULL;
 }
