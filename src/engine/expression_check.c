@@ -21,6 +21,7 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parser.h"
+#include "parser/scansup.h"
 #include "parser/parse_type.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -88,6 +89,40 @@ check_column(Check *check, const ColumnRef *ref)
 	else if (IsA(first, String) && check->unknown == NULL &&
 			 !is_variable(check, strVal(first)))
 		check->unknown = MemoryContextStrdup(check->cxt, strVal(first));
+}
+
+/*
+ * A word that SQL has a value for (user, current_date, localtime, ...), while
+ * an Assign sets a variable of that name: which of the two is meant?
+ */
+static void
+check_value_function(Check *check, const SQLValueFunction *function)
+{
+	const char *word;
+	char	   *name;
+
+	if (function->location < 0 || check->publishing == NULL)
+		return;
+	word = check->text + function->location;
+	name = downcase_identifier(word, strspn(word, "abcdefghijklmnopqrstuvwxyz_ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+							   false, false);
+	if (in_list(check->publishing->variables, name))
+		set_wrong(check, psprintf("%s is a value of SQL's own here; the variable is written \"%s\", in double quotes",
+								  name, name));
+}
+
+/* The variable that differs from a name in nothing but capitals, or NULL. */
+static const char *
+other_case(const DxPublishing *publishing, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, publishing->variables)
+	{
+		if (pg_strcasecmp(lfirst(lc), name) == 0)
+			return lfirst(lc);
+	}
+	return NULL;
 }
 
 /* Catalog look-ups only: a type's modifiers would go through its function. */
@@ -229,6 +264,9 @@ check_node(Node *node, void *arg)
 		case T_ColumnRef:
 			check_column(check, (ColumnRef *) node);
 			break;
+		case T_SQLValueFunction:
+			check_value_function(check, (SQLValueFunction *) node);
+			break;
 		case T_TypeName:
 			check_type(check, (TypeName *) node);
 			break;
@@ -287,10 +325,13 @@ dx_expression_check(void *arg, const DxExpr *expr, DxProblems *problems)
 		wrong = check.wrong;
 	if (wrong != NULL)
 		dx_problem(problems, expr->pointer, "INVALID_EXPRESSION",
-				   "Between {% and %} stands one SQL expression over input, result, error, context and assigned variables, all jsonb.",
+				   "Between {% and %} stands one SQL expression over input, result, error, context and assigned variables, all jsonb. A variable whose name is a word of SQL or has capitals is written in double quotes.",
 				   "%s", wrong);
 	else if (check.unknown != NULL)
 		dx_problem(problems, expr->pointer, "UNKNOWN_VARIABLE",
+				   other_case(arg, check.unknown) != NULL ?
+				   psprintf("Write \"%s\" in double quotes: without them SQL reads capitals as small letters.",
+							other_case(arg, check.unknown)) :
 				   "There are input, result, error, context and what an Assign sets.",
 				   "there is no variable \"%s\"", check.unknown);
 }
