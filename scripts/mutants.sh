@@ -6,20 +6,49 @@
 #   MUTANTS='10-* 23-*' scripts/mutants.sh      only these
 #
 # A patch begins with the lines "Defect: what is wrong" and "Test: SUITE FILE".
-# Ends with a table and the line "N passed, N failed".
+# First the tests run without defects, because one that fails anyway catches
+# nothing; DX_TESTED=1 says that they have.  Prints a line as soon as a defect is
+# tried, and ends with a table and the line "N passed, N failed".
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 passed=0
 failed=0
+table=
 
 header() { sed -n "s/^$1: //p" "$2" | head -n 1; }
 
 # tell RESULT PATCH SECONDS
 tell()
 {
-	printf '%-12s %-40s %-32s %4d s\n' "$1" "$(basename "$2" .patch)" "$(header Test "$2")" "$3"
+	local name test
+
+	name=$(basename "$2" .patch)
+	test=$(header Test "$2")
+	say "$1: $name by $test ($3 s)"
+	table+=$(printf '%-12s %-26s %-24s %5d s  %s' "$1" "$name" "$test" "$3" "$(header Defect "$2")")$'\n'
+}
+
+# Do the tests of the patches succeed without defects?
+check_tests()
+{
+	local patch suite file log=$dx_work/tests.log
+	local -A files=()
+
+	for patch in "$@"; do
+		read -r suite file < <(header Test "$patch")
+		case " ${files[$suite]:-} " in
+			*" $file "*) ;;
+			*) files[$suite]+="$file " ;;
+		esac
+	done
+	for suite in "${!files[@]}"; do
+		say "Without defects: $suite ${files[$suite]}"
+		DX_OBJECTS=$dx_work/source TESTS=${files[$suite]} "$dx_top/scripts/test.sh" "$suite" >"$log" 2>&1 && continue
+		tail -n 40 "$log"
+		die "the tests have to succeed before they can catch anything."
+	done
 }
 
 # The sources with one defect.  Fails if the patch does not fit any more.
@@ -47,7 +76,7 @@ try()
 	if DX_OBJECTS=$dx_work/source TESTS=$file "$tree/scripts/test.sh" "$suite" >"$log" 2>&1; then
 		tell SURVIVED "$1" $((SECONDS - begin))
 		failed=$((failed + 1))
-	elif grep -qE "^$suite[ /].* [1-9][0-9]* failed " "$log"; then
+	elif grep -qE "^${suite}[ /].* [1-9][0-9]* failed " "$log"; then
 		tell caught "$1" $((SECONDS - begin))
 		passed=$((passed + 1))
 	else
@@ -77,9 +106,15 @@ chosen()
 command -v patch >/dev/null || die "patch is missing."
 work_create mutants
 postgres_prepare ASSERTS=1
-say "What is tried is in test/mutants; the sources without defects are built."
-while read -r patch; do
+# For the tests: what comes first in PATH now is the copy, which has no headers.
+export PG_CONFIG=$pg_config
+mapfile -t patches < <(chosen)
+if [ "${DX_TESTED:-0}" != 1 ]; then check_tests "${patches[@]}"; fi
+for patch in "${patches[@]}"; do
 	try "$patch"
-done < <(chosen)
+done
+say ""
+printf '%-12s %-26s %-24s %7s  %s\n' 'Verdict' 'Patch' 'Test' 'Took' 'Defect'
+printf '%s' "$table"
 say "$passed passed, $failed failed"
 if [ "$passed" = 0 ] || [ "$failed" != 0 ]; then exit 1; fi

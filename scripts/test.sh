@@ -222,7 +222,7 @@ export PATH="$pg_bin:\$PATH" PG_CONFIG="$pg_bin/pg_config" DX_INSTALLED=1
 export PG_REGRESS="$pg_tests/regress/pg_regress" top_builddir="$dx_work/source"
 export PGPORT=65432 LC_ALL=C
 # what waits for a server or a session gives up late: the machine may be busy
-export PG_TEST_TIMEOUT_DEFAULT=900 PGCTLTIMEOUT=900
+export PG_TEST_TIMEOUT_DEFAULT=${DX_PATIENCE:-900} PGCTLTIMEOUT=900
 unset PGHOST PGUSER PGDATABASE PGOPTIONS PGSERVICE
 exec perl -I "$pg_tests/perl" -I test/perl "test/t/\$1.pl"
 END
@@ -284,7 +284,7 @@ run_mutants()
 {
 	local out=$dx_work/out/mutants.log good=0 bad=1 begin=$SECONDS
 
-	DX_OBJECTS=$dx_work/source MUTANTS=${MUTANTS:-$mutants_sample} \
+	DX_TESTED=1 PG_CONFIG=$pg_config DX_OBJECTS=$dx_work/source MUTANTS=${MUTANTS:-$mutants_sample} \
 		"$dx_top/scripts/mutants.sh" >"$out" 2>&1 || true
 	read -r good bad < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$out" | tail -n 1) || true
 	if [ "${bad:-1}" != 0 ]; then tail -n 40 "$out"; fi
