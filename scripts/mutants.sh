@@ -73,7 +73,9 @@ try()
 		failed=$((failed + 1))
 		return
 	fi
-	if DX_OBJECTS=$dx_work/source TESTS=$file "$tree/scripts/test.sh" "$suite" >"$log" 2>&1; then
+	# a defect often is that something never comes, or never ends
+	if DX_PATIENCE=${DX_PATIENCE:-120} DX_FILE_TIMEOUT=${DX_FILE_TIMEOUT:-900} DX_OBJECTS=$dx_work/source \
+		TESTS=$file "$tree/scripts/test.sh" "$suite" >"$log" 2>&1; then
 		tell SURVIVED "$1" $((SECONDS - begin))
 		failed=$((failed + 1))
 	elif grep -qE "^${suite}[ /].* [1-9][0-9]* failed " "$log"; then
