@@ -253,6 +253,7 @@ struct DxCall
 };
 
 extern DxCall *dx_call_compile(const char *text, char **error);
+extern char *dx_call_doubt(const DxCall *call);
 extern bool dx_call_eval(const DxCall *call, DxEnv *env, JsonbValue *value,
 						 DxFault *fault);
 extern bool dx_call_invalid(DxCallState *state, const DxCall *call);

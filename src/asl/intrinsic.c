@@ -9,7 +9,8 @@
  * In a text \', \{, \} and \\ stand for the character itself; any other use of
  * a backslash is not valid, as AWS has it.  Only what AWS refuses when a
  * definition is created is refused here; the number of arguments and their
- * types are looked at when the function is called.
+ * types are looked at when the function is called, and warned of before where
+ * no data can make them right.
  *
  *-------------------------------------------------------------------------
  */
@@ -53,6 +54,19 @@ static const DxFunction functions[] =
 	{"States.StringToJson", 1, 1, dx_fn_string_to_json},
 	{"States.UUID", 0, 0, dx_fn_uuid}
 };
+
+/*
+ * What each of these takes, an argument a letter: array, object, text, number,
+ * * for anything.  The last goes for the rest.
+ */
+static const char *const takes[] =
+{
+	"*", "a*", "an", "a", "an", "n", "a", "t", "t", "t*", "*t", "oo*", "*", "n",
+	"n", "t", "t", "*"
+};
+
+StaticAssertDecl(lengthof(takes) == lengthof(functions),
+				 "each intrinsic function has its types");
 
 static DxCall *parse_call(CallParser *p);
 
@@ -295,6 +309,63 @@ dx_call_compile(const char *text, char **error)
 	call->text = p.text;
 	call->uses_context = p.uses_context;
 	return call;
+}
+
+/* Is a literal of a type that its function never takes?  Which one it takes. */
+static const char *
+wrong_literal(const DxCall *call, int number)
+{
+	const char *types = takes[call->function - functions];
+	char		type = types[Min(number, (int) strlen(types) - 1)];
+	const DxArgument *argument = &call->args[number];
+
+	if (argument->kind != DX_ARGUMENT_VALUE)
+		return NULL;
+	switch (type)
+	{
+		case 'a':
+			return "an array";
+		case 'o':
+			return "an object";
+		case 't':
+			return argument->value.type == jbvString ? NULL : "a text";
+		case 'n':
+			return argument->value.type == jbvNumeric ? NULL : "a number";
+		default:
+			return NULL;
+	}
+}
+
+/*
+ * What makes a call fail whatever the data are: the number of its arguments, or
+ * a literal of the wrong type.  NULL when nothing does.  AWS finds that only
+ * when the function is called.
+ */
+char *
+dx_call_doubt(const DxCall *call)
+{
+	const DxFunction *function = call->function;
+
+	check_stack_depth();
+	if (call->nargs < function->min_args ||
+		(function->max_args >= 0 && call->nargs > function->max_args))
+		return psprintf("%s always fails: it has %d arguments and takes %s%d", function->name,
+						call->nargs, call->nargs < function->min_args &&
+						function->max_args != function->min_args ? "at least " : "",
+						call->nargs < function->min_args ? function->min_args : function->max_args);
+	for (int i = 0; i < call->nargs; i++)
+	{
+		const char *right = wrong_literal(call, i);
+		char	   *inner = call->args[i].kind == DX_ARGUMENT_CALL ?
+			dx_call_doubt(call->args[i].call) : NULL;
+
+		if (right != NULL)
+			return psprintf("%s always fails: its argument %d has to be %s",
+							function->name, i + 1, right);
+		if (inner != NULL)
+			return inner;
+	}
+	return NULL;
 }
 
 /*

@@ -102,7 +102,15 @@ compile_reference(const char *text, const char *field, const char *pointer,
 	{
 		tmpl->call = dx_call_compile(text, &error);
 		if (tmpl->call != NULL)
+		{
+			char	   *doubt = dx_call_doubt(tmpl->call);
+
 			tmpl->uses_context = tmpl->call->uses_context;
+			if (doubt != NULL)
+				dx_warning(problems, pointer, DX_P_BAD_INTRINSIC,
+						   "AWS accepts it too, and fails when it comes there with States.IntrinsicFailure.",
+						   "%s", doubt);
+		}
 	}
 	if (error == NULL)
 		return tmpl;

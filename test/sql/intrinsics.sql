@@ -10,7 +10,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
 	machine jsonb := jsonb_build_object('StartAt', 'S', 'States', jsonb_build_object('S',
 		jsonb_build_object('Type', 'Pass', 'End', true, 'Parameters', template)));
-	problem text := (SELECT string_agg(concat_ws(' ', v.pointer, v.code, v.message), '; ') FROM dealix.validate(machine) v);
+	problem text := (SELECT string_agg(concat_ws(' ', v.pointer, v.code, v.message), '; ') FROM dealix.validate(machine) v WHERE v.severity = 'error');
 	result jsonb;
 BEGIN
 	IF problem IS NOT NULL THEN
