@@ -10,7 +10,7 @@ RETURNS TABLE (token text, input jsonb, run_id uuid, state text, deadline timest
 	correlation_id text, traceparent text, details jsonb, idempotency_key text, attempt int, task uuid)
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_claim';
 COMMENT ON FUNCTION dealix.claim(text, text, int, interval) IS
-'Leases up to max tasks of an activity to a worker, the most important and oldest first. Commit before doing the work. The lease lasts until deadline: heartbeats move it on, by lease or the HeartbeatSeconds of the state, up to its TimeoutSeconds; without any of these it is 5 minutes. idempotency_key is the same for every attempt: give it to the receiver of the effect. details: what the last heartbeat of an attempt before said. Errors: DX008 in a database that is held.';
+'Leases up to max tasks of an activity to a worker, the most important and oldest first. Commit before doing the work. The lease lasts until deadline: heartbeats move it on, by lease or the HeartbeatSeconds of the state, up to its TimeoutSeconds; without any of these it is 5 minutes. idempotency_key is the same for every attempt: give it to the receiver of the effect. details: what the last heartbeat of an attempt before said. Tasks of all owners that the caller may do are in one line. Errors: DX008 in a database that is held; 22023 when lease is longer than dealix_exec.max_lease.';
 
 CREATE FUNCTION dealix.heartbeat(token text, details jsonb DEFAULT NULL) RETURNS boolean
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_heartbeat';
@@ -31,6 +31,11 @@ CREATE FUNCTION dealix.fail(token text, error text, cause text DEFAULT NULL, ret
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_fail';
 COMMENT ON FUNCTION dealix.fail(text, text, text, boolean) IS
 'Ends an attempt at a task with an error, which Retry and Catch of the state match by name. retryable => false: no Retry, whatever the definition says. Returns failed, or cancelled when the run no longer wanted the task; said again, the outcome. Errors: DX003 when the token is refused.';
+
+CREATE FUNCTION dealix.release_task(task uuid, reason text DEFAULT NULL) RETURNS boolean
+LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_release_task';
+COMMENT ON FUNCTION dealix.release_task(uuid, text) IS
+'Takes a task (task_id of dealix.activities) away from the worker that has claimed it: its lease is over now, what the worker says is refused, and the state fails with States.HeartbeatTimeout, for Retry and Catch, with who did it and the reason as the cause. Returns false when no worker has it, or one is completing it in an open transaction.';
 
 CREATE PROCEDURE dealix.wait_for_work(activity text, timeout interval DEFAULT '1 minute', INOUT found boolean DEFAULT NULL)
 LANGUAGE C AS 'MODULE_PATHNAME', 'dx_wait_for_work';

@@ -40,7 +40,7 @@ BEGIN
 			'pause_schedule', 'resume_schedule', 'trust_author', 'distrust_author', 'reassign'] || workers
 		WHEN 'author' THEN readers || ARRAY['publish', 'publish_text', 'limit_workflow', 'bind', 'unbind', 'validate', 'validate_text',
 			'test_state', 'raise']
-		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'kill', 'redrive', 'compensate', 'resume_engine', 'publish_event', 'validate', 'validate_text', 'limit_activity', 'limit_workflow', 'reassign']
+		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'kill', 'redrive', 'compensate', 'resume_engine', 'publish_event', 'validate', 'validate_text', 'limit_activity', 'release_task', 'limit_workflow', 'reassign']
 		WHEN 'worker' THEN readers || workers || ARRAY['all_activities', 'raise']
 		WHEN 'approver' THEN readers || ARRAY['approve', 'edit', 'reject', 'decide']
 		WHEN 'auditor' THEN readers || ARRAY['all_runs', 'all_history']

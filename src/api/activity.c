@@ -15,10 +15,12 @@
 
 #define CLAIM_COLUMNS	11
 #define MAX_CLAIM		10000
+#define MAX_REASON	4000
 #define MAX_FINISH		100000
 
 PG_FUNCTION_INFO_V1(dealix_claim);
 PG_FUNCTION_INFO_V1(dealix_heartbeat);
+PG_FUNCTION_INFO_V1(dealix_release_task);
 PG_FUNCTION_INFO_V1(dealix_complete);
 PG_FUNCTION_INFO_V1(dealix_complete_many);
 PG_FUNCTION_INFO_V1(dealix_fail);
@@ -83,6 +85,12 @@ dealix_claim(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("lease must be positive")));
+	if (lease != NULL && dx_interval_seconds(lease) > dx_max_lease)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("lease must not be longer than %d s", dx_max_lease),
+				 errdetail("That is the setting dealix_exec.max_lease."),
+				 errhint("Ask for a shorter lease, and make it last by dealix.heartbeat().")));
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	dx_connect_spi();
@@ -95,6 +103,24 @@ dealix_claim(PG_FUNCTION_ARGS)
 	dx_force_durable();
 	SPI_finish();
 	return (Datum) 0;
+}
+
+/* release_task(task, reason) */
+Datum
+dealix_release_task(PG_FUNCTION_ARGS)
+{
+	char	   *reason = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
+	bool		released;
+
+	dx_require(fcinfo, 0, "task");
+	if (reason != NULL && strlen(reason) > MAX_REASON)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("reason must not be longer than %d bytes", MAX_REASON)));
+	dx_connect_spi();
+	released = dx_task_release(PG_GETARG_UUID_P(0), reason);
+	SPI_finish();
+	PG_RETURN_BOOL(released);
 }
 
 /* heartbeat(token, details) */

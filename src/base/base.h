@@ -37,6 +37,7 @@ extern int	dx_max_states;		/* of a definition */
 extern int	dx_max_definition;	/* kB */
 extern int	dx_max_evaluation;	/* kB */
 extern int	dx_outcome_retention;	/* s */
+extern int	dx_max_lease;	/* s */
 extern int	dx_max_child_depth;
 extern int	dx_program_cache;	/* kB */
 extern int	dx_max_inbox;

@@ -29,6 +29,7 @@ int			dx_max_states = 20000;
 int			dx_max_definition = 16 * 1024;
 int			dx_max_evaluation = 128 * 1024;
 int			dx_outcome_retention = 86400;
+int			dx_max_lease = 86400;
 int			dx_max_child_depth = 16;
 int			dx_program_cache = 64 * 1024;
 int			dx_max_inbox = 10000;
@@ -176,6 +177,10 @@ define_limits(void)
 			   "Time for which the outcome of an activity task is kept for a worker that asks again.",
 			   "A repeated dealix.complete() is answered with it for so long, and refused afterwards.",
 			   &dx_outcome_retention, 60, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S);
+	define_int("dealix_exec.max_lease",
+			   "Longest lease that dealix.claim() gives without a heartbeat.",
+			   "A worker that wants more is refused: heartbeats make a lease last.",
+			   &dx_max_lease, 1, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S);
 }
 
 /*

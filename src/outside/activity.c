@@ -111,6 +111,8 @@ expired(DxPass *pass, DxRun *run, DxBranch *branch, const Jsonb *payload)
 {
 	char	   *timeout = dx_json_get_text(payload, "timeout");
 	char	   *worker = dx_json_get_text(payload, "worker");
+	char	   *released_by = dx_json_get_text(payload, "released_by");
+	char	   *reason = dx_json_get_text(payload, "reason");
 	JsonbValue	claimed;
 	DxFault		fault;
 
@@ -122,6 +124,11 @@ expired(DxPass *pass, DxRun *run, DxBranch *branch, const Jsonb *payload)
 		psprintf("The %s time of \"%s\" was over; worker \"%s\" had it.",
 				 timeout, branch->wait_for, worker) :
 		psprintf("The %s time of \"%s\" was over.", timeout, branch->wait_for);
+
+	if (released_by != NULL)
+		fault.cause = psprintf("Role \"%s\" took \"%s\" away from worker \"%s\"%s%s",
+							   released_by, branch->wait_for, worker ? worker : "",
+							   reason ? ": " : ".", reason ? reason : "");
 
 	if (branch->state->u.task.at_most_once &&
 		dx_json_get(payload, "claimed", &claimed) &&

@@ -16,6 +16,7 @@
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
 
+/* Owners with the first of their unclaimed tasks, the most urgent owner first. */
 static DxStatement owners_statement = {
 	"WITH RECURSIVE o(owner) AS ("
 	" (SELECT t.owner FROM dealix.activity_task t WHERE t.activity = $1"
@@ -23,29 +24,47 @@ static DxStatement owners_statement = {
 	" UNION ALL SELECT (SELECT t.owner FROM dealix.activity_task t"
 	" WHERE t.activity = $1 AND t.claimed_at IS NULL AND t.owner > o.owner"
 	" ORDER BY t.owner LIMIT 1) FROM o WHERE o.owner IS NOT NULL)"
-	" SELECT t.owner::pg_catalog.oid FROM o t WHERE t.owner IS NOT NULL AND "
-	DX_MAY_SERVE("$2", "$3"),
+	" SELECT t.owner::pg_catalog.oid, h.rank, h.task_id FROM o t,"
+	" LATERAL (SELECT a.rank, a.task_id FROM dealix.activity_task a"
+	" WHERE a.activity = $1 AND a.owner = t.owner AND a.claimed_at IS NULL"
+	" ORDER BY a.activity, a.owner, a.rank, a.task_id LIMIT 1) h"
+	" WHERE t.owner IS NOT NULL AND " DX_MAY_SERVE("$2", "$3")
+	" ORDER BY h.rank, h.task_id",
 	3, {TEXTOID, OIDOID, BOOLOID}
 };
 
-/* Unclaimed tasks of an activity and an owner, after a rank and a task id. */
+/* Is there anything but tasks of this owner that are as urgent as this rank? */
+static DxStatement others_statement = {
+	"SELECT WHERE EXISTS (SELECT FROM dealix.activity_task WHERE activity = $1"
+	" AND owner < $2 AND claimed_at IS NULL)"
+	" OR EXISTS (SELECT FROM dealix.activity_task WHERE activity = $1"
+	" AND owner > $2 AND claimed_at IS NULL)"
+	" OR EXISTS (SELECT FROM dealix.activity_task WHERE activity = $1"
+	" AND owner = $2 AND rank < $3 AND claimed_at IS NULL)",
+	3, {TEXTOID, OIDOID, INT2OID}
+};
+
+/*
+ * Unclaimed tasks of an activity and an owner, after a rank and a task id and
+ * up to others.
+ */
 #define WAITING_TASKS(columns) \
 	"SELECT " columns " FROM dealix.activity_task" \
 	" WHERE activity = $1 AND owner = $2 AND claimed_at IS NULL" \
-	" AND (rank, task_id) > ($4, $5)" \
+	" AND (rank, task_id) > ($4, $5) AND (rank, task_id) <= ($6, $7)" \
 	" ORDER BY activity, owner, rank, task_id LIMIT $3 FOR UPDATE SKIP LOCKED"
 
 /* How long a claim lasts without a heartbeat. */
 #define LEASE \
 	"CASE WHEN t.token_only THEN t.heartbeat" \
-	" WHEN t.start_to_close IS NULL AND t.heartbeat IS NULL AND $8 IS NULL" \
-	" THEN '" DX_DEFAULT_LEASE "'::interval ELSE LEAST(t.heartbeat, $8) END"
+	" WHEN t.start_to_close IS NULL AND t.heartbeat IS NULL AND $10 IS NULL" \
+	" THEN '" DX_DEFAULT_LEASE "'::interval ELSE LEAST(t.heartbeat, $10) END"
 
 #define CLAIM(set, picked, with) \
 	"WITH picked AS MATERIALIZED (" WAITING_TASKS("task_id, epoch, rank") ")," \
-	" c AS (UPDATE dealix.activity_task t SET claimed_at = $6, worker = $7," set \
-	" lease = " LEASE ", until_at = LEAST($6 + t.start_to_close, t.close_at)," \
-	" expires_at = LEAST($6 + " LEASE ", $6 + t.start_to_close, t.close_at)" \
+	" c AS (UPDATE dealix.activity_task t SET claimed_at = $8, worker = $9," set \
+	" lease = " LEASE ", until_at = LEAST($8 + t.start_to_close, t.close_at)," \
+	" expires_at = LEAST($8 + " LEASE ", $8 + t.start_to_close, t.close_at)" \
 	" FROM " picked " p WHERE t.task_id = p.task_id AND t.epoch = p.epoch" \
 	" RETURNING t.*)" with \
 	" SELECT task_id, epoch, input, run_id, state, expires_at, correlation_id," \
@@ -53,26 +72,26 @@ static DxStatement owners_statement = {
 
 static DxStatement claim_statement = {
 	CLAIM("", "picked", ""),
-	8, {TEXTOID, OIDOID, INT8OID, INT2OID, UUIDOID, TIMESTAMPTZOID, TEXTOID,
-	INTERVALOID}
+	10, {TEXTOID, OIDOID, INT8OID, INT2OID, UUIDOID, INT2OID, UUIDOID,
+	TIMESTAMPTZOID, TEXTOID, INTERVALOID}
 };
 
-/* The same under limits: $9 has a locked slot for each task, or is null. */
+/* The same under limits: $11 has a locked slot for each task, or is null. */
 static DxStatement claim_limited_statement = {
-	CLAIM(" slot = ($9)[p.n],",
+	CLAIM(" slot = ($11)[p.n],",
 	"(SELECT task_id, epoch, pg_catalog.row_number()"
 	" OVER (ORDER BY rank, task_id)::int AS n FROM picked)",
 	", s AS (UPDATE dealix.activity_slot s SET taken = true FROM c"
 	" WHERE s.activity = c.activity AND s.slot = c.slot)"),
-	9, {TEXTOID, OIDOID, INT8OID, INT2OID, UUIDOID, TIMESTAMPTZOID, TEXTOID,
-	INTERVALOID, INT4ARRAYOID}
+	11, {TEXTOID, OIDOID, INT8OID, INT2OID, UUIDOID, INT2OID, UUIDOID,
+	TIMESTAMPTZOID, TEXTOID, INTERVALOID, INT4ARRAYOID}
 };
 
 /* Under limits: what there is, before something is taken for it. */
 static DxStatement lock_tasks_statement = {
 	"WITH picked AS MATERIALIZED (" WAITING_TASKS("task_id") ")"
 	" SELECT pg_catalog.count(*) FROM picked",
-	5, {TEXTOID, OIDOID, INT8OID, INT2OID, UUIDOID}
+	7, {TEXTOID, OIDOID, INT8OID, INT2OID, UUIDOID, INT2OID, UUIDOID}
 };
 
 /* May the current user do the tasks of every owner? */
@@ -86,9 +105,17 @@ dx_may_serve(void)
 	return OidIsValid(function) && dx_may_execute(function, GetUserId());
 }
 
+/* The first task of an owner. */
+typedef struct Head
+{
+	Oid			owner;
+	int16		rank;
+	pg_uuid_t	task_id;
+} Head;
+
 /* Owners who have tasks of this activity that the caller may do. */
 static int
-find_owners(const char *activity, Oid user, bool all, Oid **owners)
+find_owners(const char *activity, Oid user, bool all, Head **heads)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	Datum		values[3];
@@ -99,12 +126,14 @@ find_owners(const char *activity, Oid user, bool all, Oid **owners)
 	values[2] = BoolGetDatum(all);
 	(void) dx_execute(&owners_statement, values, NULL, false, 0);
 	n = (int) SPI_processed;
-	*owners = MemoryContextAlloc(cxt, sizeof(Oid) * Max(n, 1));
+	*heads = MemoryContextAlloc(cxt, sizeof(Head) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
 		DxRow		row = dx_row(i);
 
-		(*owners)[i] = DatumGetObjectId(dx_get(&row));
+		(*heads)[i].owner = DatumGetObjectId(dx_get(&row));
+		(*heads)[i].rank = dx_get_int2(&row);
+		(void) dx_get_uuid(&row, &(*heads)[i].task_id);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return n;
@@ -125,8 +154,8 @@ refuse_held(void)
 /*
  * How far down its queue this session has claimed.  Under an old snapshot the
  * claimed rows stay in the index: without a mark every claim would wade through
- * them.  What comes in before the mark (another attempt, a higher priority) is
- * found by the next claim from the beginning.
+ * them.  What comes in before the mark with the same priority (another attempt)
+ * is found by the next claim from the beginning.
  */
 typedef struct Mark
 {
@@ -175,8 +204,8 @@ typedef struct Claim
 	int			max;
 	bool		limited;
 	DxRoom		room;			/* if it is limited */
-	Datum		values[9];
-	char		nulls[9];
+	Datum		values[11];
+	char		nulls[11];
 } Claim;
 
 /*
@@ -200,8 +229,8 @@ reserve(Claim *claim)
 	granted = dx_room_take(claim->activity, &claim->room, (int) waiting, &slots);
 	claim->max = granted;
 	claim->values[2] = Int64GetDatum(granted);
-	claim->values[8] = PointerGetDatum(slots);
-	claim->nulls[8] = slots ? ' ' : 'n';
+	claim->values[10] = PointerGetDatum(slots);
+	claim->nulls[10] = slots ? ' ' : 'n';
 	return granted > 0;
 }
 
@@ -220,20 +249,25 @@ announce_leases(void)
 	}
 }
 
-/* Claims tasks of one owner. */
+/*
+ * Claims tasks of one owner: after the mark, or from the beginning up to the
+ * task of another owner, next; NULL: to the end.
+ */
 static uint64
-claim_from(Claim *claim, Oid owner)
+claim_from(Claim *claim, Oid owner, bool marked, Head *next)
 {
 	Mark	   *mark = mark_of(claim->activity, owner);
 	pg_uuid_t	zero = {{0}};
-	bool		marked = mark->begun != 0 &&
-		dx_mono() < mark->begun + MARK_LASTS_MS * 1000;
+	pg_uuid_t	last;
 	uint64		claimed = 0;
 
+	memset(&last, 0xff, sizeof(last));
 	claim->values[1] = ObjectIdGetDatum(owner);
 	claim->values[2] = Int64GetDatum(claim->max);
 	claim->values[3] = Int16GetDatum(marked ? mark->rank : PG_INT16_MIN);
 	claim->values[4] = UUIDPGetDatum(marked ? &mark->task_id : &zero);
+	claim->values[5] = Int16GetDatum(next ? next->rank : PG_INT16_MAX);
+	claim->values[6] = UUIDPGetDatum(next ? &next->task_id : &last);
 	if (!claim->limited || reserve(claim))
 	{
 		(void) dx_execute(claim->limited ? &claim_limited_statement : &claim_statement,
@@ -243,7 +277,7 @@ claim_from(Claim *claim, Oid owner)
 	if (claimed == 0)
 	{
 		mark->begun = 0;
-		return marked && claim->max > 0 ? claim_from(claim, owner) : 0;
+		return 0;
 	}
 	if (!marked)
 		mark->begun = dx_mono();
@@ -257,32 +291,54 @@ static struct
 {
 	uint64		asked;			/* hash of activity and user */
 	Oid			owner;
-	DxMono		until;
 }			latest;
 
+/* Is what comes after the mark of the latest owner the next to be claimed? */
+static bool
+goes_on(Claim *claim, uint64 asked)
+{
+	Mark	   *mark;
+	Datum		values[3];
+
+	if (latest.asked != asked)
+		return false;
+	mark = mark_of(claim->activity, latest.owner);
+	if (mark->begun == 0 || dx_mono() >= mark->begun + MARK_LASTS_MS * 1000)
+		return false;
+	values[0] = CStringGetTextDatum(claim->activity);
+	values[1] = ObjectIdGetDatum(latest.owner);
+	values[2] = Int16GetDatum(mark->rank);
+	(void) dx_execute(&others_statement, values, NULL, false, 1);
+	SPI_freetuptable(SPI_tuptable);
+	return SPI_processed == 0;
+}
+
+/*
+ * By priority and age over all owners: from the one with the most urgent task,
+ * up to where another one's turn is.  Where others have locked all of those,
+ * from whoever has something.
+ */
 static uint64
 claim_of_owners(Claim *claim)
 {
 	uint64		asked = hash_bytes_extended((const unsigned char *) claim->activity,
 											strlen(claim->activity), claim->user);
-	Oid		   *owners;
-	int			nowners;
+	Head	   *heads;
+	int			n;
 	uint64		claimed = 0;
 
-	if (latest.asked == asked && dx_mono() < latest.until)
-	{
-		claimed = claim_from(claim, latest.owner);
-		if (claimed > 0)
-			return claimed;
-	}
-	nowners = find_owners(claim->activity, claim->user, claim->all, &owners);
-	for (int i = 0; i < nowners && claimed == 0 && claim->max > 0; i++)
+	if (goes_on(claim, asked))
+		claimed = claim_from(claim, latest.owner, true, NULL);
+	if (claimed > 0 || claim->max <= 0)
+		return claimed;
+	n = find_owners(claim->activity, claim->user, claim->all, &heads);
+	for (int i = 0; i < (n > 1 ? 2 * n : n) && claimed == 0 && claim->max > 0; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		claimed = claim_from(claim, owners[i]);
+		claimed = claim_from(claim, heads[i % n].owner, false,
+							 i + 1 < n ? &heads[i + 1] : NULL);
 		latest.asked = asked;
-		latest.owner = owners[i];
-		latest.until = dx_mono_after(MARK_LASTS_MS);
+		latest.owner = heads[i % n].owner;
 	}
 	return claimed;
 }
@@ -308,10 +364,10 @@ dx_task_claim(const char *activity, const char *worker, int max, Interval *lease
 		dx_room_set_back(activity);
 	memset(claim.nulls, ' ', sizeof(claim.nulls));
 	claim.values[0] = CStringGetTextDatum(activity);
-	claim.values[5] = TimestampTzGetDatum(claim.now);
-	claim.values[6] = CStringGetTextDatum(worker);
-	claim.values[7] = PointerGetDatum(lease);
-	claim.nulls[7] = lease ? ' ' : 'n';
+	claim.values[7] = TimestampTzGetDatum(claim.now);
+	claim.values[8] = CStringGetTextDatum(worker);
+	claim.values[9] = PointerGetDatum(lease);
+	claim.nulls[9] = lease ? ' ' : 'n';
 	if (claim.max > 0)
 		claimed = claim_of_owners(&claim);
 	dx_engine_leave(&saved);
@@ -330,7 +386,7 @@ dx_task_waits(const char *activity, long *later)
 	DxRoom		room;
 	Oid			user = GetUserId();
 	bool		all = dx_may_serve();
-	Oid		   *owners;
+	Head	   *heads;
 	bool		limited;
 	bool		waits;
 
@@ -339,7 +395,7 @@ dx_task_waits(const char *activity, long *later)
 	limited = dx_room_look(activity, 1, &room);
 	*later = room.later;
 	waits = (!limited || room.allowed > 0 || room.ahead) &&
-		find_owners(activity, user, all, &owners) > 0;
+		find_owners(activity, user, all, &heads) > 0;
 	dx_engine_leave(&saved);
 	return waits;
 }

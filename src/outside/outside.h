@@ -163,5 +163,6 @@ extern bool dx_task_heartbeat(const char *token, Jsonb *details);
 extern int	dx_task_finish(int n, Datum *tokens, Datum *payloads, bool *nulls,
 						   DxMessageKind kind, const char **outcomes);
 extern void dx_task_refuse(const char *token);
+extern bool dx_task_release(const pg_uuid_t *task, const char *reason);
 
 #endif							/* DX_OUTSIDE_H */

@@ -17,6 +17,7 @@ $node->safe_psql('postgres', q{
 	CREATE ROLE app LOGIN;
 	CREATE ROLE cron LOGIN;
 	SELECT dealix.grant_access(role, right_of) FROM unnest(ARRAY['app', 'cron']::regrole[]) role, unnest(ARRAY['author', 'application']) right_of;
+	SET SESSION AUTHORIZATION cron; SELECT FROM dealix.trust_author('app'); RESET SESSION AUTHORIZATION;
 	CREATE SCHEMA app;
 	GRANT ALL ON SCHEMA app TO app, cron;
 	CREATE TABLE app.done (n int, step text, owner name DEFAULT current_user, at timestamptz DEFAULT clock_timestamp(),
