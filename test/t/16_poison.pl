@@ -21,6 +21,7 @@ $node->safe_psql('postgres', q{
 	CREATE ROLE boss LOGIN SUPERUSER;
 	GRANT USAGE ON SCHEMA shop TO boss;
 	GRANT INSERT, SELECT ON shop.ledger TO boss;
+	SET SESSION AUTHORIZATION boss; SELECT FROM dealix.trust_author('app'); RESET SESSION AUTHORIZATION;
 });
 dx_sql($node, 'boss', q{
 	CREATE FUNCTION shop.killed(key text) RETURNS void LANGUAGE plpgsql AS $$
