@@ -64,7 +64,8 @@ sub dx_try
 sub dx_poll
 {
 	my ($node, $sql, $what, $expected, $db, $seconds) = @_;
-	my $until = time() + (($seconds // 0) > 300 ? $seconds : 300);
+	my $patience = $ENV{DX_PATIENCE} // 300;
+	my $until = time() + (($seconds // 0) > $patience ? $seconds : $patience);
 	my $got;
 
 	$expected //= 't';

@@ -32,5 +32,15 @@ SELECT is(dealix.complete(token, '"fresh"'), 'completed', 'who has it completes 
 SELECT is(t.settle(run), 'SUCCEEDED', 'the run goes on') FROM r;
 SELECT is(t.output(run), '"fresh"', 'with that result') FROM r;
 
+-- ---------- States.Timeout stands for a missing heartbeat, too ----------
+
+UPDATE r SET run = t.begin('{"StartAt": "A", "States": {
+	"A": {"Type": "Task", "Resource": "activity:beats", "Catch": [{"ErrorEquals": ["States.Timeout"], "Next": "B"}], "End": true},
+	"B": {"Type": "Pass", "Result": "caught", "End": true}}}');
+SELECT t.pump() \g /dev/null
+SELECT dealix.fail(token, 'States.HeartbeatTimeout') FROM dealix.claim('beats', 'w') \g /dev/null
+SELECT is(t.settle(run), 'SUCCEEDED', 'it is caught') FROM r;
+SELECT is(t.output(run), '"caught"', 'as a timeout') FROM r;
+
 SELECT * FROM finish();
 ROLLBACK;
