@@ -3,5 +3,5 @@
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 "$top/scripts/cluster.sh" psql -Xq -v ON_ERROR_STOP=1 -f "$top/scripts/reference.sql" |
-	sed -e :a -e '/^\n*$/{$d;N;ba' -e '}' >"$top/docs/functions.md.new"
+	sed -e "/^Compiling: /d" | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}' >"$top/docs/functions.md.new"
 mv "$top/docs/functions.md.new" "$top/docs/functions.md"
