@@ -37,7 +37,7 @@ LANGUAGE plpgsql AS $$
 BEGIN
 	problems := (SELECT count(*) FROM dealix.validate(definition, strict) WHERE severity = 'error');
 EXCEPTION WHEN OTHERS THEN
-	wrong := fuzz.judge('validate', SQLSTATE, SQLERRM, '54000');
+	wrong := fuzz.judge('validate', SQLSTATE, SQLERRM, '54000|DX009');
 END $$;
 
 CREATE FUNCTION fuzz.test_state(definition jsonb, state text, input jsonb, mock jsonb) RETURNS text
@@ -46,7 +46,7 @@ BEGIN
 	PERFORM dealix.test_state(definition, state, input, mock);
 	RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
-	RETURN fuzz.judge('test_state of ' || quote_literal(state), SQLSTATE, SQLERRM, '22023|54000');
+	RETURN fuzz.judge('test_state of ' || quote_literal(state), SQLSTATE, SQLERRM, '22023|54000|DX009');
 END $$;
 
 CREATE FUNCTION fuzz.run(definition jsonb, input jsonb, expected_problems bigint) RETURNS text
@@ -87,7 +87,7 @@ BEGIN
 			END IF;
 			RETURN format('%s raised %s: %s', stage, SQLSTATE, SQLERRM);
 		WHEN OTHERS THEN
-			RETURN fuzz.judge(stage, SQLSTATE, SQLERRM, CASE stage WHEN 'tick' THEN 'none' ELSE '54000' END);
+			RETURN fuzz.judge(stage, SQLSTATE, SQLERRM, CASE stage WHEN 'tick' THEN 'none' ELSE '54000|DX009' END);
 	END;
 END $$;
 
