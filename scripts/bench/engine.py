@@ -113,6 +113,7 @@ class Database:
     def admit(self, role):
         """Lets one more role start and run the workflows."""
         self.sql(f"SELECT dealix.grant_access('{role}', 'application');"
+                 f"SET SESSION AUTHORIZATION {role}; SELECT dealix.trust_author('bench'); RESET SESSION AUTHORIZATION;"
                  f"GRANT USAGE ON SCHEMA bench TO {role}; GRANT INSERT ON ALL TABLES IN SCHEMA bench TO {role}")
 
     def check_chain(self, runs, first=1, since="-infinity"):

@@ -19,7 +19,7 @@ my $owners = $ENV{DX_OWNERS} // 150;
 my $timers = $ENV{DX_TIMERS} // 2000;
 my $signals = $ENV{DX_SIGNALS} // 20000;
 my $node = dx_node('owners', 'dealix_exec.sweep_interval = 1h', 'dealix_exec.max_rings = 8', 'track_io_timing = off',
-	'autovacuum = off');
+	'autovacuum = off', 'dealix_exec.max_inbox = 1000000');
 
 dx_shop($node);
 $node->safe_psql('postgres', qq{
