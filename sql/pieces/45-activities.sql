@@ -35,7 +35,7 @@ COMMENT ON FUNCTION dealix.fail(text, text, text, boolean) IS
 CREATE FUNCTION dealix.release_task(task uuid, reason text DEFAULT NULL) RETURNS boolean
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_release_task';
 COMMENT ON FUNCTION dealix.release_task(uuid, text) IS
-'Takes a task (task_id of dealix.activities) away from the worker that has claimed it: its lease is over now, what the worker says is refused, and the state fails with States.HeartbeatTimeout, for Retry and Catch, with who did it and the reason as the cause. Returns false when no worker has it, or one is completing it in an open transaction.';
+'Takes a task (task_id of dealix.activities) away from the worker that has claimed it: its lease is over now, what the worker says is refused, and the state fails with States.Timeout, for Retry and Catch, with who did it and the reason as the cause. Returns false when no worker has it, or one is completing it in an open transaction.';
 
 CREATE PROCEDURE dealix.wait_for_work(activity text, timeout interval DEFAULT '1 minute', INOUT found boolean DEFAULT NULL)
 LANGUAGE C AS 'MODULE_PATHNAME', 'dx_wait_for_work';

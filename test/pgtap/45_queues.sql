@@ -86,7 +86,7 @@ RESET SESSION AUTHORIZATION;
 SELECT is((SELECT count(*)::int FROM dealix.activity_slot WHERE activity = 'taken' AND taken), 0, 'its slot is free');
 SET SESSION AUTHORIZATION tap_app;
 SELECT is(t.settle(run, '1 minute'), 'FAILED', 'without a Retry the state fails') FROM r;
-SELECT is(t.error(run), 'States.HeartbeatTimeout', 'as one whose lease is over') FROM r;
+SELECT is(t.error(run), 'States.Timeout', 'as one whose lease is over') FROM r;
 
 SELECT * FROM finish();
 ROLLBACK;
