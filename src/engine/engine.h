@@ -652,6 +652,7 @@ extern bool dx_token_parse(const char *token, pg_uuid_t *ticket, int32 *epoch);
 
 extern bool dx_leases_expire(Oid owner, TimestampTz now);
 extern void dx_outcomes_forget(TimestampTz now);
+extern void dx_task_gone(struct DxRow *row);
 extern void dx_activity_channel(const char *activity, pg_uuid_t *channel);
 
 /* ---------- join.c: Parallel and Map ---------- */

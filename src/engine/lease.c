@@ -86,9 +86,12 @@ dx_activity_channel(const char *activity, pg_uuid_t *channel)
 	memcpy(channel->data, halves, UUID_LEN);
 }
 
-/* A task is gone: its run has a message, and its slot is free. */
-static void
-announce(DxRow *row)
+/*
+ * A task is gone: its run has a message, and its slot is free.  The row goes on
+ * with run_id, owner, rank, cancelled and the activity, null without a slot.
+ */
+void
+dx_task_gone(DxRow *row)
 {
 	pg_uuid_t	run_id;
 	pg_uuid_t	channel;
@@ -132,7 +135,7 @@ dx_leases_expire(Oid owner, TimestampTz now)
 		DxRow		row = dx_row(i);
 
 		ndue = DatumGetInt64(dx_get(&row));
-		announce(&row);
+		dx_task_gone(&row);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return ndue == EXPIRE_BATCH;

@@ -32,31 +32,6 @@ static DxStatement release_statement = {
 	7, {UUIDOID, TIMESTAMPTZOID, INT2OID, OIDOID, OIDOID, TEXTOID, TEXTOID}
 };
 
-/* The run has a message, and the slot is free. */
-static void
-announce(void)
-{
-	DxRow		row = dx_row(0);
-	pg_uuid_t	run_id;
-	pg_uuid_t	channel;
-	Oid			owner;
-	int16		rank;
-	bool		cancelled;
-	char	   *activity;
-
-	(void) dx_get_uuid(&row, &run_id);
-	owner = DatumGetObjectId(dx_get(&row));
-	rank = dx_get_int2(&row);
-	cancelled = DatumGetBool(dx_get(&row));
-	activity = dx_get_text(&row);
-	if (!cancelled)
-		dx_wake_run(owner, &run_id, -rank);
-	if (activity == NULL)
-		return;
-	dx_activity_channel(activity, &channel);
-	dx_wake_ended(&channel);
-}
-
 /*
  * Ends the lease of a task now.  false: no worker has it, or one is completing
  * it in an open transaction.  The caller has checked that the user may.
@@ -79,7 +54,11 @@ dx_task_release(const pg_uuid_t *task, const char *reason)
 	(void) dx_execute(&release_statement, values, reason ? NULL : "      n", false, 0);
 	released = SPI_processed > 0;
 	if (released)
-		announce();
+	{
+		DxRow		row = dx_row(0);
+
+		dx_task_gone(&row);
+	}
 	SPI_freetuptable(SPI_tuptable);
 	dx_engine_leave(&saved);
 	if (released)
