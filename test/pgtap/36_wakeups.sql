@@ -112,76 +112,9 @@ UPDATE t.case SET run = dealix.start(name, '{"items": [1, 2, 3]}');
 -- What people and programs outside do, as often as it takes.
 CREATE FUNCTION t.open() RETURNS bigint LANGUAGE sql AS
 $$ SELECT count(*) FROM dealix.runs WHERE status IN ('RUNNING', 'COMPENSATING') $$;
-SELECT t.crawl(), t.answer() \g /dev/null
-SET SESSION AUTHORIZATION tap_approver;
-SELECT dealix.approve(a.id) FROM dealix.approvals a WHERE a.status = 'PENDING' \g /dev/null
-SET SESSION AUTHORIZATION tap_app;
-SELECT pg_sleep(0.4) WHERE t.open() > 0 \g /dev/null
-SELECT t.crawl(), t.answer() \g /dev/null
-SET SESSION AUTHORIZATION tap_approver;
-SELECT dealix.approve(a.id) FROM dealix.approvals a WHERE a.status = 'PENDING' \g /dev/null
-SET SESSION AUTHORIZATION tap_app;
-SELECT pg_sleep(0.4) WHERE t.open() > 0 \g /dev/null
-SELECT t.crawl(), t.answer() \g /dev/null
-SET SESSION AUTHORIZATION tap_approver;
-SELECT dealix.approve(a.id) FROM dealix.approvals a WHERE a.status = 'PENDING' \g /dev/null
-SET SESSION AUTHORIZATION tap_app;
-SELECT pg_sleep(0.4) WHERE t.open() > 0 \g /dev/null
-SELECT t.crawl(), t.answer() \g /dev/null
-SET SESSION AUTHORIZATION tap_approver;
-SELECT dealix.approve(a.id) FROM dealix.approvals a WHERE a.status = 'PENDING' \g /dev/null
-SET SESSION AUTHORIZATION tap_app;
-SELECT pg_sleep(0.4) WHERE t.open() > 0 \g /dev/null
-SELECT t.crawl(), t.answer() \g /dev/null
-SET SESSION AUTHORIZATION tap_approver;
-SELECT dealix.approve(a.id) FROM dealix.approvals a WHERE a.status = 'PENDING' \g /dev/null
-SET SESSION AUTHORIZATION tap_app;
-SELECT pg_sleep(0.4) WHERE t.open() > 0 \g /dev/null
-SELECT t.crawl(), t.answer() \g /dev/null
-SET SESSION AUTHORIZATION tap_approver;
-SELECT dealix.approve(a.id) FROM dealix.approvals a WHERE a.status = 'PENDING' \g /dev/null
-SET SESSION AUTHORIZATION tap_app;
-SELECT pg_sleep(0.4) WHERE t.open() > 0 \g /dev/null
-SELECT t.crawl(), t.answer() \g /dev/null
-SET SESSION AUTHORIZATION tap_approver;
-SELECT dealix.approve(a.id) FROM dealix.approvals a WHERE a.status = 'PENDING' \g /dev/null
-SET SESSION AUTHORIZATION tap_app;
-SELECT pg_sleep(0.4) WHERE t.open() > 0 \g /dev/null
-SELECT t.crawl(), t.answer() \g /dev/null
-SET SESSION AUTHORIZATION tap_approver;
-SELECT dealix.approve(a.id) FROM dealix.approvals a WHERE a.status = 'PENDING' \g /dev/null
-SET SESSION AUTHORIZATION tap_app;
-SELECT pg_sleep(0.4) WHERE t.open() > 0 \g /dev/null
-SELECT t.crawl(), t.answer() \g /dev/null
-SET SESSION AUTHORIZATION tap_approver;
-SELECT dealix.approve(a.id) FROM dealix.approvals a WHERE a.status = 'PENDING' \g /dev/null
-SET SESSION AUTHORIZATION tap_app;
-SELECT pg_sleep(0.4) WHERE t.open() > 0 \g /dev/null
-SELECT t.crawl(), t.answer() \g /dev/null
-SET SESSION AUTHORIZATION tap_approver;
-SELECT dealix.approve(a.id) FROM dealix.approvals a WHERE a.status = 'PENDING' \g /dev/null
-SET SESSION AUTHORIZATION tap_app;
-SELECT pg_sleep(0.4) WHERE t.open() > 0 \g /dev/null
-SELECT t.crawl(), t.answer() \g /dev/null
-SET SESSION AUTHORIZATION tap_approver;
-SELECT dealix.approve(a.id) FROM dealix.approvals a WHERE a.status = 'PENDING' \g /dev/null
-SET SESSION AUTHORIZATION tap_app;
-SELECT pg_sleep(0.4) WHERE t.open() > 0 \g /dev/null
-SELECT t.crawl(), t.answer() \g /dev/null
-SET SESSION AUTHORIZATION tap_approver;
-SELECT dealix.approve(a.id) FROM dealix.approvals a WHERE a.status = 'PENDING' \g /dev/null
-SET SESSION AUTHORIZATION tap_app;
-SELECT pg_sleep(0.4) WHERE t.open() > 0 \g /dev/null
-SELECT t.crawl(), t.answer() \g /dev/null
-SET SESSION AUTHORIZATION tap_approver;
-SELECT dealix.approve(a.id) FROM dealix.approvals a WHERE a.status = 'PENDING' \g /dev/null
-SET SESSION AUTHORIZATION tap_app;
-SELECT pg_sleep(0.4) WHERE t.open() > 0 \g /dev/null
-SELECT t.crawl(), t.answer() \g /dev/null
-SET SESSION AUTHORIZATION tap_approver;
-SELECT dealix.approve(a.id) FROM dealix.approvals a WHERE a.status = 'PENDING' \g /dev/null
-SET SESSION AUTHORIZATION tap_app;
-SELECT pg_sleep(0.4) WHERE t.open() > 0 \g /dev/null
+CREATE FUNCTION t.late() RETURNS bool LANGUAGE sql AS
+$$ SELECT clock_timestamp() - transaction_timestamp() > interval '5 min' $$;
+\ir 36_round.psql
 SELECT t.crawl() \g /dev/null
 
 SELECT is(t.status(run), 'SUCCEEDED', name) FROM t.case ORDER BY name;
