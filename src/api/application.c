@@ -55,7 +55,8 @@ check_length(const char *value, const char *name)
 	if (value != NULL && (value[0] == '\0' || strlen(value) > MAX_KEY_LENGTH))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must have 1 to %d bytes", name, MAX_KEY_LENGTH)));
+				 errmsg("%s must have 1 to %d bytes", name, MAX_KEY_LENGTH),
+				 errdetail("It has %zu.", strlen(value))));
 }
 
 static bool

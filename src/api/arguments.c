@@ -43,7 +43,8 @@ dx_name_arg(FunctionCallInfo fcinfo, int arg, const char *name)
 	if (value != NULL && (value[0] == '\0' || strlen(value) > DX_MAX_NAME_LENGTH))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must have 1 to %d bytes", name, DX_MAX_NAME_LENGTH)));
+				 errmsg("%s must have 1 to %d bytes", name, DX_MAX_NAME_LENGTH),
+				 errdetail("It has %zu.", strlen(value))));
 	return value;
 }
 

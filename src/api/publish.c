@@ -29,8 +29,9 @@ check_name(const char *name)
 	if (name[0] == '\0' || pg_mbstrlen(name) > MAX_NAME_LENGTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("workflow name \"%s\" must have 1 to %d characters",
-						name, MAX_NAME_LENGTH)));
+				 errmsg("the name of a workflow must have 1 to %d characters",
+						MAX_NAME_LENGTH),
+				 errdetail("It has %d.", pg_mbstrlen(name))));
 	for (p = name; *p; p++)
 	{
 		if ((unsigned char) *p < 0x20 || *p == 0x7f)

@@ -477,8 +477,6 @@ extern bool dx_template_keys(const DxTemplate *tmpl, List **keys);
 
 /* ---------- choice.c, timestamp.c ---------- */
 
-extern DxRule *dx_rule_compile(const Jsonb *rule, const char *pointer,
-							   DxProblems *problems);
 extern bool dx_rule_eval(const DxRule *rule, DxEnv *env,
 						 bool *match, DxFault *fault);
 extern bool dx_timestamp_parse(const char *text, int len, TimestampTz *value);

@@ -90,8 +90,12 @@ static const Operator operators[] =
 	{"IsTimestamp", TEST_IS_TIMESTAMP, 0, false}
 };
 
+/* A rule inside of another one has not the last two. */
+static const char *const rule_fields[] =
+{"And", "Or", "Not", "Variable", "Comment", "Next", "Assign"};
+
 static DxRule *compile_rule(const JsonbValue *source, const char *pointer,
-							bool nested, DxProblems *problems);
+							bool nested, DxCompiler *c);
 
 static bool
 is_named(const DxMember *member, const char *name)
@@ -126,21 +130,20 @@ member_pointer(const char *pointer, const DxMember *member)
 }
 
 static DxPath *
-compile_path(const JsonbValue *value, const char *pointer,
-			 DxProblems *problems)
+compile_path(const JsonbValue *value, const char *pointer, DxCompiler *c)
 {
 	char	   *error = NULL;
 	DxPath	   *path;
 
 	if (value->type != jbvString)
 	{
-		dx_problem(problems, pointer, DX_P_WRONG_TYPE, NULL,
+		dx_problem(c->problems, pointer, DX_P_WRONG_TYPE, NULL,
 				   "must be a string that holds a path");
 		return NULL;
 	}
 	path = dx_path_compile(dx_value_text(value), DX_PATH_REFERENCE, &error);
 	if (path == NULL)
-		dx_problem(problems, pointer, DX_P_BAD_PATH, NULL,
+		dx_problem(c->problems, pointer, DX_P_BAD_PATH, NULL,
 				   "\"%s\" is not a valid reference path: %s",
 				   dx_clip(dx_value_text(value)), error);
 	return path;
@@ -151,7 +154,7 @@ compile_path(const JsonbValue *value, const char *pointer,
  */
 static void
 compile_operand(DxRule *rule, const JsonbValue *value, const char *pointer,
-				DxProblems *problems)
+				DxCompiler *c)
 {
 	static const struct
 	{
@@ -174,20 +177,20 @@ compile_operand(DxRule *rule, const JsonbValue *value, const char *pointer,
 
 	rule->operand = *value;
 	if (value->type != expected[rule->op->family].type)
-		dx_problem(problems, pointer, DX_P_WRONG_TYPE, NULL,
+		dx_problem(c->problems, pointer, DX_P_WRONG_TYPE, NULL,
 				   "%s must be %s", rule->op->name,
 				   expected[rule->op->family].name);
 	else if (rule->op->family == TEST_TIMESTAMP &&
 			 !dx_timestamp_parse(value->val.string.val, value->val.string.len,
 								 &rule->timestamp))
-		dx_problem(problems, pointer, DX_P_WRONG_VALUE,
+		dx_problem(c->problems, pointer, DX_P_WRONG_VALUE,
 				   "Write it as in \"2016-03-14T01:59:00Z\".",
 				   "\"%s\" is not an RFC 3339 timestamp", dx_value_text(value));
 }
 
 static void
 compile_test(DxRule *rule, const DxMember *members, int nmembers,
-			 const char *pointer, DxProblems *problems)
+			 const char *pointer, DxCompiler *c)
 {
 	const DxMember *variable = NULL;
 
@@ -199,24 +202,24 @@ compile_test(DxRule *rule, const DxMember *members, int nmembers,
 		if (is_named(&members[i], "Variable"))
 		{
 			variable = &members[i];
-			rule->variable = compile_path(&variable->value, child, problems);
+			rule->variable = compile_path(&variable->value, child, c);
 		}
 		if (op == NULL)
 			continue;
 		rule->op = op;
 		if (op->path)
-			rule->operand_path = compile_path(&members[i].value, child, problems);
+			rule->operand_path = compile_path(&members[i].value, child, c);
 		else
-			compile_operand(rule, &members[i].value, child, problems);
+			compile_operand(rule, &members[i].value, child, c);
 	}
 	if (variable == NULL)
-		dx_problem(problems, pointer, DX_P_MISSING_FIELD, NULL,
+		dx_problem(c->problems, pointer, DX_P_MISSING_FIELD, NULL,
 				   "field \"Variable\" is missing");
 }
 
 static void
 compile_boolean(DxRule *rule, const DxMember *member, const char *pointer,
-				DxProblems *problems)
+				DxCompiler *c)
 {
 	const char *child = member_pointer(pointer, member);
 	JsonbValue *elements;
@@ -227,14 +230,14 @@ compile_boolean(DxRule *rule, const DxMember *member, const char *pointer,
 		rule->kind = RULE_NOT;
 		rule->rules = palloc(sizeof(DxRule *));
 		rule->rules[rule->nrules++] = compile_rule(&member->value, child, true,
-												   problems);
+												   c);
 		return;
 	}
 	rule->kind = is_named(member, "And") ? RULE_AND : RULE_OR;
 	if (!dx_value_is_array(&member->value) ||
 		JsonContainerSize(member->value.val.binary.data) == 0)
 	{
-		dx_problem(problems, child, DX_P_WRONG_TYPE, NULL,
+		dx_problem(c->problems, child, DX_P_WRONG_TYPE, NULL,
 				   "must be an array of at least one choice rule");
 		return;
 	}
@@ -243,7 +246,27 @@ compile_boolean(DxRule *rule, const DxMember *member, const char *pointer,
 	for (int i = 0; i < n; i++)
 		rule->rules[rule->nrules++] = compile_rule(&elements[i],
 												   dx_pointer_item(child, i),
-												   true, problems);
+												   true, c);
+}
+
+static void
+unknown_member(DxCompiler *c, const DxMember *member, const char *pointer,
+			   bool nested)
+{
+	const char *known[lengthof(operators) + lengthof(rule_fields)];
+	char	   *name = pnstrdup(member->name.text, member->name.len);
+	const char *closest;
+	int			n = 0;
+
+	for (int i = 0; i < (int) lengthof(operators); i++)
+		known[n++] = operators[i].name;
+	for (int i = 0; i < (int) lengthof(rule_fields) - (nested ? 2 : 0); i++)
+		known[n++] = rule_fields[i];
+	closest = dx_closest(c, name, known, n);
+	dx_problem(c->problems, member_pointer(pointer, member),
+			   DX_P_UNKNOWN_FIELD,
+			   closest ? psprintf("Did you mean \"%s\"?", closest) : NULL,
+			   "a choice rule has no field \"%s\"", dx_clip(name));
 }
 
 /*
@@ -251,7 +274,7 @@ compile_boolean(DxRule *rule, const DxMember *member, const char *pointer,
  */
 static const DxMember *
 check_members(const DxMember *members, int nmembers, const char *pointer,
-			  bool nested, DxProblems *problems)
+			  bool nested, DxCompiler *c)
 {
 	const DxMember *found = NULL;
 	bool		many = false;
@@ -267,7 +290,7 @@ check_members(const DxMember *members, int nmembers, const char *pointer,
 			found = member;
 		}
 		else if (nested && is_named(member, "Next"))
-			dx_problem(problems, member_pointer(pointer, member),
+			dx_problem(c->problems, member_pointer(pointer, member),
 					   DX_P_MISPLACED_FIELD,
 					   "Put it into the rule that stands in Choices.",
 					   "a rule inside of another rule cannot have \"Next\"");
@@ -276,20 +299,17 @@ check_members(const DxMember *members, int nmembers, const char *pointer,
 		else if (!is_named(member, "Comment") &&
 				 (nested ||
 				  (!is_named(member, "Next") && !is_named(member, "Assign"))))
-			dx_problem(problems, member_pointer(pointer, member),
-					   DX_P_UNKNOWN_FIELD, NULL,
-					   "a choice rule has no field \"%.*s\"",
-					   member->name.len, member->name.text);
+			unknown_member(c, member, pointer, nested);
 	}
 	if (found == NULL)
-		dx_problem(problems, pointer, DX_P_MISSING_FIELD,
+		dx_problem(c->problems, pointer, DX_P_MISSING_FIELD,
 				   "Give it And, Or, Not, or Variable and an operator such as StringEquals.",
 				   "a choice rule needs an operator");
 	else if (many)
-		dx_problem(problems, pointer, DX_P_CONFLICT, NULL,
+		dx_problem(c->problems, pointer, DX_P_CONFLICT, NULL,
 				   "a choice rule has exactly one operator");
 	else if (compares && is_boolean_operator(found))
-		dx_problem(problems, pointer, DX_P_CONFLICT,
+		dx_problem(c->problems, pointer, DX_P_CONFLICT,
 				   "Put the comparison into the array, as a rule of its own.",
 				   "fields \"Variable\" and \"%.*s\" exclude each other",
 				   found->name.len, found->name.text);
@@ -298,7 +318,7 @@ check_members(const DxMember *members, int nmembers, const char *pointer,
 
 static DxRule *
 compile_rule(const JsonbValue *source, const char *pointer, bool nested,
-			 DxProblems *problems)
+			 DxCompiler *c)
 {
 	DxRule	   *rule = palloc0(sizeof(DxRule));
 	DxMember   *members;
@@ -310,20 +330,20 @@ compile_rule(const JsonbValue *source, const char *pointer, bool nested,
 	rule->kind = RULE_AND;		/* until more is known */
 	if (!dx_value_is_object(source))
 	{
-		dx_problem(problems, pointer, DX_P_WRONG_TYPE, NULL,
+		dx_problem(c->problems, pointer, DX_P_WRONG_TYPE, NULL,
 				   "a choice rule must be an object");
 		return rule;
 	}
 	nmembers = dx_take_members(source, &members);
-	found = check_members(members, nmembers, pointer, nested, problems);
+	found = check_members(members, nmembers, pointer, nested, c);
 	if (found == NULL)
 		return rule;
 	if (is_boolean_operator(found))
-		compile_boolean(rule, found, pointer, problems);
+		compile_boolean(rule, found, pointer, c);
 	else
 	{
 		rule->kind = RULE_TEST;
-		compile_test(rule, members, nmembers, pointer, problems);
+		compile_test(rule, members, nmembers, pointer, c);
 	}
 	return rule;
 }
@@ -336,7 +356,7 @@ compile_rule(const JsonbValue *source, const char *pointer, bool nested,
  * Source: Amazon States Language, "JSONPath Choice Rules".
  */
 DxRule *
-dx_rule_compile(const Jsonb *rule, const char *pointer, DxProblems *problems)
+dx_rule_compile(DxCompiler *c, const Jsonb *rule, const char *pointer)
 {
 	/* Constants of the rule stay where they are: in a copy of its own. */
 	Jsonb	   *copy = palloc(VARSIZE(rule));
@@ -344,7 +364,7 @@ dx_rule_compile(const Jsonb *rule, const char *pointer, DxProblems *problems)
 
 	memcpy(copy, rule, VARSIZE(rule));
 	dx_json_to_value(copy, &source);
-	return compile_rule(&source, pointer, false, problems);
+	return compile_rule(&source, pointer, false, c);
 }
 
 /*

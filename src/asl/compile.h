@@ -103,6 +103,11 @@ extern const char *dx_closest(DxCompiler *c, const char *word,
 							  const char *const *candidates, int ncandidates);
 extern void dx_problems_move(DxProblems *from, DxProblems *to);
 
+/* ---------- choice.c ---------- */
+
+extern DxRule *dx_rule_compile(DxCompiler *c, const Jsonb *rule,
+							   const char *pointer);
+
 /* ---------- node.c ---------- */
 
 extern bool dx_is_object(const DxNode *node);

@@ -148,8 +148,7 @@ compile_choice_branch(DxCompiler *c, DxStateSource *source, const DxNode *node,
 	branch->assign = dx_read_assign(c, source, node);
 	if (source->language == DX_QL_JSONPATH)
 	{
-		branch->rule = dx_rule_compile(dx_node_json(node), node->pointer,
-									   c->problems);
+		branch->rule = dx_rule_compile(c, dx_node_json(node), node->pointer);
 		return;
 	}
 

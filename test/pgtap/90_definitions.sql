@@ -28,6 +28,18 @@ SELECT matches(t.refusal('{"StartAt": "A", "States": {}}'), 'States', 'no states
 SELECT isnt(t.refusal('{}'), 'it was published', 'nothing at all');
 SELECT isnt(t.refusal('[]'), 'it was published', 'an array');
 SELECT isnt(t.refusal('null'), 'it was published', 'null');
+
+-- A misspelled member of any object of the language is named, with what was meant.
+SELECT matches(t.refusal(replace('{"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Succeed"}}}', '"Next"', '"next"')::jsonb), 'Did you mean "Next"', 'in a state');
+SELECT matches(t.refusal(format('{"StartAt": "A", "States": {"A": {"Type": "Choice", "Choices": [%s], "Default": "B"}, "B": {"Type": "Succeed"}}}', rule)::jsonb),
+	format('Did you mean "%s"', meant), 'in a choice rule: ' || meant)
+FROM (VALUES ('{"Variable": "$.a", "NumericEqual": 3, "Next": "B"}', 'NumericEquals'),
+	('{"variable": "$.a", "NumericEquals": 3, "Next": "B"}', 'Variable'),
+	('{"And": [{"Variable": "$.a", "TimestampLessThanEqual": "2030-01-01T00:00:00Z"}], "Next": "B"}', 'TimestampLessThanEquals'),
+	('{"Not": {"Variable": "$.a", "isPresent": true}, "Next": "B"}', 'IsPresent'),
+	('{"Or": [{"Variable": "$.a", "StringMatch": "x*"}], "Next": "B"}', 'StringMatches'),
+	('{"and": [{"Variable": "$.a", "IsNull": true}], "Next": "B"}', 'And'),
+	('{"Variable": "$.a", "IsNull": true, "Assing": {}, "Next": "B"}', 'Assign')) r (rule, meant);
 SELECT isnt(t.refusal('"text"'), 'it was published', 'a string');
 
 CREATE TEMP TABLE many AS SELECT t.refusal('{"StartAt": "Nowhere", "States": {
