@@ -30,6 +30,29 @@ static DxStatement name_statement = {
 	1, {INT4OID}
 };
 
+static DxStatement seen_statement = {
+	"UPDATE dealix.inbox SET seen = true WHERE seen IS NULL"
+	" AND run_id = ANY (ARRAY[$1, (SELECT r.first_run FROM dealix.run r WHERE r.run_id = $1)])"
+	" AND (run_id = $1 OR branch IS NULL)",
+	1, {UUIDOID}
+};
+
+/*
+ * Messages that have come are no reason to try again: it would fail again, and
+ * at once.  Whoever has mended the run sends another one, with redrive.
+ */
+static void
+put_messages_aside(const DxRun *run)
+{
+	DxIdentity	saved;
+	Datum		values[1];
+
+	dx_engine_enter(&saved);
+	values[0] = UUIDPGetDatum(&run->id);
+	(void) dx_execute(&seen_statement, values, NULL, false, 0);
+	dx_engine_leave(&saved);
+}
+
 /* The slot that the run may have goes to who waits for one. */
 static void
 give_slot_back(const DxRun *run)
@@ -95,9 +118,12 @@ dx_pass_quarantine(const pg_uuid_t *run_id, const char *message)
 	dx_engine_enter(&saved);
 	run = dx_store_claim_header(pass, run_id);
 	dx_engine_leave(&saved);
-	if (run != NULL && !dx_status_ended(run->status) &&
-		run->status != DX_RUN_INCIDENT)
-		stop(pass, run, message);
+	if (run != NULL && !dx_status_ended(run->status))
+	{
+		put_messages_aside(run);
+		if (run->status != DX_RUN_INCIDENT)
+			stop(pass, run, message);
+	}
 	MemoryContextSwitchTo(oldcxt);
 	dx_pass_close(pass);
 }

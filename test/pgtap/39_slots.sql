@@ -142,6 +142,16 @@ SELECT dealix.signal(run, 'go') FROM t.odd \g /dev/null
 SELECT t.crawl() \g /dev/null
 SELECT is((SELECT string_agg(t.status(run), ',' ORDER BY n) FROM t.odd), 'SUCCEEDED,SUCCEEDED,SUCCEEDED,SUCCEEDED', 'and all come to their end');
 
+-- A message to an incident that cannot be read is kept, and is no work: nobody goes round in circles.
+CREATE TABLE t.unread AS SELECT dealix.start('odd', '{}') AS run;
+SELECT t.crawl(), t.break(run), dealix.cancel(run), t.crawl() FROM t.unread \g /dev/null
+SELECT is((SELECT t.status(run) FROM t.unread), 'INCIDENT', 'a cancel does not help who cannot be read');
+SELECT dealix.cancel(run), dealix.signal(run, 'go') FROM t.unread \g /dev/null
+SELECT isnt(t.crawl(100), NULL, 'nor is it tried for ever');
+SELECT t.mend(run), dealix.redrive(run) FROM t.unread \g /dev/null
+SELECT t.crawl(100) \g /dev/null
+SELECT is((SELECT t.status(run) FROM t.unread), 'CANCELLED', 'mended and redriven, it is cancelled');
+
 -- ---------- a walk at random ----------
 
 CREATE FUNCTION t.walk(steps int) RETURNS text LANGUAGE plpgsql AS $$
@@ -174,7 +184,8 @@ END $$;
 SELECT setseed(0.5) \g /dev/null
 SELECT is(t.walk(400), NULL, 'slots are whole at every step of a walk');
 -- Whoever is left comes to an end.
-SELECT t.mend(run_id), dealix.redrive(run_id) FROM dealix.runs WHERE status = 'INCIDENT' \g /dev/null
+SELECT t.mend(run_id) FROM dealix.runs WHERE status IN ('INCIDENT', 'RUNNING') \g /dev/null
+SELECT dealix.redrive(run_id) FROM dealix.runs WHERE status = 'INCIDENT' \g /dev/null
 SELECT dealix.cancel(run_id) FROM dealix.runs WHERE status = 'RUNNING' \g /dev/null
 SELECT t.crawl() \g /dev/null
 SELECT is((SELECT string_agg(DISTINCT status, ',') FROM dealix.runs WHERE status IN ('RUNNING', 'COMPENSATING', 'INCIDENT')), NULL, 'then all can be brought to an end');
