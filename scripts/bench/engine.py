@@ -25,7 +25,7 @@ class Database:
 
     def await_dispatcher(self):
         poll(lambda: self.sql("SELECT 1 FROM dealix.workers WHERE kind = 'dispatcher' AND state = 'running'"),
-             f"a dispatcher runs in {self.name}", 60)
+             f"a dispatcher runs in {self.name}")
 
     def reconnect(self):
         """After a restart of the server."""
@@ -40,7 +40,7 @@ class Database:
         self.admin(f"ALTER SYSTEM SET dealix_exec.workers = {number}")
         self.admin("SELECT pg_reload_conf()")
         if number == 0:
-            poll(lambda: not self.worker_pids(), "no worker runs", 30, 0.02)
+            poll(lambda: not self.worker_pids(), "no worker runs", every=0.02)
 
     def worker_pids(self):
         return [int(pid) for pid in

@@ -269,7 +269,7 @@ def fairness(report, admin):
         while True:
             database.backlog("chain", runs)
             database.workers(2)
-            poll(lambda: len(database.worker_pids()) >= 2, "workers run", 30, 0.02)
+            poll(lambda: len(database.worker_pids()) >= 2, "workers run", every=0.02)
             beside = run_other(2)
             if not database.all_ended():
                 break
@@ -296,9 +296,9 @@ def worker_start(report, admin):
         admin("SELECT pg_reload_conf()")
         times = []
         for _ in range(5 if QUICK else 20):
-            poll(lambda: not database.worker_pids(), "the worker has left", 60)
+            poll(lambda: not database.worker_pids(), "the worker has left")
             database.backlog("chain", 1)
-            poll(database.all_ended, "the run has ended", 30, 0.05)
+            poll(database.all_ended, "the run has ended", every=0.05)
             times.append(database.sql.number("SELECT 1000 * extract(epoch FROM started_at - created_at)"
                                              " FROM dealix.run ORDER BY created_at DESC LIMIT 1"))
         admin("ALTER SYSTEM RESET dealix_exec.worker_idle_timeout")
@@ -316,7 +316,7 @@ def idle(report, admin):
     def measure(database):
         database.workers(2)
         database.backlog("chain", 1000)
-        poll(lambda: database.idle() and database.all_ended(), "the runs have ended", 60)
+        poll(lambda: database.idle() and database.all_ended(), "the runs have ended")
         database.sql.close()
         admin("ALTER SYSTEM SET autovacuum = off")
         admin("SELECT pg_reload_conf()")
