@@ -55,7 +55,10 @@ sub dx_try
 {
 	my ($node, $role, $sql, $db) = @_;
 
-	return $node->psql($db // 'postgres', $sql, extra_params => [ '-U', $role ], on_error_stop => 1);
+	# psql may end before it has read anything, when the server goes
+	my @answer = eval { $node->psql($db // 'postgres', $sql, extra_params => [ '-U', $role ], on_error_stop => 1) };
+
+	return @answer ? @answer : (2, '', $@);
 }
 
 # Waits until a query of the superuser gives this (default t).  How long this may
@@ -71,9 +74,10 @@ sub dx_poll
 	$expected //= 't';
 	while (1)
 	{
-		my ($rc, $out) = $node->psql($db // 'postgres', $sql);
+		# psql ends before it has read anything when the server goes at that moment
+		my ($rc, $out) = eval { $node->psql($db // 'postgres', $sql) };
 
-		$got = $rc == 0 ? $out : '(no answer)';
+		$got = defined $rc && $rc == 0 ? $out : '(no answer)';
 		last if $got eq $expected || time() > $until;
 		sleep(0.1);
 	}
