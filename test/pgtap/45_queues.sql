@@ -34,6 +34,32 @@ CALL t.line('tap_app', '{a6}', '{8}');
 SET SESSION AUTHORIZATION tap_worker;
 SELECT is(t.take(10), 'a6,o3,a4', 'what comes in later and is more important, at once');
 RESET SESSION AUTHORIZATION;
+-- Whichever of the two roles is the older one, its less important tasks wait.
+CALL t.line('tap_other', '{p1}', '{9}');
+CALL t.line('tap_app', '{b1}', '{5}');
+CALL t.line('tap_other', '{p2}', '{0}');
+SET SESSION AUTHORIZATION tap_worker;
+SELECT is(t.take(10), 'p1,b1,p2', 'in turn, where one owner has the first and the last');
+RESET SESSION AUTHORIZATION;
+CALL t.line('tap_app', '{b2}', '{9}');
+CALL t.line('tap_other', '{p3}', '{5}');
+CALL t.line('tap_app', '{b3}', '{0}');
+SET SESSION AUTHORIZATION tap_worker;
+SELECT is(t.take(10), 'b2,p3,b3', 'and where the other one has');
+RESET SESSION AUTHORIZATION;
+CALL t.line('tap_other', '{p4}', '{1}');
+CALL t.line('tap_app', '{b4}', '{6}');
+CALL t.line('tap_other', '{p5}', '{3}');
+SET SESSION AUTHORIZATION tap_worker;
+SELECT is(t.take(1), 'b4', 'one at a time, the most important of all first');
+SELECT is(t.take(10), 'p5,p4', 'then the rest');
+RESET SESSION AUTHORIZATION;
+CALL t.line('tap_app', '{b5}', '{1}');
+CALL t.line('tap_other', '{p6}', '{6}');
+SET SESSION AUTHORIZATION tap_worker;
+SELECT is(t.take(1), 'p6', 'whoever it belongs to');
+SELECT is(t.take(10), 'b5', 'then what is left');
+RESET SESSION AUTHORIZATION;
 CALL t.line('tap_other', '{o4}', '{0}');
 CALL t.line('tap_app', '{a7,a8}', '{0,0}');
 SET SESSION AUTHORIZATION tap_app;
@@ -53,6 +79,7 @@ RESET SESSION AUTHORIZATION;
 
 SET SESSION AUTHORIZATION tap_worker;
 SELECT throws_ok($$SELECT * FROM dealix.claim('line', 'w', 1, '100 years')$$, '22023', 'lease must not be longer than 86400 s', 'a lease of 100 years is refused');
+SELECT throws_ok($$SELECT * FROM dealix.claim('line', 'w', 1, '86401 s')$$, '22023', 'lease must not be longer than 86400 s', 'and one that is a second too long');
 SELECT lives_ok($$SELECT * FROM dealix.claim('line', 'w', 1, '1 day')$$, 'one of a day is not');
 
 -- ---------- taken away ----------

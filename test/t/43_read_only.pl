@@ -44,6 +44,16 @@ for my $write (@writes)
 }
 is($node->safe_psql('postgres', $count), $before, 'nothing has started');
 
+# Also in a session that has started runs before, and has nothing left to look up.
+for my $start ($writes[0], $writes[2])
+{
+	my ($rc, $out, $err) = dx_try($node, 'app', "\\set VERBOSITY verbose\n$start;\n$start;\nBEGIN READ ONLY;\n$start;\nCOMMIT;");
+
+	like($err, qr/ERROR:  25006/, "read only after others: $start");
+	$before += 2;
+}
+is($node->safe_psql('postgres', $count), $before, 'which have started, and no more');
+
 $node->backup('copy');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 
