@@ -78,7 +78,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dealix.schedule(text, text, text, jsonb, text, interval, interval) IS
-'Starts a run of a workflow whenever pg_cron''s schedule cron says so, owned by the current user; returns the job of pg_cron. The same name again changes it. overlap: what happens when the run before still goes on: skip, buffer_one (start one when it has ended), allow, cancel_other. catch_up: how far back dealix.resume_schedule makes up for what was missed during a pause. jitter: a random delay of each run up to this. cron is read in the zone that dealix.schedules shows: GMT, or pg_cron''s setting cron.timezone where it has one (from 1.5 on). Errors: 0A000 without pg_cron, 42704 no such workflow, 22023 catch_up or jitter out of range.';
+'Starts a run of a workflow whenever pg_cron''s schedule cron says so, owned by the current user; returns the job of pg_cron. The same name again changes it. overlap: what happens when the run before still goes on: skip, buffer_one (start one when it has ended), allow, cancel_other. catch_up: how far back dealix.resume_schedule makes up for what was missed during a pause. jitter: a random delay of each run up to this. cron is read in the zone that dealix.schedules shows: GMT, or pg_cron''s setting cron.timezone where it has one (from 1.5 on). Errors: 0A000 without pg_cron, 42704 no such workflow, 42501 the current user does not trust the workflow''s author (dealix.trust_author), 22023 catch_up or jitter out of range.';
 
 CREATE FUNCTION dealix.unschedule(name text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

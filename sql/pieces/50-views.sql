@@ -203,6 +203,14 @@ UNION ALL
 SELECT r.run_id, r.owner, 'workers die of it, and it is left alone'
 FROM dealix.run r WHERE r.status OPERATOR(pg_catalog.<) 10 AND dealix.left_alone(r.run_id) AND dealix.run_visible(r.owner)
 UNION ALL
+SELECT r.run_id, r.owner, CASE WHEN o.oid IS NULL THEN 'its owner does not exist, and it is held'
+	WHEN NOT o.rolcanlogin THEN 'its owner may not log in, and it is held'
+	ELSE 'its owner is a superuser, and it is held' END
+FROM dealix.run r LEFT JOIN pg_catalog.pg_roles o ON o.oid OPERATOR(pg_catalog.=) r.owner::oid
+WHERE r.status OPERATOR(pg_catalog.=) ANY (ARRAY[1, 2]::smallint[]) AND dealix.run_visible(r.owner)
+	AND (o.oid IS NULL OR NOT o.rolcanlogin OR (o.rolsuper
+		AND pg_catalog.current_setting('dealix_exec.superuser_runs', true) IS DISTINCT FROM 'on'))
+UNION ALL
 SELECT r.run_id, r.owner, 'nothing wakes it at its deadline'
 FROM dealix.run r WHERE r.status OPERATOR(pg_catalog.=) 1 AND r.deadline IS NOT NULL AND (SELECT pg_catalog.count(*) FROM dealix.branch x
 		WHERE x.run_id OPERATOR(pg_catalog.=) r.run_id AND x.due_at OPERATOR(pg_catalog.<=) r.deadline) OPERATOR(pg_catalog.=) 0
@@ -264,7 +272,7 @@ WHERE dealix.run_visible(r.owner)
 			AND NOT EXISTS (SELECT FROM dealix.inbox i WHERE i.run_id OPERATOR(pg_catalog.=) r.run_id)
 			AND NOT EXISTS (SELECT FROM dealix.branch c WHERE c.run_id OPERATOR(pg_catalog.=) r.run_id
 				AND c.due_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp())));
-COMMENT ON VIEW dealix.unwakeable IS 'What dealix.stuck() shows, with the owner: runs that nothing could wake, and slots that are not with who is in progress.';
+COMMENT ON VIEW dealix.unwakeable IS 'What dealix.stuck() shows, with the owner: runs that nothing could wake or that are held because of their owner, and slots that are not with who is in progress.';
 
 CREATE FUNCTION dealix.stuck() RETURNS TABLE (run_id uuid, workflow text, status text, reason text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
@@ -272,4 +280,4 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = o
 	FROM dealix.unwakeable u JOIN dealix.runs r ON r.run_id = u.run_id
 $$;
 COMMENT ON FUNCTION dealix.stuck() IS
-'Runs that go on but that nothing could wake: without a due time, waiting for a task, event, child, approval, branch or slot that is not there, left alone because workers die of them; and runs that have a slot of a limited workflow without being in progress. It is always empty; a row is an error of the engine.';
+'Runs that go on but that nothing could wake: without a due time, waiting for a task, event, child, approval, branch or slot that is not there, left alone because workers die of them; and runs that have a slot of a limited workflow without being in progress: a row of these is an error of the engine. Also runs that are held because of their owner (dealix.owners says what to do). Else it is empty.';

@@ -17,6 +17,7 @@
 #include "utils/json.h"
 
 #include "api/author.h"
+#include "base/watch.h"
 #include "engine/engine.h"
 
 PG_FUNCTION_INFO_V1(dealix_test_state);
@@ -190,7 +191,7 @@ make_items(Trial *trial)
 	Jsonb	   *items;
 	int			index = 0;
 
-	if (!dx_io_items(trial->state, &trial->env, &items, &trial->fault))
+	if (!dx_eval_items(trial->state, &trial->env, &items, &trial->fault))
 		return false;
 	pushJsonbValue(&inputs, WJB_BEGIN_ARRAY, NULL);
 	it = JsonbIteratorInit(&items->root);
@@ -200,9 +201,9 @@ make_items(Trial *trial)
 		Jsonb	   *input;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!dx_io_item_input(trial->state, &trial->env, index++,
-							  dx_json_from_value(&value), &input,
-							  &trial->fault))
+		if (!dx_eval_item_input(trial->state, &trial->env, index++,
+								dx_json_from_value(&value), &input,
+								&trial->fault))
 			return false;
 		dx_json_to_value(input, &value);
 		pushJsonbValue(&inputs, WJB_ELEM, &value);
@@ -233,7 +234,7 @@ make_result(Trial *trial, Jsonb **result)
 			*result = state->result ? state->result : trial->effective;
 			return true;
 		case DX_STATE_WAIT:
-			if (!dx_io_wait(state, &trial->env, dx_now(), &until, &trial->fault))
+			if (!dx_eval_wait(state, &trial->env, dx_now(), &until, &trial->fault))
 				return false;
 			JsonEncodeDateTime(text, TimestampTzGetDatum(until),
 							   TIMESTAMPTZOID, &utc);
@@ -258,18 +259,18 @@ run_state(Trial *trial)
 	{
 		DxFault		error = {NULL, NULL};
 
-		if (dx_io_fail(state, &trial->env, &error, &trial->fault))
+		if (dx_eval_fail(state, &trial->env, &error, &trial->fault))
 			trial->fault = error;
 		return false;
 	}
 	if (state->type == DX_STATE_CHOICE)
-		return dx_io_choose(state, &trial->env, &trial->next, &trial->output,
-							&trial->variables, &trial->fault);
+		return dx_eval_choose(state, &trial->env, &trial->next, &trial->output,
+							  &trial->variables, &trial->fault);
 
-	if (!dx_io_enter(state, &trial->env, &trial->effective, &trial->fault) ||
+	if (!dx_eval_enter(state, &trial->env, &trial->effective, &trial->fault) ||
 		!make_result(trial, &result) ||
-		!dx_io_exit(state, &trial->env, result, &trial->output,
-					&trial->variables, &trial->fault))
+		!dx_eval_exit(state, &trial->env, result, &trial->output,
+					  &trial->variables, &trial->fault))
 		return false;
 	trial->next = state->next;
 	return true;
@@ -311,8 +312,8 @@ handle_fault(Trial *trial)
 	trial->status = "FAILED";
 	if (catcher == NULL)
 		return;
-	if (!dx_io_catch(state, catcher, &trial->env, &trial->fault,
-					 &trial->output, &trial->variables, &second))
+	if (!dx_eval_catch(state, catcher, &trial->env, &trial->fault,
+					   &trial->output, &trial->variables, &second))
 	{
 		trial->fault = second;
 		return;
@@ -383,6 +384,40 @@ prepare(Trial *trial, const Jsonb *definition, const char *name)
 }
 
 /*
+ * Runs the state as a pass would: for no longer than evaluation_timeout, and
+ * with no more data than max_evaluation.  Within a step those of its pass hold.
+ */
+static void
+try_state(Trial *trial)
+{
+	bool		within_step = dx_in_user_code();
+	pg_uuid_t	none = {{0}};
+
+	if (!within_step)
+	{
+		dx_watch_begin();
+		dx_watch_place(&none, 0, trial->state->name);
+		dx_build_begin(dx_evaluation_limit());
+	}
+	PG_TRY();
+	{
+		if (run_state(trial))
+			trial->status = "SUCCEEDED";
+		else
+			handle_fault(trial);
+	}
+	PG_FINALLY();
+	{
+		if (!within_step)
+		{
+			dx_build_begin(0);
+			dx_watch_end();
+		}
+	}
+	PG_END_TRY();
+}
+
+/*
  * dealix.test_state(definition jsonb, state text, input jsonb, mock jsonb,
  *					 context jsonb, variables jsonb) RETURNS jsonb
  *
@@ -392,7 +427,9 @@ prepare(Trial *trial, const Jsonb *definition, const char *name)
  * "until", "error", "cause", "delay", "output", "next" and "variables".
  *
  * ERRCODE_INVALID_PARAMETER_VALUE for a definition with problems, a state that
- * is not there, and a mock that is missing or malformed.
+ * is not there, and a mock that is missing or malformed;
+ * ERRCODE_PROGRAM_LIMIT_EXCEEDED when the state makes more data than
+ * max_evaluation.
  */
 Datum
 dealix_test_state(PG_FUNCTION_ARGS)
@@ -422,11 +459,7 @@ dealix_test_state(PG_FUNCTION_ARGS)
 	trial.variables = trial.env.variables;
 	dx_expression_env(&trial.env, NULL, NULL);
 
-	if (run_state(&trial))
-		trial.status = "SUCCEEDED";
-	else
-		handle_fault(&trial);
-
+	try_state(&trial);
 	answer = report(&trial);
 	copy = SPI_palloc(VARSIZE(answer));
 	memcpy(copy, answer, VARSIZE(answer));

@@ -66,6 +66,13 @@ same_place(const Place *a, const Place *b)
 		memcmp(&a->run_id, &b->run_id, UUID_LEN) == 0;
 }
 
+/* How many bytes the evaluation of a state may build. */
+Size
+dx_evaluation_limit(void)
+{
+	return (Size) Max(dx_max_evaluation, dx_max_payload * EVALUATION_FACTOR) * 1024;
+}
+
 /*
  * A branch is about to be advanced: true if the server has refused that before.
  * *fault is the error, *for_good: neither Retry nor Catch help.
@@ -75,7 +82,7 @@ dx_careful_enter(const DxRun *run, const DxBranch *branch, DxFault *fault,
 				 bool *for_good)
 {
 	here = place_of(run, branch);
-	dx_build_begin((Size) Max(dx_max_evaluation, dx_max_payload * EVALUATION_FACTOR) * 1024);
+	dx_build_begin(dx_evaluation_limit());
 	if (!same_place(&here, &broken))
 		return false;
 	fault->error = pstrdup(broken_error);

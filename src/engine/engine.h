@@ -550,6 +550,7 @@ extern TimestampTz dx_after_seconds(TimestampTz from, double seconds);
 
 extern bool dx_careful_enter(const DxRun *run, const DxBranch *branch,
 							 DxFault *fault, bool *for_good);
+extern Size dx_evaluation_limit(void);
 extern void dx_careful_leave(void);
 extern bool dx_careful_failed(const pg_uuid_t *run_id, int sqlstate,
 							  const char *message);

@@ -437,8 +437,8 @@ evaluate(void *arg, const DxExpr *expr, DxEnv *env, Jsonb **value,
 			timeout = within(timeout, (at->run->deadline - dx_now()) / (double) USECS_PER_SEC);
 		dx_watch_place(&at->run->id, at->run->at, expr->pointer);
 	}
-	else
-		timeout = 0;
+	else if (dx_in_user_code())
+		timeout = 0;			/* a trial within a step has the step's time */
 	if (at->run == NULL || !dx_sentence_takes(at->run, expr->pointer, &outcome, &sql))
 		outcome = dx_guard(at->pass, owner, timeout, evaluate_body, &evaluation, &sql);
 	if (outcome == DX_CALL_DONE)

@@ -182,16 +182,22 @@ find_schedule(Oid owner, const char *name, Schedule *schedule)
 
 /*
  * Makes or changes a schedule of the current user; see dealix.schedule().
- * values, nulls: eight of the nine parameters from the second on.
+ * values, nulls: eight of the nine parameters from the second on.  Errors:
+ * 42704 no such workflow, 42501 the current user does not trust its author.
  */
 void
 dx_schedule_put(Datum *values, const char *nulls)
 {
 	DxIdentity	saved;
+	DxVersion	version;
+	char	   *workflow = TextDatumGetCString(values[3]);
 
 	values[0] = ObjectIdGetDatum(GetUserId());
 	values[8] = PointerGetDatum(dx_requesters_array(dx_requesters_now()));
 	dx_engine_enter(&saved);
+	/* Else it would be refused each time that it fires, where nobody reads it. */
+	dx_version_find(workflow, 0, &version);
+	dx_trust_check(DatumGetObjectId(values[0]), version.author, workflow);
 	dx_role_note(DatumGetObjectId(values[0]));
 	(void) dx_execute(&put_statement, values, nulls, false, 0);
 	dx_engine_leave(&saved);

@@ -201,7 +201,10 @@ SELECT throws_ok($$SELECT dealix.publish('ann''s', t.pass())$$, '42501', NULL, '
 CREATE TEMP TABLE orders (id text);
 CREATE TRIGGER go AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION dealix.start_run('ann''s', 'id');
 SELECT throws_ok($$INSERT INTO orders VALUES ('1')$$, '42501', NULL, 'nor by a trigger');
+SELECT throws_ok($$SELECT dealix.schedule_put('daily', '0 0 * * *', 'ann''s', '{}', 'skip', '0', '0')$$, '42501', NULL, 'nor makes a schedule');
+SELECT dealix.trust_author('tr_ann') \g /dev/null
 SELECT dealix.schedule_put('daily', '0 0 * * *', 'ann''s', '{}', 'skip', '0', '0') \g /dev/null
+SELECT dealix.distrust_author('tr_ann') \g /dev/null
 SELECT throws_ok($$SELECT dealix.fire_schedule('daily')$$, '42501', NULL, 'nor by a schedule');
 SELECT throws_ok($$SELECT dealix.backfill('daily', ARRAY['2026-01-01'::timestamptz])$$, '42501', NULL, 'of any time');
 SELECT is(dealix.trust_author('tr_ann'), true, 'until he trusts her');
