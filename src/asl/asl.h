@@ -186,10 +186,22 @@ typedef enum DxClosePolicy
 	DX_CLOSE_ABANDON = 3
 } DxClosePolicy;
 
+/* Integrations of AWS that name in a parameter what they call. */
+typedef enum DxIntegration
+{
+	DX_INTEGRATION_NONE,
+	DX_INTEGRATION_START,		/* states:startExecution */
+	DX_INTEGRATION_SYNC,		/* states:startExecution.sync */
+	DX_INTEGRATION_SYNC2,		/* states:startExecution.sync:2 */
+	DX_INTEGRATION_LAMBDA		/* lambda:invoke */
+} DxIntegration;
+
 typedef struct DxTask
 {
 	DxResourceKind kind;
 	const char *uri;			/* as written */
+	DxIntegration integration;
+	const char *bound_uri;		/* of an integration: what is bound */
 	const char *target;			/* what follows the scheme, e.g. "shop.pay" */
 	bool		wait_for_token; /* .waitForTaskToken */
 	bool		shows_token;	/* the same; of a bound URI by itself */
@@ -380,6 +392,9 @@ typedef struct DxCompileOptions
 								   bool *no_wait, const char *uri,
 								   bool keys_known, List *keys,
 								   const char *pointer, DxProblems *problems);
+
+	/* Is this URI bound to something?  NULL if there are no bindings. */
+	bool		(*is_bound) (void *arg, const char *uri);
 
 	/*
 	 * Called for every Governance: says with dx_warning which of the roles

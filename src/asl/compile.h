@@ -103,6 +103,14 @@ extern const char *dx_closest(DxCompiler *c, const char *word,
 							  const char *const *candidates, int ncandidates);
 extern void dx_problems_move(DxProblems *from, DxProblems *to);
 
+/* ---------- integration.c ---------- */
+
+extern const char *dx_compile_integration(DxCompiler *c,
+										  const DxStateSource *source,
+										  DxTask *task);
+extern void dx_check_integration(DxCompiler *c, const DxStateSource *source,
+								 DxTask *task);
+
 /* ---------- choice.c ---------- */
 
 extern DxRule *dx_rule_compile(DxCompiler *c, const Jsonb *rule,

@@ -262,10 +262,13 @@ dx_compile_task(DxCompiler *c, DxStateSource *source, DxState *state)
 
 	if (task->uri != NULL)
 	{
-		if (state->parameters)
+		const char *bound_by = dx_compile_integration(c, source, task);
+
+		if (state->parameters && task->integration == DX_INTEGRATION_NONE)
 			keys_known = dx_template_keys(state->parameters, &keys);
 		check_resource(c, &task->kind, &task->target, &task->wait_for_token,
-					   &task->no_wait, task->uri, keys_known, keys, dx_pointer_child(node->pointer, "Resource"));
+					   &task->no_wait, bound_by, keys_known, keys, dx_pointer_child(node->pointer, "Resource"));
+		dx_check_integration(c, source, task);
 	}
 	if (!c->options->strict)
 		dx_compile_governance(c, node, task);

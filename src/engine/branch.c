@@ -217,9 +217,9 @@ dx_branch_gave_up(DxPass *pass, DxRun *run, DxBranch *branch,
 	branch_failed(pass, run, branch, fault);
 }
 
-/* The input of a compensable step goes on record too: its undo needs it. */
-static Jsonb *
-compensable_payload(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
+/* What the branch's Task was called with; evaluated anew after a wait. */
+Jsonb *
+dx_branch_called_with(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	DxFault		fault;
 
@@ -230,16 +230,19 @@ compensable_payload(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 		dx_env_init(&env, pass, run, branch);
 		if (!dx_eval_enter(branch->state, &env, &branch->effective, &fault))
 			branch->effective = branch->data;
+		branch->effective = dx_integration_input(&branch->state->u.task, branch->effective);
 	}
-	return dx_payload("input", branch->effective, "output", result, NULL);
+	return branch->effective;
 }
 
+/* The input of a compensable step goes on record too: its undo needs it. */
 static void
 note_step(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 {
 	if (branch->state->u.task.compensable)
 		dx_event(pass, run, DX_EVENT_COMPENSABLE_SUCCEEDED, branch,
-				 compensable_payload(pass, run, branch, result));
+				 dx_payload("input", dx_branch_called_with(pass, run, branch),
+							"output", result, NULL));
 	else
 		dx_event(pass, run, DX_EVENT_STEP_SUCCEEDED, branch, result);
 }
@@ -259,7 +262,13 @@ dx_branch_step_done(DxPass *pass, DxRun *run, DxBranch *branch, Jsonb *result)
 	Jsonb	   *variables;
 
 	if (state->type == DX_STATE_TASK)
+	{
+		if (state->u.task.integration != DX_INTEGRATION_NONE)
+			result = dx_integration_result(pass, branch,
+										   dx_branch_called_with(pass, run, branch),
+										   result);
 		note_step(pass, run, branch, result);
+	}
 	branch->conflicts = 0;
 
 	dx_env_init(&env, pass, run, branch);
@@ -379,6 +388,7 @@ do_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 		dx_branch_step_failed(pass, run, branch, &fault);
 		return;
 	}
+	branch->effective = dx_integration_input(task, branch->effective);
 	switch (task->kind)
 	{
 		case DX_RESOURCE_SQL:

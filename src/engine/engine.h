@@ -508,6 +508,7 @@ extern const pg_uuid_t *dx_mailbox(const DxRun *run, const DxMessage *message);
 extern DxBranch *dx_branch_new(DxPass *pass, DxRun *run, int32 parent);
 extern DxBranch *dx_branch_find(DxRun *run, int32 number);
 extern void dx_branch_advance(DxPass *pass, DxRun *run, DxBranch *branch);
+extern Jsonb *dx_branch_called_with(DxPass *pass, DxRun *run, DxBranch *branch);
 extern void dx_branch_step_done(DxPass *pass, DxRun *run, DxBranch *branch,
 								Jsonb *result);
 extern void dx_branch_step_failed(DxPass *pass, DxRun *run, DxBranch *branch,
@@ -561,6 +562,14 @@ extern char *dx_cause_clipped(char *text);
 
 extern void dx_env_init(DxEnv *env, DxPass *pass, DxRun *run, DxBranch *branch);
 extern Jsonb *dx_json_timestamp(TimestampTz at);
+
+/* ---------- integration.c ---------- */
+
+extern Jsonb *dx_integration_input(const DxTask *task, Jsonb *effective);
+extern Jsonb *dx_integration_result(const DxPass *pass, const DxBranch *branch,
+									Jsonb *input, Jsonb *result);
+extern void dx_integration_fault(const DxPass *pass, const DxBranch *branch,
+								 Jsonb *input, const char *status, DxFault *fault);
 
 /* ---------- step.c ---------- */
 

@@ -206,6 +206,12 @@ apply_bindings(void *arg, DxResourceKind *kind, const char **target,
 		dx_binding_apply(bound, kind, target, wait_for_token, no_wait);
 }
 
+static bool
+is_bound(void *arg, const char *uri)
+{
+	return arg != NULL && dx_json_get_text(arg, uri) != NULL;
+}
+
 /* The row in SPI_tuptable becomes the entry's program, with memory of its own. */
 static void
 load_row(ProgramEntry *entry)
@@ -230,6 +236,7 @@ load_row(ProgramEntry *entry)
 	memset(&options, 0, sizeof(options));
 	options.max_depth = INT_MAX;
 	options.check_resource = apply_bindings;
+	options.is_bound = is_bound;
 	options.arg = isnull ? NULL : DatumGetJsonbPCopy(bindings);
 	entry->program = dx_program_load(definition, &options, cxt);
 	MemoryContextSetParent(cxt, TopMemoryContext);

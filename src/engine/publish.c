@@ -220,6 +220,12 @@ check_event_keys(List *keys, const char *pointer, DxProblems *problems)
 	}
 }
 
+static bool
+is_bound(void *arg, const char *uri)
+{
+	return dx_binding_find(uri) != NULL;
+}
+
 /* Puts what a foreign URI is bound to in its place. */
 static void
 resolve_binding(DxPublishing *publishing, DxResourceKind *kind,
@@ -345,6 +351,7 @@ dx_publish_options(DxCompileOptions *options, DxPublishing *publishing,
 {
 	memset(options, 0, sizeof(DxCompileOptions));
 	options->check_resource = check_resource;
+	options->is_bound = is_bound;
 	options->check_approvers = dx_check_approvers;
 	options->check_expr = dx_expression_check;
 	options->max_depth = dx_max_depth;

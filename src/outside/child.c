@@ -180,6 +180,9 @@ child_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 	}
 	fault.error = dx_json_get_text(message->payload, "error");
 	fault.cause = dx_json_get_text(message->payload, "cause");
+	if (branch->state->u.task.integration != DX_INTEGRATION_NONE)
+		dx_integration_fault(pass, branch, dx_branch_called_with(pass, run, branch),
+							 status ? status : "FAILED", &fault);
 	if (fault.error == NULL)
 		fault.error = pstrdup(DX_ERROR_TASK_FAILED);
 	dx_branch_step_failed(pass, run, branch, &fault);
