@@ -183,7 +183,8 @@ find_schedule(Oid owner, const char *name, Schedule *schedule)
 /*
  * Makes or changes a schedule of the current user; see dealix.schedule().
  * values, nulls: eight of the nine parameters from the second on.  Errors:
- * 42704 no such workflow, 42501 the current user does not trust its author.
+ * 42704 no such workflow, 42501 the current user does not trust its author or
+ * is a superuser.
  */
 void
 dx_schedule_put(Datum *values, const char *nulls)
@@ -194,6 +195,7 @@ dx_schedule_put(Datum *values, const char *nulls)
 
 	values[0] = ObjectIdGetDatum(GetUserId());
 	values[8] = PointerGetDatum(dx_requesters_array(dx_requesters_now()));
+	dx_owner_check(DatumGetObjectId(values[0]));
 	dx_engine_enter(&saved);
 	/* Else it would be refused each time that it fires, where nobody reads it. */
 	dx_version_find(workflow, 0, &version);
