@@ -52,6 +52,20 @@ dx_sql($node, 'app', q{
 	ROLLBACK PREPARED 'four';
 });
 dx_poll($node, q{SELECT status FROM dealix.runs WHERE key = 'p3'}, 'the next transaction of the session is its own', 'SUCCEEDED');
+
+# what nobody announces, as after a repair by hand, is found by the next sweep,
+# and by the one after that
+$node->safe_psql('postgres', 'ALTER SYSTEM SET dealix_exec.sweep_interval = 1');
+$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
+dx_sql($node, 'app', q{SELECT dealix.publish('later', '{"StartAt": "A", "States": {"A": {"Type": "Wait", "Seconds": 86400, "End": true}}}')});
+for my $key ('l1', 'l2', 'l3')
+{
+	dx_sql($node, 'app', qq{SELECT dealix.start('later', '{}', '$key')});
+	dx_poll($node, qq{SELECT waits_for FROM dealix.waiting JOIN dealix.runs USING (run_id) WHERE key = '$key'}, "$key waits", 'timer');
+	$node->safe_psql('postgres', qq{UPDATE dealix.branch SET due_at = now() - interval '1 h'
+		WHERE run_id = (SELECT run_id FROM dealix.runs WHERE key = '$key')});
+	dx_poll($node, qq{SELECT status FROM dealix.runs WHERE key = '$key'}, "$key is found by a sweep", 'SUCCEEDED');
+}
 is($node->safe_psql('postgres', 'SELECT * FROM dealix.stuck()'), '', 'nothing is stuck');
 
 $node->stop;
