@@ -84,12 +84,15 @@ for my $way (qw(killed quit terminated))
 {
 	my $before = said($signs{$way});
 
-	dx_sql($node, 'boss', qq{
+	# In one transaction: the first death may come right after it.
+	patiently('boss', qq{
+		BEGIN;
 		SELECT dealix.start_many('chain', array_agg(jsonb_build_object('key', '$way' || n, 'n', 1, 'wait', 0) ORDER BY n), array_agg('$way' || n ORDER BY n))
 			FROM generate_series(1, $others / 2) n;
 		SELECT dealix.start('$way', '{"key": "$way"}', '$way');
 		SELECT dealix.start_many('chain', array_agg(jsonb_build_object('key', '$way' || n, 'n', 1, 'wait', 0) ORDER BY n), array_agg('$way' || n ORDER BY n))
 			FROM generate_series($others / 2 + 1, $others) n;
+		COMMIT;
 	});
 	dx_poll($node, "SELECT status FROM dealix.runs WHERE key = '$way'", "$way: the run becomes an incident", 'INCIDENT');
 	is(said($signs{$way}) - $before, 3, "$way: after three deaths");
