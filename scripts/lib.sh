@@ -39,11 +39,16 @@ server_user()
 	fi
 }
 
-# What to put before a command to run it as that role.
-dx_server=()
-if [ "$(id -u)" = 0 ]; then
-	dx_server=(runuser -u "$(server_user)" --)
-fi
+# What to put before a command to run it as that role.  Installing a server may
+# make the role: then this is called again.
+server_choose()
+{
+	dx_server=()
+	if [ "$(id -u)" = 0 ]; then
+		dx_server=(runuser -u "$(server_user)" --)
+	fi
+}
+server_choose
 
 as_server() { "${dx_server[@]}" "$@"; }
 

@@ -94,6 +94,7 @@ tools_prepare()
 	local root=$dx_private/root
 
 	"$dx_top/scripts/setup.sh"
+	server_choose
 	if [ -z "$(tool_missing)" ]; then return; fi
 	if [ "$(id -u)" = 0 ]; then
 		# Servers run as another user, who may not be let into this folder.
