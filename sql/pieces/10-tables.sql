@@ -15,15 +15,18 @@ CREATE TABLE dealix.workflow (
 	name text NOT NULL UNIQUE,
 	author dealix.role NOT NULL,
 	created_at timestamptz NOT NULL,
-	max_concurrency int CHECK (max_concurrency > 0)
+	max_concurrency int CHECK (max_concurrency > 0),
+	per_owner boolean NOT NULL DEFAULT false	-- so many of each owner
 );
 
--- One row for each run of a limited workflow that may be in progress.
+-- One row for each run of a limited workflow that may be in progress.  Under a
+-- limit per owner each owner has a set of them, made when it is needed.
 CREATE TABLE dealix.workflow_slot (
 	workflow_id int NOT NULL REFERENCES dealix.workflow,
+	owner oid NOT NULL DEFAULT 0,	-- whose set; 0: that of all owners
 	slot int NOT NULL,
 	run_id uuid,
-	PRIMARY KEY (workflow_id, slot)
+	PRIMARY KEY (workflow_id, owner, slot)
 );
 
 -- Nobody has two.
@@ -235,7 +238,7 @@ CREATE TABLE dealix.activity_task (
 	owner dealix.role NOT NULL,
 	branch int NOT NULL,
 	epoch int NOT NULL,
-	slot int,					-- of its activity's max_in_flight
+	slot_id bigint,				-- of its activity's max_in_flight
 	rank smallint NOT NULL,	-- minus the run's priority
 	token_only boolean NOT NULL,
 	cancelled boolean NOT NULL DEFAULT false,
@@ -271,25 +274,29 @@ CREATE TABLE dealix.activity_limit (
 	activity text PRIMARY KEY,
 	max_in_flight int CHECK (max_in_flight > 0),
 	rate float8 CHECK (rate > 0),
-	shards int CHECK (shards BETWEEN 1 AND 16)
+	shards int CHECK (shards BETWEEN 1 AND 16),
+	per_owner boolean NOT NULL DEFAULT false	-- for the tasks of each owner
 );
 
 -- One row for each task of a limited activity that may be claimed at a time.
 -- Room on the page keeps the updates HOT.
 CREATE TABLE dealix.activity_slot (
+	slot_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	activity text NOT NULL,
+	owner oid NOT NULL DEFAULT 0,	-- whose set; 0: that of all owners
 	slot int NOT NULL,
 	taken boolean NOT NULL DEFAULT false,
-	PRIMARY KEY (activity, slot)
+	UNIQUE (activity, owner, slot)
 ) WITH (fillfactor = 20);
 
 -- The claims that a rate allows, in shards, each of which fills by itself.
 CREATE TABLE dealix.activity_rate (
 	activity text NOT NULL,
+	owner oid NOT NULL DEFAULT 0,	-- whose bucket; 0: that of all owners
 	shard int NOT NULL,
 	tokens float8 NOT NULL,
 	filled_at timestamptz NOT NULL,
-	PRIMARY KEY (activity, shard)
+	PRIMARY KEY (activity, owner, shard)
 ) WITH (fillfactor = 10);
 
 -- Who waits for which event; "" is no correlation.

@@ -19,7 +19,7 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_publish_text';
 COMMENT ON FUNCTION dealix.publish_text(text, text) IS
 'Publishes the text of a definition as dealix.publish does, but refuses a member that an object has more than once, of which jsonb keeps the last without a word. For definitions that come from files.';
 
-CREATE FUNCTION dealix.limit_workflow(workflow text, max_concurrency int) RETURNS void
+CREATE FUNCTION dealix.limit_workflow(workflow text, max_concurrency int, per_owner boolean DEFAULT false) RETURNS void
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_limit_workflow';
-COMMENT ON FUNCTION dealix.limit_workflow(text, int) IS
-'Sets how many runs of a workflow may be in progress at the same time, over all owners; null takes the limit away. Runs that are started beyond it wait for their turn, higher priority first. When more are in progress than a lower limit allows, none begins until fewer are. Runs that began when there was no limit, or before it was taken away, are not counted.';
+COMMENT ON FUNCTION dealix.limit_workflow(text, int, boolean) IS
+'Sets how many runs of a workflow may be in progress at the same time, over all owners, or with per_owner so many of each owner, whatever the others have; null takes the limit away. Runs that are started beyond it wait for their turn, higher priority first. When more are in progress than a lower limit allows, none begins until fewer are. Runs that began when there was no limit, or before it was taken away, are not counted.';

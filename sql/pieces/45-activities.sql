@@ -42,12 +42,14 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'dx_wait_for_work';
 COMMENT ON PROCEDURE dealix.wait_for_work(text, interval, boolean) IS
 'Waits until there is a task of the activity to be claimed, at most for timeout (null: for ever); found tells whether there is one. Outside of a transaction block it commits first and holds no snapshot while it waits. Woken by the commit that makes the task; without shared_preload_libraries it looks every 10 to 200 milliseconds.';
 
-CREATE FUNCTION dealix.limit_activity(activity text, max_in_flight int DEFAULT NULL, rate float8 DEFAULT NULL) RETURNS void
+CREATE FUNCTION dealix.limit_activity(activity text, max_in_flight int DEFAULT NULL, rate float8 DEFAULT NULL, per_owner boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
 	nshards int := least(greatest(floor(limit_activity.rate), 1), 16);
-	rate_before float8;
+	for_each boolean := coalesce(limit_activity.per_owner, false);
+	before dealix.activity_limit;
+	moved boolean;
 BEGIN
 	IF limit_activity.activity IS NULL THEN
 		RAISE null_value_not_allowed USING MESSAGE = 'activity must not be null';
@@ -68,41 +70,66 @@ BEGIN
 	END IF;
 
 	-- The lock on this row is the right to make and to remove what follows.
-	INSERT INTO dealix.activity_limit AS l (activity, max_in_flight)
-		VALUES (limit_activity.activity, limit_activity.max_in_flight)
-		ON CONFLICT (activity) DO UPDATE SET max_in_flight = excluded.max_in_flight
-		RETURNING l.rate INTO rate_before;
+	INSERT INTO dealix.activity_limit (activity) VALUES (limit_activity.activity) ON CONFLICT (activity) DO NOTHING;
+	SELECT * INTO before FROM dealix.activity_limit l WHERE l.activity = limit_activity.activity FOR UPDATE;
+	UPDATE dealix.activity_limit l SET max_in_flight = limit_activity.max_in_flight, per_owner = for_each
+		WHERE l.activity = limit_activity.activity;
+	moved := before.per_owner <> for_each OR EXISTS (SELECT FROM dealix.activity_slot s
+		WHERE s.activity = limit_activity.activity AND (s.owner <> 0) <> for_each);
+
+	-- Slots that are taken go into the sets where they belong now: first out of
+	-- the way of all numbers, then from 1.  Claims in progress are waited for.
+	IF moved THEN
+		LOCK TABLE dealix.activity_slot IN EXCLUSIVE MODE;
+		DELETE FROM dealix.activity_slot s WHERE s.activity = limit_activity.activity AND NOT taken;
+		UPDATE dealix.activity_slot s SET slot = u.slot
+			FROM (SELECT slot_id, (max(slot) OVER () + row_number() OVER (ORDER BY slot_id))::int AS slot
+				FROM dealix.activity_slot WHERE activity = limit_activity.activity) u
+			WHERE s.slot_id = u.slot_id;
+		UPDATE dealix.activity_slot s SET owner = u.owner, slot = u.slot
+			FROM (SELECT x.slot_id, o.owner, row_number() OVER (PARTITION BY o.owner ORDER BY x.slot_id)::int AS slot
+				FROM dealix.activity_slot x LEFT JOIN dealix.activity_task t
+					ON t.activity = x.activity AND t.slot_id = x.slot_id AND for_each,
+					LATERAL (SELECT coalesce(t.owner::oid, 0)) o(owner)
+				WHERE x.activity = limit_activity.activity) u
+			WHERE s.slot_id = u.slot_id;
+	END IF;
 
 	-- What a claim has locked stays: nobody waits for it, and claims look at
 	-- the limit and not only at the rows.
-	WITH f AS MATERIALIZED (SELECT slot FROM dealix.activity_slot
+	WITH f AS MATERIALIZED (SELECT slot_id FROM dealix.activity_slot
 			WHERE activity = limit_activity.activity AND NOT taken
 				AND slot > coalesce(limit_activity.max_in_flight, 0) FOR UPDATE SKIP LOCKED)
-	DELETE FROM dealix.activity_slot s USING f
-		WHERE s.activity = limit_activity.activity AND s.slot = f.slot;
-	INSERT INTO dealix.activity_slot (activity, slot)
-		SELECT limit_activity.activity, n FROM generate_series(1, limit_activity.max_in_flight) n
-		WHERE NOT EXISTS (SELECT FROM dealix.activity_slot s WHERE s.activity = limit_activity.activity AND s.slot = n);
+	DELETE FROM dealix.activity_slot s USING f WHERE s.slot_id = f.slot_id;
+	-- Of the sets that there are: those of owners are made by their first claim.
+	INSERT INTO dealix.activity_slot (activity, owner, slot)
+		SELECT limit_activity.activity, o.owner, n
+		FROM (SELECT 0::oid AS owner WHERE NOT for_each
+			UNION SELECT owner FROM dealix.activity_slot WHERE activity = limit_activity.activity) o,
+			generate_series(1, limit_activity.max_in_flight) n
+		WHERE NOT EXISTS (SELECT FROM dealix.activity_slot s
+			WHERE s.activity = limit_activity.activity AND s.owner = o.owner AND s.slot = n);
 
 	-- The same rate goes on with what is left of it.
-	IF limit_activity.rate IS DISTINCT FROM rate_before THEN
+	IF limit_activity.rate IS DISTINCT FROM before.rate OR moved THEN
 		UPDATE dealix.activity_limit l SET rate = limit_activity.rate, shards = nshards
 			WHERE l.activity = limit_activity.activity;
-		WITH f AS MATERIALIZED (SELECT shard FROM dealix.activity_rate
+		WITH f AS MATERIALIZED (SELECT owner, shard FROM dealix.activity_rate
 				WHERE activity = limit_activity.activity FOR UPDATE SKIP LOCKED)
 		DELETE FROM dealix.activity_rate r USING f
-			WHERE r.activity = limit_activity.activity AND r.shard = f.shard;
+			WHERE r.activity = limit_activity.activity AND r.owner = f.owner AND r.shard = f.shard;
 		INSERT INTO dealix.activity_rate (activity, shard, tokens, filled_at)
 			SELECT limit_activity.activity, n, greatest(limit_activity.rate / nshards, 1), clock_timestamp()
 			FROM generate_series(0, nshards - 1) n
-			WHERE NOT EXISTS (SELECT FROM dealix.activity_rate r WHERE r.activity = limit_activity.activity AND r.shard = n);
+			WHERE NOT for_each AND NOT EXISTS (SELECT FROM dealix.activity_rate r
+				WHERE r.activity = limit_activity.activity AND r.owner = 0 AND r.shard = n);
 	END IF;
 	DELETE FROM dealix.activity_limit l
 		WHERE l.activity = limit_activity.activity AND max_in_flight IS NULL AND rate IS NULL;
 END
 $$;
-COMMENT ON FUNCTION dealix.limit_activity(text, int, float8) IS
-'Limits an activity: at most max_in_flight tasks claimed at a time, and at most rate claims a second (in bursts of up to a second''s worth). Nulls take the limit away. Tasks that are claimed already count if they were claimed under a max_in_flight, also one that was changed or taken away since: when more are in flight than a new limit allows, nothing is claimed until fewer are. A new rate begins with a second''s worth. Errors: 22023 when max_in_flight is not from 1 to 100000 or rate is not from 1e-9 to 1e9.';
+COMMENT ON FUNCTION dealix.limit_activity(text, int, float8, boolean) IS
+'Limits an activity: at most max_in_flight tasks claimed at a time, and at most rate claims a second (in bursts of up to a second''s worth), over all owners, or with per_owner so many of the tasks of each owner, whatever the others have. Nulls take the limit away. Tasks that are claimed already count if they were claimed under a max_in_flight, also one that was changed or taken away since: when more are in flight than a new limit allows, nothing is claimed until fewer are. A new rate begins with a second''s worth. Errors: 22023 when max_in_flight is not from 1 to 100000 or rate is not from 1e-9 to 1e9.';
 
 CREATE VIEW dealix.activities WITH (security_barrier) AS
 SELECT t.task_id, t.run_id, t.activity, t.state, t.owner::regrole AS owner, t.epoch AS attempt, t.worker,

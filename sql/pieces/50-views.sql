@@ -254,9 +254,11 @@ FROM b CROSS JOIN LATERAL (SELECT CASE
 	WHEN b.phase OPERATOR(pg_catalog.=) 12 AND b.due_at IS NULL THEN (SELECT CASE
 		WHEN w.max_concurrency IS NULL THEN 'waits for a slot, and its workflow has no limit'
 		WHEN w.max_concurrency OPERATOR(pg_catalog.>) (SELECT pg_catalog.count(*) FROM dealix.workflow_slot s
-				WHERE s.workflow_id OPERATOR(pg_catalog.=) w.workflow_id AND s.run_id IS NOT NULL)
+				WHERE s.workflow_id OPERATOR(pg_catalog.=) w.workflow_id AND s.run_id IS NOT NULL
+					AND s.owner OPERATOR(pg_catalog.=) CASE WHEN w.per_owner THEN b.owner::oid ELSE 0 END)
 			AND NOT EXISTS (SELECT FROM dealix.branch o JOIN dealix.run x ON x.run_id OPERATOR(pg_catalog.=) o.run_id
 				WHERE x.workflow_id OPERATOR(pg_catalog.=) w.workflow_id AND o.due_at OPERATOR(pg_catalog.<) 'infinity'
+					AND (NOT w.per_owner OR o.owner::oid OPERATOR(pg_catalog.=) b.owner::oid)
 					AND o.phase OPERATOR(pg_catalog.=) ANY (ARRAY[1, 12]::smallint[]))
 			THEN 'waits for a slot, and one is free' END
 		FROM dealix.workflow w WHERE w.workflow_id OPERATOR(pg_catalog.=) b.workflow_id)
@@ -281,3 +283,19 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = o
 $$;
 COMMENT ON FUNCTION dealix.stuck() IS
 'Runs that go on but that nothing could wake: without a due time, waiting for a task, event, child, approval, branch or slot that is not there, left alone because workers die of them; and runs that have a slot of a limited workflow without being in progress: a row of these is an error of the engine. Also runs that are held because of their owner (dealix.owners says what to do). Else it is empty.';
+
+CREATE VIEW dealix.limits WITH (security_barrier) AS
+SELECT 'workflow' AS kind, w.name, NULLIF(s.owner, 0)::regrole AS owner, pg_catalog.count(s.run_id) AS used,
+	w.max_concurrency AS max, NULL::float8 AS rate
+FROM dealix.workflow w LEFT JOIN dealix.workflow_slot s ON s.workflow_id OPERATOR(pg_catalog.=) w.workflow_id
+WHERE w.max_concurrency IS NOT NULL
+	AND (s.owner IS NULL OR s.owner OPERATOR(pg_catalog.=) 0 OR dealix.run_visible(s.owner::regrole))
+GROUP BY w.workflow_id, w.name, s.owner, w.max_concurrency
+UNION ALL
+SELECT 'activity', l.activity, NULLIF(s.owner, 0)::regrole,
+	CASE WHEN l.max_in_flight IS NOT NULL THEN pg_catalog.count(s.slot_id) FILTER (WHERE s.taken) END, l.max_in_flight, l.rate
+FROM dealix.activity_limit l LEFT JOIN dealix.activity_slot s ON s.activity OPERATOR(pg_catalog.=) l.activity
+WHERE s.owner IS NULL OR s.owner OPERATOR(pg_catalog.=) 0 OR dealix.run_visible(s.owner::regrole)
+GROUP BY l.activity, s.owner, l.max_in_flight, l.rate;
+COMMENT ON VIEW dealix.limits IS
+'The limits of workflows and activities, and how much of each is in use: a row for a limit over all owners, and under a limit per owner one for each owner that has been there; of the latter those whose runs one may see.';

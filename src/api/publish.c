@@ -177,7 +177,7 @@ dealix_unbind(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(removed);
 }
 
-/* limit_workflow(workflow, max_concurrency) */
+/* limit_workflow(workflow, max_concurrency, per_owner) */
 Datum
 dealix_limit_workflow(PG_FUNCTION_ARGS)
 {
@@ -194,7 +194,8 @@ dealix_limit_workflow(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	dx_limit_workflow(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-					  PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1));
+					  PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1),
+					  !PG_ARGISNULL(2) && PG_GETARG_BOOL(2));
 	SPI_finish();
 	dx_force_durable();
 	PG_RETURN_VOID();

@@ -242,6 +242,7 @@ typedef struct DxRun
 	List	   *joined;			/* parents whose stored results can go */
 	int32		at;				/* branch that is being advanced */
 	struct DxSentence *sentence;	/* of a step, or NULL: see evaluate.c */
+	Oid			slot_owner;		/* whose set of slots; InvalidOid: that of all */
 	bool		limited;		/* its workflow has a max_concurrency, */
 	bool		refused;		/* and had no slot for it in this pass, */
 	bool		slotted;		/* or has taken one in this pass, */
@@ -658,7 +659,7 @@ extern bool dx_token_parse(const char *token, pg_uuid_t *ticket, int32 *epoch);
  */
 #define DX_GIVE_BACK_SLOTS(deleted) \
 	"UPDATE dealix.activity_slot s SET taken = false FROM " deleted " t" \
-	" WHERE s.activity = t.activity AND s.slot = t.slot"
+	" WHERE s.slot_id = t.slot_id"
 
 extern bool dx_leases_expire(Oid owner, TimestampTz now);
 extern void dx_outcomes_forget(TimestampTz now);
@@ -706,9 +707,17 @@ extern bool dx_tolerance_holds(const DxBranch *branch, DxFault *fault);
 
 /* ---------- turn.c: a run in progress that has no slot ---------- */
 
+/* Slots of a workflow: for all owners, or for one. */
+typedef struct DxSlotSet
+{
+	int32		workflow_id;
+	Oid			owner;			/* InvalidOid: of all */
+} DxSlotSet;
+
 /* Number of the branch that stands in the queue for such a run. */
 #define DX_TURN_BRANCH	(-1)
 
+extern DxSlotSet dx_slot_set(const DxRun *run);
 extern DxRun *dx_run_find(List *runs, const pg_uuid_t *run_id);
 extern void dx_slots_mark(List *runs);
 extern bool dx_turn_needed(const DxRun *run);
@@ -720,13 +729,16 @@ extern void dx_turn_over(DxPass *pass, DxRun *run);
 
 extern bool dx_slot_take(DxPass *pass, DxRun *run);
 extern void dx_slots_settle(DxPass *pass);
-extern void dx_slots_changed(int32 workflow_id);
+extern void dx_slots_limit(int32 workflow_id, int max_concurrency, bool per_owner);
+extern void dx_slots_reassign(Oid from, Oid to);
+extern void dx_slots_restored(void);
 
 /* ---------- queue.c ---------- */
 
-extern char *dx_queue_name(int32 workflow_id);
-extern int64 dx_queue_wake(int32 workflow_id, Oid owner, int64 n, TimestampTz due);
-extern int	dx_queue_wake_own(int32 workflow_id, int n, Oid owner, pg_uuid_t *ids);
+extern char *dx_queue_name(DxSlotSet set);
+extern int64 dx_queue_wake(DxSlotSet set, Oid owner, int64 n, TimestampTz due);
+extern int	dx_queue_wake_own(DxSlotSet set, int n, Oid owner, pg_uuid_t *ids);
+extern int64 dx_queue_wake_all(int32 workflow_id);
 extern int64 dx_queue_sweep(Oid owner);
 
 /* ---------- undo.c ---------- */
@@ -994,7 +1006,7 @@ typedef struct DxPublishing
 	List	   *pins;			/* of DxPin *: what the names mean now */
 } DxPublishing;
 
-extern void dx_limit_workflow(const char *name, int max_concurrency);
+extern void dx_limit_workflow(const char *name, int max_concurrency, bool per_owner);
 extern void dx_publish_options(DxCompileOptions *options,
 							   DxPublishing *publishing,
 							   const Jsonb *definition);

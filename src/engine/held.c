@@ -168,6 +168,7 @@ dx_identity_adopt(void)
 	dx_engine_enter(&saved);
 	(void) dx_execute(&adopt_statement, values, NULL, false, 0);
 	raise_sequences();
+	dx_slots_restored();
 	dx_engine_leave(&saved);
 	dx_roles_note_all();
 	return true;

@@ -53,7 +53,7 @@ static DxStatement expire_statement = {
 	" 'details', details))"
 	" FROM dead WHERE NOT cancelled)"
 	" SELECT (SELECT pg_catalog.count(*) FROM due), d.run_id, d.owner::pg_catalog.oid,"
-	" d.rank, d.cancelled, CASE WHEN d.slot IS NOT NULL THEN d.activity END"
+	" d.rank, d.cancelled, CASE WHEN d.slot_id IS NOT NULL THEN d.activity END"
 	" FROM (SELECT 1) one LEFT JOIN dead d ON true",
 	4, {OIDOID, TIMESTAMPTZOID, INT2OID, INT8OID}
 };

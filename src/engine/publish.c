@@ -41,23 +41,6 @@ static DxStatement insert_version_statement = {
 	6, {INT4OID, INT4OID, JSONBOID, BYTEAOID, TEXTOID, JSONBOID}
 };
 
-static DxStatement limit_statement = {
-	"UPDATE dealix.workflow SET max_concurrency = $2 WHERE workflow_id = $1",
-	2, {INT4OID, INT4OID}
-};
-
-static DxStatement trim_slots_statement = {
-	"DELETE FROM dealix.workflow_slot WHERE workflow_id = $1"
-	" AND ($2 IS NULL OR (slot > $2 AND run_id IS NULL))",
-	2, {INT4OID, INT4OID}
-};
-
-static DxStatement make_slots_statement = {
-	"INSERT INTO dealix.workflow_slot (workflow_id, slot)"
-	" SELECT $1, n FROM pg_catalog.generate_series(1, $2) n ON CONFLICT DO NOTHING",
-	2, {INT4OID, INT4OID}
-};
-
 /* ---------- resources ---------- */
 
 /* The members that a call would have, as an object of nulls. */
@@ -516,15 +499,14 @@ dx_publish(const char *name, Jsonb *definition, DxProblems *problems)
 }
 
 /*
- * Sets the max_concurrency of a workflow; 0 = no limit.  Needs SPI_connect.
- * Errors: 42704 no such workflow, 42501 it belongs to another role.
+ * Sets the max_concurrency of a workflow, over all owners or for each of them;
+ * 0 = no limit.  Needs SPI_connect.  Errors: 42704 no such workflow, 42501 it belongs to another role.
  */
 void
-dx_limit_workflow(const char *name, int max_concurrency)
+dx_limit_workflow(const char *name, int max_concurrency, bool per_owner)
 {
 	DxIdentity	saved;
-	Datum		values[2];
-	char		nulls[2] = {' ', max_concurrency > 0 ? ' ' : 'n'};
+	Datum		values[1];
 	bool		isnull;
 	Oid			author;
 
@@ -545,14 +527,5 @@ dx_limit_workflow(const char *name, int max_concurrency)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for workflow \"%s\"", name),
 				 errdetail("It belongs to role \"%s\".", GetUserNameFromId(author, false))));
-
-	dx_engine_enter(&saved);
-	values[1] = Int32GetDatum(max_concurrency);
-	(void) dx_execute(&limit_statement, values, nulls, false, 0);
-	(void) dx_execute(&trim_slots_statement, values, nulls, false, 0);
-	(void) dx_execute(&make_slots_statement, values, nulls, false, 0);
-	dx_engine_leave(&saved);
-
-	/* Those that wait look again, now that there may be more slots. */
-	dx_slots_changed(DatumGetInt32(values[0]));
+	dx_slots_limit(DatumGetInt32(values[0]), max_concurrency, per_owner);
 }

@@ -21,7 +21,7 @@ static DxStatement suspend_statement = {
 };
 
 static DxStatement slot_statement = {
-	"UPDATE dealix.workflow_slot SET run_id = NULL WHERE run_id = $1 RETURNING workflow_id",
+	"UPDATE dealix.workflow_slot SET run_id = NULL WHERE run_id = $1 RETURNING workflow_id, owner",
 	1, {UUIDOID}
 };
 
@@ -58,14 +58,22 @@ static void
 give_slot_back(const DxRun *run)
 {
 	Datum		values[1];
+	DxSlotSet	set;
 	bool		had;
 
 	values[0] = UUIDPGetDatum(&run->id);
 	(void) dx_execute(&slot_statement, values, NULL, false, 0);
 	had = SPI_processed > 0;
+	if (had)
+	{
+		DxRow		row = dx_row(0);
+
+		set.workflow_id = dx_get_int4(&row);
+		set.owner = DatumGetObjectId(dx_get(&row));
+	}
 	SPI_freetuptable(SPI_tuptable);
 	if (had)
-		(void) dx_queue_wake(run->workflow_id, InvalidOid, 1, dx_now());
+		(void) dx_queue_wake(set, InvalidOid, 1, dx_now());
 }
 
 static char *

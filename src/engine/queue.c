@@ -3,7 +3,7 @@
  * queue.c
  *	  Runs that wait for a slot of their workflow.
  *
- * They are parked in phase SLOT without a timer, in the index branch_slot by
+ * Each set of slots (see slot_set.c) has a queue.  Runs are parked in phase SLOT without a timer, in the index branch_slot by
  * workflow, rank and run.  To wake one is to give it one: due_at only says when
  * to look, so it is set without the lock on the run.  Who frees a slot wakes;
  * the sweep finds slots that nobody was woken for.
@@ -44,20 +44,24 @@ static DxStatement workflows_statement = {
 	" ORDER BY wait_for LIMIT 1)"
 	" UNION ALL SELECT (SELECT wait_for FROM dealix.branch WHERE " WAITS
 	" AND wait_for > q.name ORDER BY wait_for LIMIT 1) FROM q WHERE q.name IS NOT NULL)"
-	" SELECT name::pg_catalog.int4 FROM q WHERE name IS NOT NULL",
+	" SELECT pg_catalog.split_part(name, '/', 1)::pg_catalog.int4,"
+	" COALESCE(NULLIF(pg_catalog.split_part(name, '/', 2), ''), '0')::pg_catalog.oid"
+	" FROM q WHERE name IS NOT NULL",
 	0, {0}
 };
 
-/* Free slots, which are locked; null: there is no limit. */
+/*
+ * How many more may begin: what is free is locked, and what the set lacks can be
+ * made.  null: there is no limit, or it has other sets now.
+ */
 static DxStatement free_statement = {
 	"WITH f AS MATERIALIZED (SELECT slot FROM dealix.workflow_slot"
-	" WHERE workflow_id = $1 AND run_id IS NULL FOR UPDATE SKIP LOCKED)"
-	" SELECT CASE WHEN max_concurrency IS NOT NULL THEN"
-	" LEAST((SELECT pg_catalog.count(*) FROM f), max_concurrency"
-	" - (SELECT pg_catalog.count(*) FROM dealix.workflow_slot WHERE workflow_id = $1)"
-	" + (SELECT pg_catalog.count(*) FROM f)) END"
+	" WHERE workflow_id = $1 AND owner = $2 AND run_id IS NULL FOR UPDATE SKIP LOCKED)"
+	" SELECT CASE WHEN per_owner = ($2 <> 0) THEN max_concurrency"
+	" - (SELECT pg_catalog.count(*) FROM dealix.workflow_slot WHERE workflow_id = $1 AND owner = $2)"
+	" + (SELECT pg_catalog.count(*) FROM f) END"
 	" FROM dealix.workflow WHERE workflow_id = $1",
-	1, {INT4OID}
+	2, {INT4OID, OIDOID}
 };
 
 /*
@@ -67,7 +71,7 @@ static DxStatement free_statement = {
  */
 typedef struct Mark
 {
-	int32		workflow_id;
+	DxSlotSet	set;
 	DxMono		again_at;		/* next look from the beginning */
 	bool		placed;			/* rank and run_id count */
 	int32		rank;
@@ -83,21 +87,24 @@ typedef struct Mark
 static Mark marks[NMARKS];
 
 static Mark *
-mark_of(int32 workflow_id)
+mark_of(DxSlotSet set)
 {
-	Mark	   *mark = &marks[(uint32) workflow_id % NMARKS];
+	Mark	   *mark = &marks[((uint32) set.workflow_id + set.owner) % NMARKS];
 
-	if (mark->workflow_id != workflow_id || mark->again_at <= dx_mono())
+	if (mark->set.workflow_id != set.workflow_id || mark->set.owner != set.owner ||
+		mark->again_at <= dx_mono())
 		memset(mark, 0, sizeof(Mark));
-	mark->workflow_id = workflow_id;
+	mark->set = set;
 	return mark;
 }
 
-/* What a waiting branch of this workflow has in wait_for. */
+/* What a branch that waits for a slot of this set has in wait_for. */
 char *
-dx_queue_name(int32 workflow_id)
+dx_queue_name(DxSlotSet set)
 {
-	return psprintf("%d", workflow_id);
+	if (!OidIsValid(set.owner))
+		return psprintf("%d", set.workflow_id);
+	return psprintf("%d/%u", set.workflow_id, set.owner);
 }
 
 static void
@@ -131,7 +138,7 @@ wake_after(Mark *mark, Oid owner, int64 n, TimestampTz due, Own *own)
 	int64		woken;
 	uint64		i;
 
-	values[0] = CStringGetTextDatum(dx_queue_name(mark->workflow_id));
+	values[0] = CStringGetTextDatum(dx_queue_name(mark->set));
 	values[1] = Int64GetDatum(n);
 	values[2] = TimestampTzGetDatum(due);
 	values[3] = Int32GetDatum(mark->placed ? mark->rank : BEFORE_ALL_RANKS);
@@ -169,9 +176,9 @@ wake_after(Mark *mark, Oid owner, int64 n, TimestampTz due, Own *own)
 }
 
 static int64
-wake(int32 workflow_id, Oid owner, int64 n, TimestampTz due, Own *own)
+wake(DxSlotSet set, Oid owner, int64 n, TimestampTz due, Own *own)
 {
-	Mark	   *mark = mark_of(workflow_id);
+	Mark	   *mark = mark_of(set);
 	int64		woken = 0;
 
 	if (mark->placed)
@@ -190,14 +197,14 @@ wake(int32 workflow_id, Oid owner, int64 n, TimestampTz due, Own *own)
 }
 
 /*
- * Makes the first n runs that wait for a slot of this workflow due; only those
+ * Makes the first n runs that wait for a slot of this set due; only those
  * of owner, unless it is InvalidOid.  Returns how many there were.  Between
  * dx_engine_enter and dx_engine_leave.
  */
 int64
-dx_queue_wake(int32 workflow_id, Oid owner, int64 n, TimestampTz due)
+dx_queue_wake(DxSlotSet set, Oid owner, int64 n, TimestampTz due)
 {
-	return wake(workflow_id, owner, n, due, NULL);
+	return wake(set, owner, n, due, NULL);
 }
 
 /*
@@ -205,23 +212,24 @@ dx_queue_wake(int32 workflow_id, Oid owner, int64 n, TimestampTz due)
  * owner.  Returns how many these are.
  */
 int
-dx_queue_wake_own(int32 workflow_id, int n, Oid owner, pg_uuid_t *ids)
+dx_queue_wake_own(DxSlotSet set, int n, Oid owner, pg_uuid_t *ids)
 {
 	Own			own = {owner, 0, n, ids};
 
-	(void) wake(workflow_id, InvalidOid, n, dx_now(), &own);
+	(void) wake(set, InvalidOid, n, dx_now(), &own);
 	return own.n;
 }
 
-/* Returns how many more runs of a workflow may begin; their slots are locked. */
+/* Returns how many more runs may begin with this set; its free slots are locked. */
 static int64
-lock_free(int32 workflow_id)
+lock_free(DxSlotSet set)
 {
-	Datum		values[1];
+	Datum		values[2];
 	int64		nfree = 0;
 	bool		isnull;
 
-	values[0] = Int32GetDatum(workflow_id);
+	values[0] = Int32GetDatum(set.workflow_id);
+	values[1] = ObjectIdGetDatum(set.owner);
 	(void) dx_execute(&free_statement, values, NULL, false, 1);
 	if (SPI_processed > 0)
 	{
@@ -234,6 +242,47 @@ lock_free(int32 workflow_id)
 	return nfree;
 }
 
+/* The sets that somebody waits for. */
+static List *
+find_queues(void)
+{
+	List	   *sets = NIL;
+
+	(void) dx_execute(&workflows_statement, NULL, NULL, false, 0);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		DxRow		row = dx_row(i);
+		DxSlotSet  *set = palloc(sizeof(DxSlotSet));
+
+		set->workflow_id = dx_get_int4(&row);
+		set->owner = DatumGetObjectId(dx_get(&row));
+		sets = lappend(sets, set);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return sets;
+}
+
+/*
+ * The limit of a workflow has changed: everybody who waits looks again.  Returns
+ * how many there are.  Between dx_engine_enter and dx_engine_leave.
+ */
+int64
+dx_queue_wake_all(int32 workflow_id)
+{
+	int64		woken = 0;
+	ListCell   *lc;
+
+	foreach(lc, find_queues())
+	{
+		const DxSlotSet *set = lfirst(lc);
+
+		CHECK_FOR_INTERRUPTS();
+		if (set->workflow_id == workflow_id)
+			woken += dx_queue_wake(*set, InvalidOid, PG_INT32_MAX, dx_now());
+	}
+	return woken;
+}
+
 /*
  * Wakes as many waiting runs as there are slots that nobody has or is about to
  * take; only runs of owner, unless it is InvalidOid.  The slots are locked, so
@@ -243,26 +292,20 @@ lock_free(int32 workflow_id)
 int64
 dx_queue_sweep(Oid owner)
 {
-	List	   *workflows = NIL;
-	ListCell   *lc;
 	int64		woken = 0;
-	uint64		i;
+	ListCell   *lc;
 
-	(void) dx_execute(&workflows_statement, NULL, NULL, false, 0);
-	for (i = 0; i < SPI_processed; i++)
+	foreach(lc, find_queues())
 	{
-		DxRow		row = dx_row(i);
-
-		workflows = lappend_int(workflows, dx_get_int4(&row));
-	}
-	SPI_freetuptable(SPI_tuptable);
-	foreach(lc, workflows)
-	{
-		int64		nfree = lock_free(lfirst_int(lc));
+		const DxSlotSet *set = lfirst(lc);
+		int64		nfree;
 
 		CHECK_FOR_INTERRUPTS();
+		if (OidIsValid(owner) && OidIsValid(set->owner) && set->owner != owner)
+			continue;
+		nfree = lock_free(*set);
 		if (nfree > 0)
-			woken += dx_queue_wake(lfirst_int(lc), owner, nfree, dx_now());
+			woken += dx_queue_wake(*set, owner, nfree, dx_now());
 	}
 	return woken;
 }

@@ -207,6 +207,7 @@ move(Oid from, Oid to)
 	(void) dx_execute(&runs_statement, values, NULL, false, 0);
 	for (i = 0; i < lengthof(move_statements); i++)
 		(void) dx_execute(&move_statements[i], values, NULL, false, 0);
+	dx_slots_reassign(from, to);
 	(void) dx_execute(&has_cron_statement, NULL, NULL, false, 1);
 	if (DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)) &&
 		GetUserNameFromId(from, true) != NULL)

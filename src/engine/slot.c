@@ -20,6 +20,9 @@
  * end.  A slot in an open transaction may be counted by two, or by nobody:
  * who is woken in vain waits again, and a sweep finds what was overlooked.
  *
+ * A limit per owner is a set of slots for each owner (see slot_set.c); what is
+ * said here of a workflow is true for each set.
+ *
  * When the limit is lowered, slots beyond it stay while they are taken.  Then
  * the number of rows is not the limit: nothing is handed on, a run locks every
  * free slot that it can, and begins only if the others, taken or locked, are
@@ -42,7 +45,7 @@
 /* A row of dealix.workflow_slot that the pass has locked. */
 typedef struct Slot
 {
-	int32		workflow_id;
+	DxSlotSet	set;
 	int32		slot;
 	ItemPointerData tid;
 	DxRun	   *run;			/* has it; if it has ended, the slot is free */
@@ -53,27 +56,41 @@ typedef struct Slot
 	bool		crowded;		/* the limit has been lowered below it */
 } Slot;
 
-#define CROWDED(workflow) \
-	"EXISTS (SELECT FROM dealix.workflow_slot x WHERE x.workflow_id = " workflow \
-	".workflow_id AND x.slot > " workflow ".max_concurrency)"
+#define CROWDED(owner) \
+	"EXISTS (SELECT FROM dealix.workflow_slot x WHERE x.workflow_id = w.workflow_id" \
+	" AND x.owner = " owner " AND x.slot > w.max_concurrency)"
 
-/* Locks up to $2 free slots, beside those in hand, $3. */
+/* Is the set that of the limit as it is now? */
+#define SET_FITS(owner)	"w.per_owner = (" owner " <> 0)"
+
+/* Locks up to $2 free slots of a set, $1 and $4, beside those in hand, $3. */
 static DxStatement lock_statement = {
-	"WITH w AS (SELECT max_concurrency, " CROWDED("w") " AS crowded"
-	" FROM dealix.workflow w WHERE workflow_id = $1),"
+	"WITH w AS (SELECT max_concurrency, " CROWDED("$4") " AS crowded"
+	" FROM dealix.workflow w WHERE workflow_id = $1 AND " SET_FITS("$4") "),"
 	" f AS MATERIALIZED (SELECT slot, ctid FROM dealix.workflow_slot"
-	" WHERE workflow_id = $1 AND run_id IS NULL AND slot <> ALL ($3) ORDER BY slot"
+	" WHERE workflow_id = $1 AND owner = $4 AND run_id IS NULL AND slot <> ALL ($3)"
+	" AND EXISTS (SELECT FROM w) ORDER BY slot"
 	" LIMIT (SELECT CASE WHEN NOT crowded THEN $2 END FROM w) FOR UPDATE SKIP LOCKED)"
 	" SELECT slot, ctid, (SELECT crowded FROM w) FROM f ORDER BY slot"
 	" LIMIT (SELECT CASE WHEN crowded THEN GREATEST(LEAST($2, max_concurrency"
-	" - (SELECT pg_catalog.count(*) FROM dealix.workflow_slot WHERE workflow_id = $1)"
+	" - (SELECT pg_catalog.count(*) FROM dealix.workflow_slot WHERE workflow_id = $1 AND owner = $4)"
 	" + (SELECT pg_catalog.count(*) FROM f)), 0) ELSE $2 END FROM w)",
-	3, {INT4OID, INT8OID, INT4ARRAYOID}
+	4, {INT4OID, INT8OID, INT4ARRAYOID, OIDOID}
+};
+
+/* The slots of an owner, or those of them that are missing. */
+static DxStatement make_statement = {
+	"INSERT INTO dealix.workflow_slot (workflow_id, owner, slot)"
+	" SELECT $1, $2, n FROM dealix.workflow w, pg_catalog.generate_series(1, w.max_concurrency) n"
+	" WHERE w.workflow_id = $1 AND " SET_FITS("$2")
+	" AND (SELECT pg_catalog.count(*) FROM dealix.workflow_slot WHERE workflow_id = $1 AND owner = $2)"
+	" < w.max_concurrency ON CONFLICT DO NOTHING",
+	2, {INT4OID, OIDOID}
 };
 
 /* Slots of runs of this pass. */
 static DxStatement had_statement = {
-	"SELECT s.workflow_id, s.slot, s.ctid, " CROWDED("w") ", s.run_id"
+	"SELECT s.workflow_id, s.owner, s.slot, s.ctid, " CROWDED("s.owner") ", s.run_id"
 	" FROM dealix.workflow_slot s JOIN dealix.workflow w"
 	" ON w.workflow_id = s.workflow_id WHERE s.run_id = ANY ($1) FOR UPDATE OF s",
 	1, {UUIDARRAYOID}
@@ -98,24 +115,30 @@ static DxStatement lock_runs_statement = {
 static DxStatement shrink_statement = {
 	"WITH w AS MATERIALIZED (SELECT w.max_concurrency FROM dealix.workflow w"
 	" WHERE w.workflow_id = $1 AND EXISTS (SELECT FROM dealix.workflow_slot s"
-	" WHERE s.workflow_id = $1 AND s.slot > w.max_concurrency AND s.run_id IS NULL)"
+	" WHERE s.workflow_id = $1 AND s.owner = $2 AND s.slot > w.max_concurrency AND s.run_id IS NULL)"
 	" FOR SHARE OF w SKIP LOCKED),"
 	" f AS MATERIALIZED (SELECT s.slot FROM w, dealix.workflow_slot s"
-	" WHERE s.workflow_id = $1 AND s.slot > w.max_concurrency AND s.run_id IS NULL"
+	" WHERE s.workflow_id = $1 AND s.owner = $2 AND s.slot > w.max_concurrency AND s.run_id IS NULL"
 	" FOR UPDATE OF s SKIP LOCKED)"
 	" DELETE FROM dealix.workflow_slot s"
-	" WHERE s.workflow_id = $1 AND s.slot = ANY (ARRAY(SELECT slot FROM f))",
-	1, {INT4OID}
+	" WHERE s.workflow_id = $1 AND s.owner = $2 AND s.slot = ANY (ARRAY(SELECT slot FROM f))",
+	2, {INT4OID, OIDOID}
 };
 
 static DxStatement free_statement = {
 	"SELECT COALESCE(w.max_concurrency, 0) - (SELECT pg_catalog.count(*)"
-	" FROM dealix.workflow_slot WHERE workflow_id = $1 AND run_id IS NOT NULL)"
+	" FROM dealix.workflow_slot WHERE workflow_id = $1 AND owner = $2 AND run_id IS NOT NULL)"
 	" FROM dealix.workflow w WHERE workflow_id = $1",
-	1, {INT4OID}
+	2, {INT4OID, OIDOID}
 };
 
 /* ---------- in hand ---------- */
+
+static bool
+same_set(DxSlotSet a, DxSlotSet b)
+{
+	return a.workflow_id == b.workflow_id && a.owner == b.owner;
+}
 
 static bool
 is_free(const Slot *slot)
@@ -134,12 +157,12 @@ next_holder(const Slot *slot)
 }
 
 static Slot *
-add_slot(DxPass *pass, int32 workflow_id, DxRow *row)
+add_slot(DxPass *pass, DxSlotSet set, DxRow *row)
 {
 	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
 	Slot	   *slot = palloc0(sizeof(Slot));
 
-	slot->workflow_id = workflow_id;
+	slot->set = set;
 	slot->slot = dx_get_int4(row);
 	slot->tid = *(ItemPointer) DatumGetPointer(dx_get(row));
 	slot->crowded = DatumGetBool(dx_get(row));
@@ -206,9 +229,12 @@ collect(DxPass *pass)
 	for (i = 0; i < SPI_processed; i++)
 	{
 		DxRow		row = dx_row(i);
-		int32		workflow_id = dx_get_int4(&row);
-		Slot	   *slot = add_slot(pass, workflow_id, &row);
+		DxSlotSet	set;
+		Slot	   *slot;
 
+		set.workflow_id = dx_get_int4(&row);
+		set.owner = DatumGetObjectId(dx_get(&row));
+		slot = add_slot(pass, set, &row);
 		slot->taken = true;
 		slot->run = slot->taken_by = dx_run_find(pass->runs, DatumGetUUIDP(dx_get(&row)));
 		if (slot->crowded && is_free(slot))
@@ -234,7 +260,7 @@ find_in_hand(DxPass *pass, const DxRun *run)
 	{
 		Slot	   *slot = lfirst(lc);
 
-		if (slot->workflow_id != run->workflow_id || !is_free(slot))
+		if (!same_set(slot->set, dx_slot_set(run)) || !is_free(slot))
 			continue;
 		if (!slot->crowded)
 			return slot;
@@ -246,16 +272,28 @@ find_in_hand(DxPass *pass, const DxRun *run)
 	return NULL;
 }
 
+/* The first run of an owner finds no set.  false: there is one, all of it. */
+static bool
+make_set(DxSlotSet set)
+{
+	Datum		values[2];
+
+	values[0] = Int32GetDatum(set.workflow_id);
+	values[1] = ObjectIdGetDatum(set.owner);
+	(void) dx_execute(&make_statement, values, NULL, false, 0);
+	return SPI_processed > 0;
+}
+
 /*
  * Locks free slots: as many as this pass has already given away, so that a
  * pass of quick runs leaves the others to others.
  */
 static Slot *
-lock_more(DxPass *pass, int32 workflow_id)
+lock_more(DxPass *pass, DxSlotSet set)
 {
 	Datum	   *numbers = palloc(sizeof(Datum) * (list_length(pass->slots) + 1));
 	int			n = 0;
-	Datum		values[3];
+	Datum		values[4];
 	Slot	   *first = NULL;
 	ListCell   *lc;
 	uint64		i;
@@ -264,18 +302,25 @@ lock_more(DxPass *pass, int32 workflow_id)
 	{
 		Slot	   *slot = lfirst(lc);
 
-		if (slot->workflow_id == workflow_id)
+		if (same_set(slot->set, set))
 			numbers[n++] = Int32GetDatum(slot->slot);
 	}
-	values[0] = Int32GetDatum(workflow_id);
+	values[0] = Int32GetDatum(set.workflow_id);
 	values[1] = Int64GetDatum(Max(n, 1));
 	values[2] = PointerGetDatum(construct_array(numbers, n, INT4OID, sizeof(int32),
 												true, TYPALIGN_INT));
+	values[3] = ObjectIdGetDatum(set.owner);
 	(void) dx_execute(&lock_statement, values, NULL, false, 0);
+	if (SPI_processed == 0 && OidIsValid(set.owner))
+	{
+		SPI_freetuptable(SPI_tuptable);
+		if (make_set(set))
+			(void) dx_execute(&lock_statement, values, NULL, false, 0);
+	}
 	for (i = 0; i < SPI_processed; i++)
 	{
 		DxRow		row = dx_row(i);
-		Slot	   *slot = add_slot(pass, workflow_id, &row);
+		Slot	   *slot = add_slot(pass, set, &row);
 
 		if (first == NULL)
 			first = slot;
@@ -298,7 +343,7 @@ take(DxPass *pass, DxRun *run)
 	/* What others have locked will not be free sooner for asking twice. */
 	if (slot == NULL &&
 		(pass->slots_freed || !list_member_int(pass->slotless, run->workflow_id)))
-		slot = lock_more(pass, run->workflow_id);
+		slot = lock_more(pass, dx_slot_set(run));
 	dx_engine_leave(&saved);
 	if (slot == NULL)
 	{
@@ -335,7 +380,7 @@ dx_slot_take(DxPass *pass, DxRun *run)
  */
 typedef struct Count
 {
-	int32		workflow_id;
+	DxSlotSet	set;
 	DxMono		again_at;
 } Count;
 
@@ -349,31 +394,32 @@ static Count counts[NCOUNTS];
 
 /* Returns -1 when it is too early to count, and need not be. */
 static int64
-count_free(int32 workflow_id, bool need)
+count_free(DxSlotSet set, bool need)
 {
-	Count	   *count = &counts[(uint32) workflow_id % NCOUNTS];
+	Count	   *count = &counts[((uint32) set.workflow_id + set.owner) % NCOUNTS];
 	DxMono		begun = dx_mono();
 	DxMono		now;
-	Datum		values[1];
+	Datum		values[2];
 	int64		nfree;
 	bool		isnull;
 
-	if (!need && count->workflow_id == workflow_id && begun < count->again_at)
+	if (!need && same_set(count->set, set) && begun < count->again_at)
 		return -1;
-	values[0] = Int32GetDatum(workflow_id);
+	values[0] = Int32GetDatum(set.workflow_id);
+	values[1] = ObjectIdGetDatum(set.owner);
 	(void) dx_execute(&free_statement, values, NULL, false, 1);
 	nfree = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 										SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
 	now = dx_mono();
-	count->workflow_id = workflow_id;
+	count->set = set;
 	count->again_at = now - begun < COUNT_IS_LONG_MS * INT64CONST(1000) ? 0 :
 		now + COUNT_LASTS * (now - begun);
 	return Max(nfree, 0);
 }
 
 static int
-count_in_hand(DxPass *pass, int32 workflow_id, bool taken)
+count_in_hand(DxPass *pass, DxSlotSet set, bool taken)
 {
 	int			n = 0;
 	ListCell   *lc;
@@ -382,7 +428,7 @@ count_in_hand(DxPass *pass, int32 workflow_id, bool taken)
 	{
 		Slot	   *slot = lfirst(lc);
 
-		n += slot->workflow_id == workflow_id && next_holder(slot) == NULL &&
+		n += same_set(slot->set, set) && next_holder(slot) == NULL &&
 			(slot->taken || !taken) && (!slot->crowded || !taken);
 	}
 	return n;
@@ -420,23 +466,23 @@ lock_runs(pg_uuid_t *ids, int n)
  * another owner only wakes, and finds the slot free.
  */
 static void
-hand_on(DxPass *pass, int32 workflow_id)
+hand_on(DxPass *pass, DxSlotSet set)
 {
-	int			n = count_in_hand(pass, workflow_id, true);
+	int			n = count_in_hand(pass, set, true);
 	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * Max(n, 1));
 	int			given = 0;
 	ListCell   *lc;
 
 	if (n == 0)
 		return;
-	n = lock_runs(ids, dx_queue_wake_own(workflow_id, n, pass->owner, ids));
+	n = lock_runs(ids, dx_queue_wake_own(set, n, pass->owner, ids));
 	foreach(lc, pass->slots)
 	{
 		Slot	   *slot = lfirst(lc);
 
 		if (given == n)
 			break;
-		if (slot->workflow_id != workflow_id || next_holder(slot) != NULL ||
+		if (!same_set(slot->set, set) || next_holder(slot) != NULL ||
 			!slot->taken || slot->crowded)
 			continue;
 		slot->handed_on = true;
@@ -453,10 +499,10 @@ hand_on(DxPass *pass, int32 workflow_id)
  * do, until they are full: a slot lasts for all of them.
  */
 static void
-wake_for_free(DxPass *pass, int32 workflow_id)
+wake_for_free(DxPass *pass, DxSlotSet set)
 {
-	int64		nfree = count_free(workflow_id, pass->slots_freed);
-	int64		ready = count_in_hand(pass, workflow_id, false);
+	int64		nfree = count_free(set, pass->slots_freed);
+	int64		ready = count_in_hand(pass, set, false);
 	int			quick = 0;
 	bool		refused = false;
 	ListCell   *lc;
@@ -465,7 +511,7 @@ wake_for_free(DxPass *pass, int32 workflow_id)
 	{
 		DxRun	   *run = lfirst(lc);
 
-		if (run->workflow_id != workflow_id)
+		if (!same_set(dx_slot_set(run), set))
 			continue;
 		refused = refused || run->refused;
 		quick += run->slotted && dx_status_ended(run->status);
@@ -476,11 +522,27 @@ wake_for_free(DxPass *pass, int32 workflow_id)
 		ready = nfree;
 	ready = Min(ready, nfree);
 	if (ready > 0)
-		(void) dx_queue_wake(workflow_id, InvalidOid,
+		(void) dx_queue_wake(set, InvalidOid,
 							 Max(ready, Min(2 * quick, dx_pass_max_runs)), dx_now());
 	if (nfree > ready)
-		(void) dx_queue_wake(workflow_id, InvalidOid, nfree - ready,
+		(void) dx_queue_wake(set, InvalidOid, nfree - ready,
 							 dx_after_seconds(dx_now(), LOOK_SOON_SECONDS));
+}
+
+static List *
+add_set(List *sets, DxSlotSet set)
+{
+	DxSlotSet  *added;
+	ListCell   *lc;
+
+	foreach(lc, sets)
+	{
+		if (same_set(*(DxSlotSet *) lfirst(lc), set))
+			return sets;
+	}
+	added = palloc(sizeof(DxSlotSet));
+	*added = set;
+	return lappend(sets, added);
 }
 
 /*
@@ -491,8 +553,8 @@ wake_for_free(DxPass *pass, int32 workflow_id)
 void
 dx_slots_settle(DxPass *pass)
 {
-	List	   *workflows = NIL;
-	Datum		values[1];
+	List	   *sets = NIL;
+	Datum		values[2];
 	ListCell   *lc;
 
 	foreach(lc, pass->runs)
@@ -504,30 +566,25 @@ dx_slots_settle(DxPass *pass)
 		/* A call about one run has not advanced it. */
 		if (run->changed && run->status == DX_RUN_INCIDENT)
 			run->gives_back = true;
-		workflows = list_append_unique_int(workflows, run->workflow_id);
+		sets = add_set(sets, dx_slot_set(run));
 	}
-	if (workflows == NIL)
+	if (sets == NIL)
 		return;
 	collect(pass);
-	foreach(lc, workflows)
-		hand_on(pass, lfirst_int(lc));
+	/* A set may have changed hands since the runs were read. */
+	foreach(lc, pass->slots)
+		sets = add_set(sets, ((Slot *) lfirst(lc))->set);
+	foreach(lc, sets)
+		hand_on(pass, *(DxSlotSet *) lfirst(lc));
 	write_slots(pass->slots);
-	foreach(lc, workflows)
+	foreach(lc, sets)
 	{
-		values[0] = Int32GetDatum(lfirst_int(lc));
+		DxSlotSet  *set = lfirst(lc);
+
+		values[0] = Int32GetDatum(set->workflow_id);
+		values[1] = ObjectIdGetDatum(set->owner);
 		(void) dx_execute(&shrink_statement, values, NULL, false, 0);
 	}
-	foreach(lc, workflows)
-		wake_for_free(pass, lfirst_int(lc));
-}
-
-/* A limit was raised or taken away: everybody who waits looks again. */
-void
-dx_slots_changed(int32 workflow_id)
-{
-	DxIdentity	saved;
-
-	dx_engine_enter(&saved);
-	(void) dx_queue_wake(workflow_id, InvalidOid, PG_INT32_MAX, dx_now());
-	dx_engine_leave(&saved);
+	foreach(lc, sets)
+		wake_for_free(pass, *(DxSlotSet *) lfirst(lc));
 }

@@ -25,7 +25,7 @@
 #include "utils/array.h"
 
 static DxStatement limited_statement = {
-	"SELECT workflow_id FROM dealix.workflow"
+	"SELECT workflow_id, per_owner FROM dealix.workflow"
 	" WHERE workflow_id = ANY ($1) AND max_concurrency IS NOT NULL",
 	1, {INT4ARRAYOID}
 };
@@ -42,6 +42,15 @@ queued(const DxRun *run)
 	DxBranch   *first = run->branches == NIL ? NULL : linitial(run->branches);
 
 	return first != NULL && first->phase == DX_PHASE_SLOT && !first->gone ? first : NULL;
+}
+
+/* The set of slots that the run takes one of, if its workflow is limited. */
+DxSlotSet
+dx_slot_set(const DxRun *run)
+{
+	DxSlotSet	set = {run->workflow_id, run->slot_owner};
+
+	return set;
 }
 
 /* The run of this id among those of a pass, or NULL. */
@@ -103,7 +112,6 @@ dx_slots_mark(List *runs)
 	Datum		values[1];
 	ListCell   *lc;
 	uint64		i;
-	bool		isnull;
 
 	if (runs == NIL)
 		return;
@@ -114,16 +122,19 @@ dx_slots_mark(List *runs)
 	(void) dx_execute(&limited_statement, values, NULL, false, 0);
 	for (i = 0; i < SPI_processed; i++)
 	{
-		int32		workflow_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i],
-															  SPI_tuptable->tupdesc, 1, &isnull));
+		DxRow		row = dx_row(i);
+		int32		workflow_id = dx_get_int4(&row);
+		bool		per_owner = DatumGetBool(dx_get(&row));
 
 		foreach(lc, runs)
 		{
 			DxRun	   *run = lfirst(lc);
 
 			/* Items of a Map are within the slot of its run. */
-			if (run->workflow_id == workflow_id && run->map_state == NULL)
-				run->limited = true;
+			if (run->workflow_id != workflow_id || run->map_state != NULL)
+				continue;
+			run->limited = true;
+			run->slot_owner = per_owner ? run->owner : InvalidOid;
 		}
 	}
 	SPI_freetuptable(SPI_tuptable);
@@ -186,7 +197,7 @@ dx_turn_wait(DxPass *pass, DxRun *run)
 	if (turn->phase == DX_PHASE_SLOT && turn->wait_for != NULL &&
 		turn->due_at == DT_NOEND && !turn->suspended)
 		return;
-	turn->wait_for = dx_queue_name(run->workflow_id);
+	turn->wait_for = dx_queue_name(dx_slot_set(run));
 	dx_branch_set_phase(turn, DX_PHASE_SLOT, DT_NOEND);
 	run->changed = true;
 }

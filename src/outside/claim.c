@@ -78,13 +78,13 @@ static DxStatement claim_statement = {
 
 /* The same under limits: $11 has a locked slot for each task, or is null. */
 static DxStatement claim_limited_statement = {
-	CLAIM(" slot = ($11)[p.n],",
+	CLAIM(" slot_id = ($11)[p.n],",
 	"(SELECT task_id, epoch, pg_catalog.row_number()"
 	" OVER (ORDER BY rank, task_id)::int AS n FROM picked)",
 	", s AS (UPDATE dealix.activity_slot s SET taken = true FROM c"
-	" WHERE s.activity = c.activity AND s.slot = c.slot)"),
+	" WHERE s.slot_id = c.slot_id)"),
 	11, {TEXTOID, OIDOID, INT8OID, INT2OID, UUIDOID, INT2OID, UUIDOID,
-	TIMESTAMPTZOID, TEXTOID, INTERVALOID, INT4ARRAYOID}
+	TIMESTAMPTZOID, TEXTOID, INTERVALOID, INT8ARRAYOID}
 };
 
 /* Under limits: what there is, before something is taken for it. */
@@ -213,7 +213,7 @@ typedef struct Claim
  * are none, or there is no room for any.
  */
 static bool
-reserve(Claim *claim)
+reserve(Claim *claim, Oid owner)
 {
 	ArrayType  *slots;
 	int64		waiting;
@@ -226,8 +226,9 @@ reserve(Claim *claim)
 	SPI_freetuptable(SPI_tuptable);
 	if (waiting == 0)
 		return false;
-	granted = dx_room_take(claim->activity, &claim->room, (int) waiting, &slots);
-	claim->max = granted;
+	granted = dx_room_take(claim->activity, owner, &claim->room, (int) waiting, &slots);
+	if (!claim->room.per_owner)
+		claim->max = granted;
 	claim->values[2] = Int64GetDatum(granted);
 	claim->values[10] = PointerGetDatum(slots);
 	claim->nulls[10] = slots ? ' ' : 'n';
@@ -249,6 +250,16 @@ announce_leases(void)
 	}
 }
 
+/* How many tasks of the owner may be claimed, under a limit per owner. */
+static int
+look_for_owner(Claim *claim, Oid owner)
+{
+	dx_room_look_of(claim->activity, owner, claim->max, &claim->room);
+	if (claim->room.ahead)
+		dx_room_set_back(claim->activity, owner);
+	return claim->room.allowed;
+}
+
 /*
  * Claims tasks of one owner: after the mark, or from the beginning up to the
  * task of another owner, next; NULL: to the end.
@@ -260,15 +271,20 @@ claim_from(Claim *claim, Oid owner, bool marked, Head *next)
 	pg_uuid_t	zero = {{0}};
 	pg_uuid_t	last;
 	uint64		claimed = 0;
+	int			max = claim->max;
 
 	memset(&last, 0xff, sizeof(last));
+	if (claim->room.per_owner)
+		max = look_for_owner(claim, owner);
+	if (max == 0)
+		return 0;
 	claim->values[1] = ObjectIdGetDatum(owner);
-	claim->values[2] = Int64GetDatum(claim->max);
+	claim->values[2] = Int64GetDatum(max);
 	claim->values[3] = Int16GetDatum(marked ? mark->rank : PG_INT16_MIN);
 	claim->values[4] = UUIDPGetDatum(marked ? &mark->task_id : &zero);
 	claim->values[5] = Int16GetDatum(next ? next->rank : PG_INT16_MAX);
 	claim->values[6] = UUIDPGetDatum(next ? &next->task_id : &last);
-	if (!claim->limited || reserve(claim))
+	if (!claim->limited || reserve(claim, claim->room.per_owner ? owner : InvalidOid))
 	{
 		(void) dx_execute(claim->limited ? &claim_limited_statement : &claim_statement,
 						  claim->values, claim->nulls, false, 0);
@@ -361,7 +377,7 @@ dx_task_claim(const char *activity, const char *worker, int max, Interval *lease
 	if (claim.limited)
 		claim.max = claim.room.allowed;
 	if (claim.room.ahead)
-		dx_room_set_back(activity);
+		dx_room_set_back(activity, InvalidOid);
 	memset(claim.nulls, ' ', sizeof(claim.nulls));
 	claim.values[0] = CStringGetTextDatum(activity);
 	claim.values[7] = TimestampTzGetDatum(claim.now);
@@ -389,13 +405,21 @@ dx_task_waits(const char *activity, long *later)
 	Head	   *heads;
 	bool		limited;
 	bool		waits;
+	int			n;
 
 	refuse_held();
 	dx_engine_enter(&saved);
 	limited = dx_room_look(activity, 1, &room);
 	*later = room.later;
-	waits = (!limited || room.allowed > 0 || room.ahead) &&
-		find_owners(activity, user, all, &heads) > 0;
+	n = !limited || room.allowed > 0 || room.ahead ?
+		find_owners(activity, user, all, &heads) : 0;
+	waits = n > 0 && !room.per_owner;
+	for (int i = 0; i < n && !waits; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		waits = dx_room_waits_of(activity, heads[i].owner, &room);
+		*later = *later == 0 ? room.later : Min(*later, room.later);
+	}
 	dx_engine_leave(&saved);
 	return waits;
 }

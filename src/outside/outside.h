@@ -137,14 +137,17 @@ typedef struct DxRoom
 	bool		has_slots;		/* there is a max_in_flight, */
 	bool		crowded;		/* and slots beyond it */
 	bool		has_rate;
+	bool		per_owner;		/* for the tasks of each owner */
 	bool		ahead;			/* the clock was set back: see dx_room_set_back */
 	long		later;			/* ms until time alone may make room; 0: it does not */
 } DxRoom;
 
 extern bool dx_room_look(const char *activity, int max, DxRoom *room);
-extern void dx_room_set_back(const char *activity);
-extern int	dx_room_take(const char *activity, const DxRoom *room, int wanted,
-						 ArrayType **slots);
+extern void dx_room_look_of(const char *activity, Oid owner, int max, DxRoom *room);
+extern bool dx_room_waits_of(const char *activity, Oid owner, DxRoom *room);
+extern void dx_room_set_back(const char *activity, Oid owner);
+extern int	dx_room_take(const char *activity, Oid owner, const DxRoom *room,
+						 int wanted, ArrayType **slots);
 
 /* ---------- claim.c, task.c: what workers do with tasks ---------- */
 

@@ -28,7 +28,7 @@ static DxStatement release_statement = {
 	" 'released_by', $6::text, 'reason', $7::text, 'details', details))"
 	" FROM dead WHERE NOT cancelled)"
 	" SELECT run_id, owner::pg_catalog.oid, rank, cancelled,"
-	" CASE WHEN slot IS NOT NULL THEN activity END FROM dead",
+	" CASE WHEN slot_id IS NOT NULL THEN activity END FROM dead",
 	7, {UUIDOID, TIMESTAMPTZOID, INT2OID, OIDOID, OIDOID, TEXTOID, TEXTOID}
 };
 

@@ -40,7 +40,7 @@ static DxStatement finish_statement = {
 	" AND (CASE WHEN t.cancelled THEN $5 = 4 ELSE (" LIVES_UNTIL " <= $4) IS NOT TRUE END)"
 	" AND " DX_MAY_SERVE("$6", "$7")
 	" RETURNING t.task_id, t.epoch, t.run_id, t.owner, t.branch, t.activity,"
-	" t.details, t.cancelled, t.slot, t.rank, u.payload),"
+	" t.details, t.cancelled, t.slot_id, t.rank, u.payload),"
 	" f AS (" DX_GIVE_BACK_SLOTS("d") "),"
 	" o AS (INSERT INTO dealix.activity_outcome (task_id, epoch, at, outcome, owner)"
 	" SELECT task_id, epoch, $4, CASE WHEN cancelled THEN 'cancelled' WHEN $5 = 3"
@@ -52,7 +52,7 @@ static DxStatement finish_statement = {
 	" || pg_catalog.jsonb_build_object('details', details) ELSE payload END"
 	" FROM d WHERE NOT cancelled)"
 	" SELECT task_id, epoch, run_id, owner::pg_catalog.oid, cancelled,"
-	" CASE WHEN slot IS NOT NULL THEN activity END, rank FROM d",
+	" CASE WHEN slot_id IS NOT NULL THEN activity END, rank FROM d",
 	8, {UUIDARRAYOID, INT4ARRAYOID, JSONBARRAYOID, TIMESTAMPTZOID, INT2OID,
 	OIDOID, BOOLOID, OIDOID}
 };
