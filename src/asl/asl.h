@@ -193,6 +193,7 @@ typedef enum DxIntegration
 	DX_INTEGRATION_START,		/* states:startExecution */
 	DX_INTEGRATION_SYNC,		/* states:startExecution.sync */
 	DX_INTEGRATION_SYNC2,		/* states:startExecution.sync:2 */
+	DX_INTEGRATION_TOKEN,		/* states:startExecution.waitForTaskToken */
 	DX_INTEGRATION_LAMBDA		/* lambda:invoke */
 } DxIntegration;
 

@@ -27,6 +27,7 @@ static const struct
 	{"states:startExecution", DX_INTEGRATION_START, "StateMachineArn"},
 	{"states:startExecution.sync", DX_INTEGRATION_SYNC, "StateMachineArn"},
 	{"states:startExecution.sync:2", DX_INTEGRATION_SYNC2, "StateMachineArn"},
+	{"states:startExecution.waitForTaskToken", DX_INTEGRATION_TOKEN, "StateMachineArn"},
 	{"lambda:invoke", DX_INTEGRATION_LAMBDA, "FunctionName"},
 	{"lambda:invoke.waitForTaskToken", DX_INTEGRATION_LAMBDA, "FunctionName"}
 };
@@ -134,4 +135,5 @@ dx_check_integration(DxCompiler *c, const DxStateSource *source, DxTask *task)
 				   "\"%s\" is bound to something else than a workflow",
 				   dx_clip(task->bound_uri));
 	task->no_wait = task->integration == DX_INTEGRATION_START;
+	task->wait_for_token = task->integration == DX_INTEGRATION_TOKEN;
 }

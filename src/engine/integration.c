@@ -81,6 +81,7 @@ dx_integration_result(const DxPass *pass, const DxBranch *branch, Jsonb *input,
 	switch (task->integration)
 	{
 		case DX_INTEGRATION_NONE:
+		case DX_INTEGRATION_TOKEN:
 			break;
 		case DX_INTEGRATION_LAMBDA:
 			if (task->wait_for_token)

@@ -268,6 +268,10 @@ waits_for_runs(const DxRun *run, const DxBranch *branch)
 		return true;
 	if (branch->phase == DX_PHASE_JOIN && dx_distributes(branch))
 		return machine_waits_for_runs(run->program, branch->state->u.map.machine);
+	/* A run that may have the token, and needs a slot to answer. */
+	if (branch->phase == DX_PHASE_TOKEN &&
+		branch->state->u.task.kind == DX_RESOURCE_WORKFLOW)
+		return true;
 	/* A compensation that somebody outside has. */
 	return branch->phase == DX_PHASE_UNDO && branch->wait_for != NULL;
 }

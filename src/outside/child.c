@@ -94,7 +94,7 @@ make_child(DxRun *run, DxBranch *branch, const char *workflow)
 	child->workflow = pstrdup(workflow);
 	child->input = branch->effective;
 	child->policy = task->close_policy;
-	if (child->policy == DX_CLOSE_DEFAULT && task->no_wait)
+	if (child->policy == DX_CLOSE_DEFAULT && (task->no_wait || task->wait_for_token))
 		child->policy = DX_CLOSE_ABANDON;
 	return child;
 }
@@ -117,19 +117,47 @@ continue_as_new(DxPass *pass, DxRun *run, DxBranch *branch)
 				   dx_payload("continued_as", dx_json_uuid(&branch->ticket), NULL));
 }
 
+/*
+ * A run is started, and whoever has the token that it may have been given
+ * answers.  The ticket is the token's, so the run has an id of its own.
+ */
+static void
+start_with_token(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
+{
+	const DxTask *task = &branch->state->u.task;
+	DxHandout  *handout;
+
+	if (!dx_activity_hand_out(pass, run, branch, env, NULL,
+							  DX_RESOURCE_ACTIVITY, DX_PHASE_TOKEN, NULL))
+		return;
+	run->children++;
+	run->changed = true;
+	handout = dx_handout(pass, run, branch, DX_RESOURCE_WORKFLOW, 0,
+						 make_child(run, branch, task->target));
+	dx_uuid_v7(&handout->ticket);
+	dx_event(pass, run, DX_EVENT_CHILD_STARTED, branch,
+			 dx_payload("workflow", dx_json_string(task->target),
+						"run", dx_json_uuid(&handout->ticket), NULL));
+}
+
 static void
 child_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
 	const DxTask *task = &branch->state->u.task;
 	bool		continues = strcmp(task->target, DX_CONTINUE_TARGET) == 0;
-	TimestampTz until;
+	TimestampTz until = DT_NOEND;
 	DxFault		fault;
 
-	if (!dx_timer_start(pass, run, branch, env, &until))
+	if (!task->wait_for_token && !dx_timer_start(pass, run, branch, env, &until))
 		return;
 	if (!check_child(run, continues ? run->workflow : task->target, &fault))
 	{
 		dx_branch_step_failed(pass, run, branch, &fault);
+		return;
+	}
+	if (task->wait_for_token)
+	{
+		start_with_token(pass, run, branch, env);
 		return;
 	}
 	dx_branch_new_ticket(branch);

@@ -84,5 +84,31 @@ SELECT is(t.error(run), 'States.TaskFailed', 'a child that fails is a task that 
 SELECT is((t.cause(run)::jsonb) - '{ExecutionArn,Name,StartDate,StopDate,StateMachineArn}'::text[],
 	'{"Cause": "mine", "Error": "My.Error", "Input": "{\"bad\":1}", "InputDetails": {"Included": true}, "Status": "FAILED"}', 'with all that is known as its cause') FROM result WHERE kind = 'bad';
 
+-- With a token the child is started, and whoever has the token answers.
+SELECT dealix.publish('asks back', t.task_of('arn:aws:states:::states:startExecution.waitForTaskToken',
+	format('{"StateMachineArn": "%s", "Input": {"token.$": "$$.Task.Token", "x.$": "$.x"}}', :'machine')::jsonb,
+	'{"TimeoutSeconds": 600, "HeartbeatSeconds": 300, "ResultSelector": {"answer.$": "$"}, "Retry": [{"ErrorEquals": ["Try.Again"], "IntervalSeconds": 1, "MaxAttempts": 1}]}')) \g /dev/null
+CREATE TEMP TABLE k AS SELECT dealix.start('asks back', '{"x": 5}') AS run;
+CREATE FUNCTION t.token_of(parent uuid) RETURNS TABLE (token text, status text, x jsonb) LANGUAGE sql AS
+$$ SELECT input ->> 'token', status, input -> 'x' FROM dealix.runs WHERE parent_run = parent ORDER BY run_id DESC LIMIT 1 $$;
+SELECT t.pump() \g /dev/null
+SELECT is((SELECT waits_for FROM dealix.waiting WHERE run_id = run), 'token', 'the parent waits for the token') FROM k;
+SELECT is((SELECT x::text || ' ' || status FROM t.token_of(run)), '5 SUCCEEDED', 'also when the child has ended') FROM k;
+SELECT dealix.fail((SELECT token FROM t.token_of(run)), 'Try.Again', 'not yet') FROM k \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT pg_sleep(1.1) \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is((SELECT count(*) FROM dealix.runs WHERE parent_run = run), 2::bigint, 'another attempt starts another run') FROM k;
+SELECT dealix.complete((SELECT token FROM t.token_of(run)), '"yes"') FROM k \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is(t.status(run) || ' ' || t.output(run)::text, 'SUCCEEDED {"answer": "yes"}', 'the answer is the result') FROM k;
+SELECT dealix.limit_workflow('asks back', 1), dealix.limit_workflow('child', 1) \g /dev/null
+SELECT dealix.start('asks back', '{"x": 6}') \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT dealix.start('asks back', '{"x": 7}') \g /dev/null
+SELECT t.pump() \g /dev/null
+SELECT is((SELECT count(*) FROM dealix.waiting WHERE waits_for = 'token'), 3::bigint, 'it keeps no slot while it waits for another run''s answer');
+SELECT matches(t.refusal(t.task('workflow:child.waitForTaskToken')), 'it waits for an answer anyway', 'a resource of ours says how it waits');
+
 SELECT * FROM finish();
 ROLLBACK;
