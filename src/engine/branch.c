@@ -533,6 +533,11 @@ put_error(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault,
 		  bool for_good)
 {
 	pass->over = true;
+	if (branch->phase == DX_PHASE_UNDO)
+	{
+		dx_undo_refused(pass, run, branch, fault, for_good);
+		return;
+	}
 	if (branch->phase == DX_PHASE_READY || branch->phase == DX_PHASE_RETRY)
 	{
 		dx_branch_set_phase(branch, DX_PHASE_READY, pass->now);

@@ -8,7 +8,7 @@
  * ERROR ends the pass.  The run then goes alone, and if it fails there too, the
  * place at which it did is remembered in this process: a pass over the same run
  * that comes to the same place puts the error there as the state's, where Retry
- * and Catch see it, and ends after it.  So nothing is paid where nothing fails,
+ * and Catch (of a compensation its Retry) see it, and ends after it.  So nothing is paid where nothing fails,
  * and nothing has to be undone in memory.
  *
  *-------------------------------------------------------------------------
@@ -124,8 +124,7 @@ dx_careful_failed(const pg_uuid_t *run_id, int sqlstate, const char *message)
 	bool		again = same_place(&here, &broken);
 
 	if (!here.known || memcmp(&here.run_id, run_id, UUID_LEN) != 0 ||
-		here.phase == DX_PHASE_UNDO || !blames_data(sqlstate, message) ||
-		(again && broken_twice))
+		!blames_data(sqlstate, message) || (again && broken_twice))
 	{
 		here.known = broken.known = false;
 		return false;

@@ -743,6 +743,8 @@ extern int64 dx_queue_sweep(Oid owner);
 
 /* ---------- undo.c ---------- */
 
+extern void dx_undo_refused(DxPass *pass, DxRun *run, DxBranch *branch,
+							const DxFault *fault, bool for_good);
 extern void dx_undo_advance(DxPass *pass, DxRun *run, DxBranch *branch);
 
 /* ---------- guard.c ---------- */

@@ -264,6 +264,44 @@ undo_one(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *completed)
 }
 
 static void
+note_started(DxPass *pass, DxRun *run, const DxBranch *branch)
+{
+	if (branch->item == 0 && branch->attempt == 0 && branch->conflicts == 0)
+		dx_event(pass, run, DX_EVENT_COMPENSATION_STARTED, NULL,
+				 dx_payload("error", dx_json_text(run->error),
+							"cause", dx_json_text(run->cause), NULL));
+}
+
+/*
+ * What the server has refused in the next compensation is its failure, as if it
+ * had failed itself; for_good: its Retry does not help.
+ */
+void
+dx_undo_refused(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault,
+				bool for_good)
+{
+	DxBranch	shown = *branch;
+	Completed	completed;
+
+	if (dx_branch_answer(pass, branch) != NULL)
+	{
+		branch->answered = true;
+		branch->wait_for = NULL;
+	}
+	if (for_good || !next_completed(pass, run, branch, &completed))
+	{
+		dx_run_incident(pass, run, fault);
+		return;
+	}
+	note_started(pass, run, branch);
+	branch->attempt++;
+	shown.state = completed.state;
+	shown.attempt = branch->attempt;
+	if (!try_retry(pass, run, branch, &shown, fault))
+		dx_run_incident(pass, run, fault);
+}
+
+static void
 undo_finished(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	run->undone_to = run->seq;
@@ -292,9 +330,6 @@ dx_undo_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 	if (completed.state->u.task.undo_kind == DX_RESOURCE_SQL &&
 		dx_step_waits(pass, run, branch, -1 - completed.state->index))
 		return;
-	if (branch->item == 0 && branch->attempt == 0 && branch->conflicts == 0)
-		dx_event(pass, run, DX_EVENT_COMPENSATION_STARTED, NULL,
-				 dx_payload("error", dx_json_text(run->error),
-							"cause", dx_json_text(run->cause), NULL));
+	note_started(pass, run, branch);
 	undo_one(pass, run, branch, &completed);
 }

@@ -43,6 +43,21 @@ is($node->safe_psql('latin', q{SELECT count(*) FROM dealix.history WHERE run_id 
 	'2', 'after Retry');
 is($node->safe_psql('latin', 'SELECT count(*) FROM dealix.incidents'), '0', 'no incident');
 
+# In a compensation: its Retry takes it, and it is on record as its failure.
+dx_sql($node, 'app', q{
+	CREATE FUNCTION shop.take(b text) RETURNS text LANGUAGE sql AS 'SELECT b';
+	SELECT dealix.publish('undone', '{"StartAt": "A", "States": {
+		"A": {"Type": "Task", "Resource": "sql:shop.take", "Parameters": {"b.$": "$.b"}, "ResultPath": null,
+			"Compensate": {"Resource": "sql:shop.book", "Parameters": {"key.$": "States.Base64Decode($.input.b)", "step": "u"},
+				"Retry": [{"ErrorEquals": ["SQL.untranslatable_character"], "MaxAttempts": 2, "IntervalSeconds": 1, "BackoffRate": 1}]}, "Next": "F"},
+		"F": {"Type": "Fail", "Error": "Enough"}}}');
+	SELECT dealix.start('undone', '{"b": "xbzDs8WCdw=="}', 'u1'), dealix.start('undone', '{"b": "YWJj"}', 'u2');
+}, 'latin');
+dx_poll($node, q{SELECT string_agg(key || ' ' || status, ',' ORDER BY key) FROM dealix.runs WHERE key IN ('u1', 'u2')}, 'a compensation that cannot be evaluated has failed', 'u1 INCIDENT,u2 FAILED', 'latin');
+is($node->safe_psql('latin', q{SELECT string_agg(payload ->> 'error', ',') FROM dealix.history
+	WHERE run_id = (SELECT run_id FROM dealix.runs WHERE key = 'u1') AND event = 'compensation_failed'}),
+	join(',', ('SQL.untranslatable_character') x 3), 'by name, after its Retry');
+
 # ---------- beside others, at every place where a state is evaluated ----------
 
 my $many = join ', ', map { qq{"m$_": {"x.\$": "\$"}} } 1 .. 500;
