@@ -1,4 +1,6 @@
--- pg_dump carries definitions, live runs and history.
+-- pg_dump carries definitions, live runs and history.  What the limits per owner
+-- are made of stays behind: it names roles by numbers that are others where the
+-- dump is restored, and dealix.resume_engine() makes it anew.
 
 DO $$
 DECLARE
@@ -8,7 +10,9 @@ BEGIN
 		WHERE c.relnamespace OPERATOR(pg_catalog.=) 'dealix'::pg_catalog.regnamespace
 			AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'S']::"char"[])
 	LOOP
-		PERFORM pg_catalog.pg_extension_config_dump(relation, '');
+		PERFORM pg_catalog.pg_extension_config_dump(relation, CASE
+			WHEN relation OPERATOR(pg_catalog.=) ANY (ARRAY['dealix.workflow_slot', 'dealix.activity_slot', 'dealix.activity_rate']::regclass[])
+				THEN 'WHERE owner OPERATOR(pg_catalog.=) 0' ELSE '' END);
 	END LOOP;
 END
 $$;

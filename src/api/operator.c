@@ -11,7 +11,9 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "outside/outside.h"
+#include "access/xact.h"
 #include "utils/builtins.h"
+#include "utils/resowner.h"
 
 PG_FUNCTION_INFO_V1(dealix_terminate);
 PG_FUNCTION_INFO_V1(dealix_kill);
@@ -58,6 +60,41 @@ close_run(DxPass *pass)
 	SPI_finish();
 }
 
+/* Takes the run if nobody has it; *unread: it could not be read. */
+static DxRun *
+take_run(DxPass *pass, const pg_uuid_t *run_id, bool *unread)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+	ResourceOwner oldowner = CurrentResourceOwner;
+	DxRun	   *run = NULL;
+
+	*unread = false;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(oldcxt);
+	PG_TRY();
+	{
+		run = dx_pass_take(pass, run_id, false);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		int			sqlstate = geterrcode();
+
+		if (sqlstate == ERRCODE_QUERY_CANCELED || sqlstate == ERRCODE_READ_ONLY_SQL_TRANSACTION ||
+			ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_TO_CATEGORY(ERRCODE_T_R_SERIALIZATION_FAILURE))
+			PG_RE_THROW();
+		MemoryContextSwitchTo(oldcxt);
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		pass->runs = NIL;
+		*unread = true;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(oldcxt);
+	CurrentResourceOwner = oldowner;
+	return run;
+}
+
 /*
  * At once if nobody has the run.  A pass that has it finds the message when it
  * comes back to it: whoever waited for the lock would see the next pass take it
@@ -72,14 +109,17 @@ stop_run(FunctionCallInfo fcinfo,
 	DxPassResult result;
 	DxPass	   *pass;
 	DxRun	   *run;
+	bool		unread;
 	bool		goes_on;
 
 	require_run_id(fcinfo);
 	dx_check_comment(reason, "the reason");
 	pass = open_pass(&result);
-	run = dx_pass_take(pass, PG_GETARG_UUID_P(0), false);
+	run = take_run(pass, PG_GETARG_UUID_P(0), &unread);
 	/* Of one that has handed over to another, that one ends. */
-	if (run == NULL || run->continued)
+	if (unread)
+		goes_on = dx_terminate_unread(PG_GETARG_UUID_P(0), reason);
+	else if (run == NULL || run->continued)
 		goes_on = send(PG_GETARG_UUID_P(0), reason);
 	else
 	{

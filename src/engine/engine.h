@@ -359,6 +359,7 @@ extern void dx_pass_close(DxPass *pass);
 /* ---------- quarantine.c ---------- */
 
 /* Makes an incident of a run whose pass failed by an error of the engine. */
+extern bool dx_terminate_unread(const pg_uuid_t *run_id, const char *reason);
 extern void dx_pass_quarantine(const pg_uuid_t *run_id, const char *message);
 
 /* ---------- scan.c ---------- */

@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * quarantine.c
- *	  Makes an incident of a run that the engine cannot advance.
+ *	  Makes an incident of a run that the engine cannot advance, and ends one.
  *
  * Something about it makes a pass fail, or ends the process: perhaps what it
- * was loaded from.  So nothing of it is loaded but its header.
+ * was loaded from.  So nothing of it is loaded but its header; to end it, also
+ * which branches it has and what they have handed out.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
 #include "engine/engine.h"
+#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 static DxStatement suspend_statement = {
@@ -110,9 +112,132 @@ stop(DxPass *pass, DxRun *run, const char *message)
 	dx_run_incident(pass, run, &fault);
 }
 
+static DxStatement branches_statement = {
+	"SELECT branch, phase, attempt, ticket FROM dealix.branch WHERE run_id = $1"
+	" ORDER BY branch",
+	1, {UUIDOID}
+};
+
+static DxStatement terminate_statement = {
+	"SELECT sender::pg_catalog.oid, session::pg_catalog.oid, payload ->> 'reason'"
+	" FROM dealix.inbox WHERE kind = 9"
+	" AND run_id = ANY (ARRAY[$1, (SELECT r.first_run FROM dealix.run r WHERE r.run_id = $1)])"
+	" ORDER BY inbox_id LIMIT 1",
+	1, {UUIDOID}
+};
+
+static DxStatement forget_statement = {
+	"DELETE FROM dealix.inbox WHERE run_id = $1",
+	1, {UUIDOID}
+};
+
+/* What is needed of the branches to take back what they have handed out. */
+static void
+load_bare_branches(DxRun *run)
+{
+	Datum		values[1];
+
+	values[0] = UUIDPGetDatum(&run->id);
+	(void) dx_execute(&branches_statement, values, NULL, false, 0);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		DxRow		row = dx_row(i);
+		DxBranch   *branch = palloc0(sizeof(DxBranch));
+
+		CHECK_FOR_INTERRUPTS();
+		branch->branch = dx_get_int4(&row);
+		branch->phase = branch->stored_phase = dx_get_int2(&row);
+		branch->attempt = branch->stored_attempt = dx_get_int4(&row);
+		branch->ticketed = branch->stored_ticketed = dx_get_uuid(&row, &branch->ticket);
+		branch->stored_ticket = branch->ticket;
+		branch->stored = true;
+		run->branches = lappend(run->branches, branch);
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/* Stops it for good, unread: no step, no compensation. */
+static void
+end(DxPass *pass, DxRun *run, const char *reason, const DxActor *actor)
+{
+	DxIdentity	saved;
+	Datum		values[1];
+
+	dx_engine_enter(&saved);
+	run->workflow = workflow_name(run);
+	load_bare_branches(run);
+	dx_slots_mark(pass->runs);
+	values[0] = UUIDPGetDatum(&run->id);
+	(void) dx_execute(&forget_statement, values, NULL, false, 0);
+	dx_engine_leave(&saved);
+	dx_run_terminate(pass, run, reason, actor);
+}
+
+/* Has somebody asked for the end of the run?  Who, and why. */
+static bool
+asked_to_end(const DxRun *run, DxActor *actor, char **reason)
+{
+	DxIdentity	saved;
+	Datum		values[1];
+	bool		asked;
+
+	dx_engine_enter(&saved);
+	values[0] = UUIDPGetDatum(&run->id);
+	(void) dx_execute(&terminate_statement, values, NULL, false, 1);
+	asked = SPI_processed > 0;
+	if (asked)
+	{
+		DxRow		row = dx_row(0);
+
+		actor->role = DatumGetObjectId(dx_get(&row));
+		actor->session = DatumGetObjectId(dx_get(&row));
+		if (row.isnull)
+			actor->session = actor->role;
+		*reason = dx_get_text(&row);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	dx_engine_leave(&saved);
+	return asked;
+}
+
+static DxRun *
+claim_header(DxPass *pass, const pg_uuid_t *run_id)
+{
+	DxIdentity	saved;
+	DxRun	   *run;
+
+	dx_engine_enter(&saved);
+	run = dx_store_claim_header(pass, run_id);
+	dx_engine_leave(&saved);
+	return run;
+}
+
+/*
+ * Terminates a run that cannot be read.  false: it has ended, there is none, or
+ * the caller may not.  Needs SPI_connect.
+ */
+bool
+dx_terminate_unread(const pg_uuid_t *run_id, const char *reason)
+{
+	DxPassResult result;
+	DxPass	   *pass = dx_pass_open(InvalidOid, false, 1000, &result);
+	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
+	DxActor		actor = dx_actor();
+	DxRun	   *run = claim_header(pass, run_id);
+	bool		goes_on = run != NULL && !dx_status_ended(run->status) &&
+		dx_may_operate(run->owner);
+
+	if (goes_on)
+		end(pass, run, reason, &actor);
+	MemoryContextSwitchTo(oldcxt);
+	dx_pass_close(pass);
+	return goes_on;
+}
+
 /*
  * Makes an incident of a run whose pass failed by an error of the engine, or
- * ended the process; message says what it was.  Needs SPI_connect.
+ * ended the process; message says what it was.  Whom somebody wants to be
+ * terminated is.  Needs SPI_connect.
  */
 void
 dx_pass_quarantine(const pg_uuid_t *run_id, const char *message)
@@ -120,13 +245,13 @@ dx_pass_quarantine(const pg_uuid_t *run_id, const char *message)
 	DxPassResult result;
 	DxPass	   *pass = dx_pass_open(InvalidOid, false, 1000, &result);
 	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
-	DxIdentity	saved;
-	DxRun	   *run;
+	DxRun	   *run = claim_header(pass, run_id);
+	DxActor		actor;
+	char	   *reason;
 
-	dx_engine_enter(&saved);
-	run = dx_store_claim_header(pass, run_id);
-	dx_engine_leave(&saved);
-	if (run != NULL && !dx_status_ended(run->status))
+	if (run != NULL && !dx_status_ended(run->status) && asked_to_end(run, &actor, &reason))
+		end(pass, run, reason, &actor);
+	else if (run != NULL && !dx_status_ended(run->status))
 	{
 		put_messages_aside(run);
 		if (run->status != DX_RUN_INCIDENT)

@@ -79,6 +79,30 @@ static DxStatement place_statement = {
 	1, {INT4OID}
 };
 
+static DxStatement restore_runs_statement = {
+	"INSERT INTO dealix.workflow_slot (workflow_id, owner, slot, run_id)"
+	" SELECT r.workflow_id, r.owner, (SELECT pg_catalog.count(*) FROM dealix.workflow_slot s"
+	" WHERE s.workflow_id = r.workflow_id AND s.owner = r.owner::pg_catalog.oid)"
+	" + pg_catalog.row_number() OVER (PARTITION BY r.workflow_id, r.owner ORDER BY r.run_id), r.run_id"
+	" FROM dealix.run r JOIN dealix.workflow w ON w.workflow_id = r.workflow_id"
+	" WHERE w.per_owner AND w.max_concurrency IS NOT NULL AND r.status = 1"
+	" AND r.started_at IS NOT NULL AND r.map_state IS NULL"
+	" AND NOT EXISTS (SELECT FROM dealix.workflow_slot s WHERE s.run_id = r.run_id)"
+	" AND NOT EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = r.run_id AND b.phase IN (9, 12))",
+	0, {0}
+};
+
+static DxStatement restore_tasks_statement = {
+	"INSERT INTO dealix.activity_slot (slot_id, activity, owner, slot, taken) OVERRIDING SYSTEM VALUE"
+	" SELECT t.slot_id, t.activity, t.owner, (SELECT pg_catalog.count(*) FROM dealix.activity_slot s"
+	" WHERE s.activity = t.activity AND s.owner = t.owner::pg_catalog.oid)"
+	" + pg_catalog.row_number() OVER (PARTITION BY t.activity, t.owner ORDER BY t.slot_id), true"
+	" FROM dealix.activity_task t JOIN dealix.activity_limit l ON l.activity = t.activity"
+	" WHERE l.per_owner AND t.slot_id IS NOT NULL"
+	" AND NOT EXISTS (SELECT FROM dealix.activity_slot s WHERE s.slot_id = t.slot_id)",
+	0, {0}
+};
+
 /* Who waits under a name that has changed is woken, and waits under the new one. */
 static DxStatement renamed_statement = {
 	"UPDATE dealix.branch b SET due_at = pg_catalog.clock_timestamp() WHERE b.owner = $1"
@@ -146,11 +170,14 @@ dx_slots_reassign(Oid from, Oid to)
 }
 
 /*
- * Roles have other numbers in a copy of the database.  Between dx_engine_enter
- * and dx_engine_leave.
+ * A dump has left the sets of owners behind: who is in progress has a slot, and
+ * so has what a worker has claimed.  In a copy that was made otherwise they are
+ * there.  Between dx_engine_enter and dx_engine_leave.
  */
 void
 dx_slots_restored(void)
 {
 	place(0);
+	(void) dx_execute(&restore_runs_statement, NULL, NULL, false, 0);
+	(void) dx_execute(&restore_tasks_statement, NULL, NULL, false, 0);
 }

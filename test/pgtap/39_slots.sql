@@ -128,6 +128,14 @@ CREATE FUNCTION t.mend(run uuid) RETURNS void LANGUAGE sql SECURITY DEFINER SET 
 $$ UPDATE dealix.branch SET state = CASE WHEN phase = 4 THEN 'A' END WHERE run_id = run AND state = 'Nowhere' $$;
 GRANT EXECUTE ON FUNCTION t.break(uuid), t.mend(uuid) TO tap_app;
 SET SESSION AUTHORIZATION tap_app;
+RESET SESSION AUTHORIZATION;
+CREATE FUNCTION t.left_of(run uuid) RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+	SELECT coalesce(string_agg(what, ',' ORDER BY what), '') FROM (SELECT DISTINCT what FROM (
+		SELECT run_id, 'branch' AS what FROM dealix.branch UNION ALL SELECT run_id, 'result' FROM dealix.branch_result
+		UNION ALL SELECT run_id, 'message' FROM dealix.inbox UNION ALL SELECT run_id, 'task' FROM dealix.activity_task
+		UNION ALL SELECT run_id, 'event' FROM dealix.event_wait UNION ALL SELECT run_id, 'slot' FROM dealix.workflow_slot) x WHERE run_id = run) y $$;
+GRANT EXECUTE ON FUNCTION t.left_of(uuid) TO tap_app;
+SET SESSION AUTHORIZATION tap_app;
 CREATE TABLE t.odd AS SELECT n, dealix.start('odd', '{}') AS run FROM generate_series(1, 4) n;
 SELECT t.crawl() \g /dev/null
 SELECT t.break(run) FROM t.odd WHERE n IN (1, 3) \g /dev/null
@@ -151,6 +159,29 @@ SELECT isnt(t.crawl(100), NULL, 'nor is it tried for ever');
 SELECT t.mend(run), dealix.redrive(run) FROM t.unread \g /dev/null
 SELECT t.crawl(100) \g /dev/null
 SELECT is((SELECT t.status(run) FROM t.unread), 'CANCELLED', 'mended and redriven, it is cancelled');
+
+-- To terminate it nobody has to read it.
+CREATE TABLE t.unread_too AS SELECT dealix.start('odd', '{}') AS run;
+SELECT t.crawl(), t.break(run), dealix.cancel(run), t.crawl() FROM t.unread_too \g /dev/null
+SELECT is((SELECT dealix.terminate(run, 'beyond repair') || ' ' || t.status(run) FROM t.unread_too), 'true TERMINATED', 'an incident that cannot be read is terminated');
+SELECT is((SELECT dealix.terminate(run) FROM t.unread_too), false, 'once');
+SELECT is((SELECT string_agg(payload ->> 'reason', ',') FROM dealix.history JOIN t.unread_too ON run = run_id WHERE event = 'run_terminated'), 'beyond repair', 'which stands in its history');
+SELECT is(t.left_of(run), '', 'and nothing is left of it') FROM t.unread_too;
+SELECT dealix.publish('much', '{"StartAt": "P", "States": {"P": {"Type": "Parallel", "End": true, "Branches": [
+	{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "activity:much", "End": true}}},
+	{"StartAt": "B", "States": {"B": {"Type": "Task", "Resource": "event:much", "Parameters": {"correlation": "x"}, "End": true}}},
+	{"StartAt": "C", "States": {"C": {"Type": "Task", "Resource": "workflow:odd", "End": true}}},
+	{"StartAt": "D", "States": {"D": {"Type": "Pass", "End": true}}},
+	{"StartAt": "E", "States": {"E": {"Type": "Task", "Resource": "signal:go", "End": true}}}]}}}') \g /dev/null
+CREATE TABLE t.much AS SELECT dealix.start('much', '{}') AS run;
+SELECT t.crawl() \g /dev/null
+SELECT isnt(t.left_of(run), '', 'one that waits for much') FROM t.much;
+SELECT t.break(run) FROM t.much \g /dev/null
+SELECT is((SELECT dealix.terminate(run) || ' ' || t.status(run) FROM t.much), 'true TERMINATED', 'also one that is no incident yet');
+SELECT t.crawl() \g /dev/null
+SELECT is(t.left_of(run), '', 'nothing waits for it any more') FROM t.much;
+SELECT is((SELECT t.status(run_id) FROM dealix.runs JOIN t.much ON parent_run = run), 'TERMINATED', 'its child ends with it');
+SELECT is(t.wrong(), NULL, 'slots are whole');
 
 -- ---------- a walk at random ----------
 
