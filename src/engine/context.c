@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+#include "engine/columns.h"
 #include "engine/engine.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -59,11 +61,15 @@ map_context(DxRun *run, const DxBranch *branch)
 	return NULL;
 }
 
-/* $$.Task of a Task that somebody outside answers. */
+/* $$.Task of a Task that somebody who has the token answers. */
 static Jsonb *
 task_context(const DxBranch *branch)
 {
-	if (branch->ticketed)
+	const DxState *state = branch->state;
+
+	if (branch->ticketed && state != NULL && state->type == DX_STATE_TASK &&
+		(state->u.task.wait_for_token || state->u.task.shows_token ||
+		 state->u.task.kind == DX_RESOURCE_ACTIVITY))
 		return dx_payload("Token",
 						  dx_json_string(dx_token_text(&branch->ticket, branch->attempt)),
 						  NULL);
@@ -79,6 +85,36 @@ may_retry(const DxState *state)
 		 state->type == DX_STATE_MAP);
 }
 
+static DxStatement redriven_statement = {
+	"SELECT pg_catalog.max(at) FROM dealix.history_event WHERE run_id = $1"
+	" AND kind = $2",
+	2, {UUIDOID, INT2OID}
+};
+
+/* When the run was redriven the last time; NULL: never. */
+static Jsonb *
+redrive_time(const DxRun *run)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	DxIdentity	saved;
+	Datum		values[2];
+	TimestampTz at;
+	DxRow		row;
+
+	if (run->redrives == 0)
+		return NULL;
+	values[0] = UUIDPGetDatum(&run->id);
+	values[1] = Int16GetDatum(DX_EVENT_RUN_REDRIVEN);
+	dx_engine_enter(&saved);
+	(void) dx_execute(&redriven_statement, values, NULL, false, 1);
+	dx_engine_leave(&saved);
+	MemoryContextSwitchTo(cxt);
+	row = (DxRow) dx_row(0);
+	at = dx_get_time(&row, 0);
+	SPI_freetuptable(SPI_tuptable);
+	return at == 0 ? NULL : dx_json_timestamp(at);
+}
+
 static Jsonb *
 execution_context(DxRun *run, bool with_input)
 {
@@ -90,6 +126,7 @@ execution_context(DxRun *run, bool with_input)
 					  "RoleArn", dx_json_string(GetUserNameFromId(run->owner, false)),
 					  "StartTime", dx_json_timestamp(run->created_at),
 					  "RedriveCount", dx_json_int(run->redrives),
+					  "RedriveTime", redrive_time(run),
 					  "CorrelationId", dx_json_text(run->correlation_id),
 					  "TraceParent", dx_json_text(run->traceparent),
 					  NULL);
