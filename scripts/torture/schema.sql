@@ -60,7 +60,7 @@ SELECT dealix.publish('all', '{"StartAt": "Begin", "States": {
 		"StartAt": "Part", "States": {"Part": {"Type": "Task", "Resource": "sql:t.book", "Parameters": {"key.$": "$.key", "step": "Part"}, "ResultPath": null, "End": true}}}},
 	"Work": {"Type": "Task", "Resource": "activity:work", "HeartbeatSeconds": 3, "ResultPath": null,
 		"Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "BackoffRate": 1.0, "MaxAttempts": 1000}], "Next": "Event"},
-	"Event": {"Type": "Task", "Resource": "event:paid", "Parameters": {"correlation.$": "$.key"}, "ResultPath": null, "Next": "Ask"},
+	"Event": {"Type": "Task", "Resource": "event:paid", "Parameters": {"correlation_id.$": "$.key"}, "ResultPath": null, "Next": "Ask"},
 	"Ask": {"Type": "Task", "Resource": "approval:go", "Parameters": {"key.$": "$.key"}, "ResultPath": null, "Governance": {"Approvers": ["manager"]},
 		"Catch": [{"ErrorEquals": ["Approval.Rejected"], "ResultPath": null, "Next": "Token"}], "Next": "Token"},
 	"Token": {"Type": "Task", "Resource": "emit:request.waitForTaskToken", "Parameters": {"key.$": "$.key", "token.$": "$$.Task.Token"}, "ResultPath": null, "Next": "Family"},

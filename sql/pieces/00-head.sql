@@ -50,3 +50,31 @@ END
 $$;
 
 REVOKE ALL ON SCHEMA dealix FROM PUBLIC;
+
+-- What nobody calls by hand: what views, policies and triggers are made of, and
+-- rights that are functions.
+DO $$
+BEGIN
+	IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname OPERATOR(pg_catalog.=) 'dealix_internal') THEN
+		RAISE EXCEPTION 'schema "dealix_internal" already exists'
+			USING ERRCODE = 'duplicate_schema',
+				HINT = 'Drop or rename it, then run CREATE EXTENSION dealix_exec again.';
+	END IF;
+END
+$$;
+CREATE SCHEMA dealix_internal;
+COMMENT ON SCHEMA dealix_internal IS 'What dealix_exec is made of; nobody calls it by hand, and it changes with any version.';
+DO $$
+DECLARE
+	who text;
+BEGIN
+	-- Default privileges may have given others rights on it.
+	FOR who IN SELECT a.grantee::pg_catalog.regrole::text FROM pg_catalog.pg_namespace n, LATERAL pg_catalog.aclexplode(n.nspacl) a
+		WHERE n.nspname OPERATOR(pg_catalog.=) 'dealix_internal' AND a.grantee OPERATOR(pg_catalog.<>) n.nspowner
+			AND a.grantee OPERATOR(pg_catalog.<>) 0
+	LOOP
+		EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA dealix_internal FROM %s', who);
+	END LOOP;
+END
+$$;
+REVOKE ALL ON SCHEMA dealix_internal FROM PUBLIC;

@@ -3,15 +3,15 @@
 -- dropped, becomes nobody, and not whoever has that number there.
 
 CREATE TYPE dealix.role;
-CREATE FUNCTION dealix.role_in(cstring) RETURNS dealix.role
+CREATE FUNCTION dealix_internal.role_in(cstring) RETURNS dealix.role
 LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dealix_role_in';
-COMMENT ON FUNCTION dealix.role_in(cstring) IS
+COMMENT ON FUNCTION dealix_internal.role_in(cstring) IS
 'Input of the type dealix.role: the role of this name; a name that no role has is nobody, and no error.';
-CREATE FUNCTION dealix.role_out(dealix.role) RETURNS cstring
+CREATE FUNCTION dealix_internal.role_out(dealix.role) RETURNS cstring
 LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dealix_role_out';
-COMMENT ON FUNCTION dealix.role_out(dealix.role) IS
+COMMENT ON FUNCTION dealix_internal.role_out(dealix.role) IS
 'Output of the type dealix.role: the role''s name, or pg_dropped_ and a number where it does not exist.';
-CREATE TYPE dealix.role (INPUT = dealix.role_in, OUTPUT = dealix.role_out, LIKE = pg_catalog.oid);
+CREATE TYPE dealix.role (INPUT = dealix_internal.role_in, OUTPUT = dealix_internal.role_out, LIKE = pg_catalog.oid);
 COMMENT ON TYPE dealix.role IS 'A role, in dumps by its name; unlike regrole it takes in names that no role has.';
 CREATE CAST (dealix.role AS oid) WITHOUT FUNCTION AS IMPLICIT;
 CREATE CAST (dealix.role AS regrole) WITHOUT FUNCTION AS IMPLICIT;

@@ -306,10 +306,10 @@ CREATE TABLE dealix.event_wait (
 	branch int NOT NULL,
 	owner dealix.role NOT NULL,
 	name text NOT NULL,
-	correlation text NOT NULL,
+	correlation_id text NOT NULL,
 	PRIMARY KEY (ticket, name)
 );
-CREATE INDEX event_wait_name ON dealix.event_wait (name, correlation);
+CREATE INDEX event_wait_name ON dealix.event_wait (name, correlation_id);
 
 -- What waits for a decision of people.  A decision closes it for good.
 CREATE TABLE dealix.intent (
@@ -349,7 +349,7 @@ CREATE TABLE dealix.intent_decision (
 	PRIMARY KEY (intent_id, version, approver)
 );
 
-CREATE FUNCTION dealix.refuse_decided() RETURNS trigger
+CREATE FUNCTION dealix_internal.refuse_decided() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	RAISE EXCEPTION 'approval % is decided', OLD.intent_id
@@ -357,11 +357,11 @@ BEGIN
 			HINT = 'What is decided stays decided; a run that asks again opens a new one.';
 END
 $$;
-COMMENT ON FUNCTION dealix.refuse_decided() IS
+COMMENT ON FUNCTION dealix_internal.refuse_decided() IS
 'Trigger function: refuses to change an approval that is not pending, whoever tries.';
 
 CREATE TRIGGER decided_once BEFORE UPDATE ON dealix.intent
-	FOR EACH ROW WHEN (OLD.status <> 1) EXECUTE FUNCTION dealix.refuse_decided();
+	FOR EACH ROW WHEN (OLD.status <> 1) EXECUTE FUNCTION dealix_internal.refuse_decided();
 ALTER TABLE dealix.intent ENABLE ALWAYS TRIGGER decided_once;
 
 -- Schedules, and what came of each fire; pg_cron has the clock.
@@ -451,7 +451,7 @@ CREATE TABLE dealix.history_event (
 	PRIMARY KEY (run_id, seq)
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.1);
 
-CREATE FUNCTION dealix.refuse_change() RETURNS trigger
+CREATE FUNCTION dealix_internal.refuse_change() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	RAISE EXCEPTION 'history is append-only: % on %.% is refused', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
@@ -459,15 +459,15 @@ BEGIN
 			HINT = 'What a run did stays as it was written; new facts are new events.';
 END
 $$;
-COMMENT ON FUNCTION dealix.refuse_change() IS
+COMMENT ON FUNCTION dealix_internal.refuse_change() IS
 'Trigger function of the append-only tables: refuses the statement with 55000, whoever gives it.';
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE
-	ON dealix.history_event FOR EACH STATEMENT EXECUTE FUNCTION dealix.refuse_change();
+	ON dealix.history_event FOR EACH STATEMENT EXECUTE FUNCTION dealix_internal.refuse_change();
 ALTER TABLE dealix.history_event ENABLE ALWAYS TRIGGER append_only;
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE
-	ON dealix.version FOR EACH STATEMENT EXECUTE FUNCTION dealix.refuse_change();
+	ON dealix.version FOR EACH STATEMENT EXECUTE FUNCTION dealix_internal.refuse_change();
 ALTER TABLE dealix.version ENABLE ALWAYS TRIGGER append_only;
 
 REVOKE ALL ON ALL TABLES IN SCHEMA dealix FROM PUBLIC;

@@ -1,4 +1,4 @@
-CREATE FUNCTION dealix.signal_names(definition jsonb, bindings jsonb) RETURNS text[]
+CREATE FUNCTION dealix_internal.signal_names(definition jsonb, bindings jsonb) RETURNS text[]
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT coalesce(array_agg(DISTINCT n ORDER BY n), '{}')
 	FROM jsonb_path_query(definition, 'strict $.**.Resource') r,
@@ -6,7 +6,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 		regexp_split_to_table(substr(uri, 8), '[|&]') n
 	WHERE jsonb_typeof(r) = 'string' AND starts_with(uri, 'signal:')
 $$;
-COMMENT ON FUNCTION dealix.signal_names(jsonb, jsonb) IS
+COMMENT ON FUNCTION dealix_internal.signal_names(jsonb, jsonb) IS
 'The names of signals that the states of a definition ask for; what dealix.publish notes with a version.';
 
 CREATE FUNCTION dealix.publish(name text, definition jsonb) RETURNS int

@@ -13,5 +13,5 @@ COMMENT ON FUNCTION dealix.distrust_author(regrole) IS
 CREATE VIEW dealix.trusted_authors WITH (security_barrier) AS
 SELECT t.truster::regrole AS truster, t.author::regrole AS author, t.since
 FROM dealix.trust t
-WHERE dealix.run_visible(t.truster);
+WHERE dealix_internal.run_visible(t.truster);
 COMMENT ON VIEW dealix.trusted_authors IS 'Whose workflows roles execute because they have said so.';

@@ -1,8 +1,8 @@
 -- For workers: programs outside that do activity tasks.
 
-CREATE FUNCTION dealix.all_activities() RETURNS boolean
+CREATE FUNCTION dealix_internal.all_activities() RETURNS boolean
 LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'dealix_all_activities';
-COMMENT ON FUNCTION dealix.all_activities() IS
+COMMENT ON FUNCTION dealix_internal.all_activities() IS
 'A right, as a function: who may execute it does the activity tasks of all owners, not only of its own roles. Granted by dealix.grant_access(role, ''worker'').';
 
 CREATE FUNCTION dealix.claim(activity text, worker text, max int DEFAULT 1, lease interval DEFAULT NULL)
@@ -20,17 +20,17 @@ COMMENT ON FUNCTION dealix.heartbeat(text, jsonb) IS
 CREATE FUNCTION dealix.complete(token text, output jsonb DEFAULT 'null') RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_complete';
 COMMENT ON FUNCTION dealix.complete(text, jsonb) IS
-'Ends a task with its output, in the caller''s transaction: together with what the worker has written there, or not at all. Returns completed. Said again, because the answer got lost, it returns what the token''s outcome was (completed, failed, cancelled), for dealix_exec.outcome_retention. Errors: DX003 when the token is refused: the lease was over, or the run no longer wants it.';
+'Ends a task with its output, in the caller''s transaction: together with what the worker has written there, or not at all. Returns COMPLETED. Said again, because the answer got lost, it returns what the token''s outcome was (COMPLETED, FAILED, CANCELLED), for dealix_exec.outcome_retention. Errors: DX003 when the token is refused: the lease was over, or the run no longer wants it.';
 
 CREATE FUNCTION dealix.complete_many(tokens text[], outputs jsonb[]) RETURNS SETOF text
 LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'dealix_complete_many';
 COMMENT ON FUNCTION dealix.complete_many(text[], jsonb[]) IS
-'dealix.complete for many tasks in one statement. Returns the outcomes in the same order; refused, where dealix.complete would raise the error.';
+'dealix.complete for many tasks in one statement. Returns the outcomes in the same order; REFUSED, where dealix.complete would raise the error.';
 
 CREATE FUNCTION dealix.fail(token text, error text, cause text DEFAULT NULL, retryable boolean DEFAULT true) RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_fail';
 COMMENT ON FUNCTION dealix.fail(text, text, text, boolean) IS
-'Ends an attempt at a task with an error, which Retry and Catch of the state match by name. retryable => false: no Retry, whatever the definition says. Returns failed, or cancelled when the run no longer wanted the task; said again, the outcome. Errors: DX003 when the token is refused.';
+'Ends an attempt at a task with an error, which Retry and Catch of the state match by name. retryable => false: no Retry, whatever the definition says. Returns FAILED, or CANCELLED when the run no longer wanted the task; said again, the outcome. Errors: DX003 when the token is refused.';
 
 CREATE FUNCTION dealix.release_task(task uuid, reason text DEFAULT NULL) RETURNS boolean
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_release_task';
@@ -133,12 +133,12 @@ COMMENT ON FUNCTION dealix.limit_activity(text, int, float8, boolean) IS
 
 CREATE VIEW dealix.activities WITH (security_barrier) AS
 SELECT t.task_id, t.run_id, t.activity, t.state, t.owner::regrole AS owner, t.epoch AS attempt, t.worker,
-	CASE WHEN t.activity IS NULL THEN 'token' WHEN t.cancelled THEN 'cancelled'
-		WHEN t.claimed_at IS NULL THEN 'queued' ELSE 'claimed' END AS status,
+	CASE WHEN t.activity IS NULL THEN 'TOKEN' WHEN t.cancelled THEN 'CANCELLED'
+		WHEN t.claimed_at IS NULL THEN 'QUEUED' ELSE 'CLAIMED' END AS status,
 	t.created_at, t.claimed_at, t.heartbeat_at,
 	LEAST(COALESCE(t.heartbeat_at, t.claimed_at) OPERATOR(pg_catalog.+) t.lease, t.until_at) AS deadline,
 	-t.rank AS priority, t.correlation_id, t.input, t.details
 FROM dealix.activity_task t
-WHERE dealix.run_visible(t.owner);
+WHERE dealix_internal.run_visible(t.owner);
 COMMENT ON VIEW dealix.activities IS
 'Tasks that are done outside at the moment: queued, claimed by a worker, cancelled (the worker hears of it at its next heartbeat), or waiting for whoever has the task token.';

@@ -8,10 +8,10 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_signal_with_start';
 COMMENT ON FUNCTION dealix.signal_with_start(text, text, text, jsonb, jsonb, text, text, text, int, text, int) IS
 'Signals the run of the workflow that has this key, and starts it with input if there is none. Returns its run_id. input counts only for a start. signal_key: as key of dealix.signal. Errors: DX006 when the run has ended.';
 
-CREATE FUNCTION dealix.publish_event(name text, correlation text DEFAULT NULL, payload jsonb DEFAULT 'null') RETURNS bigint
+CREATE FUNCTION dealix.publish_event(name text, correlation_id text DEFAULT NULL, payload jsonb DEFAULT 'null') RETURNS bigint
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_publish_event';
 COMMENT ON FUNCTION dealix.publish_event(text, text, jsonb) IS
-'Publishes an event to all runs that wait in an event: state for this name with this correlation (the member correlation of the state''s input, else the run''s correlation_id), and that the caller may signal. Returns how many branches it reaches. It is not kept for runs that come to wait later: that is what signals are for.';
+'Publishes an event to all runs that wait in an event: state for this name with this correlation (the member correlation_id of the state''s input, else the run''s correlation_id), and that the caller may signal. Returns how many branches it reaches. It is not kept for runs that come to wait later: that is what signals are for.';
 
 CREATE FUNCTION dealix.read_outbox(consumer text, max int DEFAULT 100) RETURNS TABLE (id bigint, topic text, event jsonb)
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_read_outbox';
@@ -35,5 +35,5 @@ SELECT o.outbox_id AS id, o.run_id, o.owner::regrole AS owner, o.topic, o.at, o.
 		AND NOT EXISTS (SELECT FROM dealix.outbox_ack a WHERE a.consumer_id OPERATOR(pg_catalog.=) c.consumer_id
 			AND a.outbox_id OPERATOR(pg_catalog.=) o.outbox_id)) AS waits_for
 FROM dealix.outbox o
-WHERE dealix.run_visible(o.owner);
+WHERE dealix_internal.run_visible(o.owner);
 COMMENT ON VIEW dealix.outbox_events IS 'Emitted events that some consumer has not acknowledged yet, or that wait for the first consumer.';

@@ -20,24 +20,24 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_decide';
 COMMENT ON FUNCTION dealix.decide(uuid, jsonb) IS
 'approve, edit or reject in the form that agent frameworks send: {"type": "approve"}, {"type": "edit", "edited_action": {...}} or {"type": "reject", "message": "..."}; also with "hash".';
 
-CREATE FUNCTION dealix.intent_status(status smallint) RETURNS text
+CREATE FUNCTION dealix_internal.intent_status_name(status smallint) RETURNS text
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dealix_intent_status';
-COMMENT ON FUNCTION dealix.intent_status(smallint) IS
+COMMENT ON FUNCTION dealix_internal.intent_status_name(smallint) IS
 'The name of an approval''s status: PENDING, APPROVED, REJECTED, EXPIRED or WITHDRAWN.';
 
-CREATE FUNCTION dealix.may_decide(approvers text[]) RETURNS boolean
+CREATE FUNCTION dealix_internal.may_decide(approvers text[]) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT has_function_privilege('dealix.approve(uuid, text, text)', 'EXECUTE')
 		AND (approvers IS NULL OR EXISTS (SELECT FROM unnest(approvers) a
 			WHERE to_regrole(quote_ident(a)) IS NOT NULL AND pg_has_role(to_regrole(quote_ident(a)), 'USAGE')))
 $$;
-COMMENT ON FUNCTION dealix.may_decide(text[]) IS
+COMMENT ON FUNCTION dealix_internal.may_decide(text[]) IS
 'Whether the current user is one of these approvers (null: everybody with the access approver).';
 
 CREATE VIEW dealix.approvals WITH (security_barrier) AS
 SELECT i.intent_id AS id, i.name,
 	CASE WHEN i.status OPERATOR(pg_catalog.=) 1 AND i.expires_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp() THEN 'EXPIRED'
-		ELSE dealix.intent_status(i.status) END AS status, i.workflow, i.run_id, i.state,
+		ELSE dealix_internal.intent_status_name(i.status) END AS status, i.workflow, i.run_id, i.state,
 	i.requester::regrole AS requester, i.requesters::regrole[] AS requesters, i.payload, i.amended, i.version, pg_catalog.encode(i.hash, 'hex') AS hash,
 	i.approvers, i.quorum,
 	(SELECT pg_catalog.count(*) FROM dealix.intent_decision d
@@ -48,6 +48,6 @@ SELECT i.intent_id AS id, i.name,
 	 FROM dealix.intent_decision d WHERE d.intent_id OPERATOR(pg_catalog.=) i.intent_id) AS decisions,
 	i.reason, i.correlation_id, i.created_at, i.expires_at, i.decided_at
 FROM dealix.intent i
-WHERE dealix.run_visible(i.owner) OR dealix.may_decide(i.approvers);
+WHERE dealix_internal.run_visible(i.owner) OR dealix_internal.may_decide(i.approvers);
 COMMENT ON VIEW dealix.approvals IS
 'What waits or has waited for a decision, for those who may decide and those who may see the run. hash is of payload and version.';

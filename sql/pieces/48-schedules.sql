@@ -8,39 +8,39 @@ COMMENT ON FUNCTION dealix.compensate(uuid, text) IS
 CREATE FUNCTION dealix.start_run() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_start_run';
 COMMENT ON FUNCTION dealix.start_run() IS
-'Trigger function: AFTER INSERT OR UPDATE ... FOR EACH ROW EXECUTE FUNCTION dealix.start_run(workflow [, key column [, correlation column]]). Starts a run with the row as input, owned by the role that writes the row; a row with a key that has a run starts none.';
+'Trigger function: AFTER INSERT OR UPDATE ... FOR EACH ROW EXECUTE FUNCTION dealix.start_run(workflow [, key column [, correlation_id column]]). Starts a run with the row as input, owned by the role that writes the row; a row with a key that has a run starts none.';
 
 CREATE FUNCTION dealix.compensate_run() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_compensate_run';
 COMMENT ON FUNCTION dealix.compensate_run() IS
 'Trigger function: AFTER UPDATE OR DELETE ... FOR EACH ROW EXECUTE FUNCTION dealix.compensate_run(workflow, key column [, reason]). Undoes the run that the role which writes the row has started with that key, as dealix.compensate does; no such run: nothing happens.';
 
-CREATE FUNCTION dealix.schedule_put(name text, cron text, workflow text, input jsonb, overlap text, catch_up interval, jitter interval) RETURNS void
+CREATE FUNCTION dealix_internal.put_schedule(name text, cron text, workflow text, input jsonb, overlap text, catch_up interval, jitter interval) RETURNS void
 LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'dealix_schedule_put';
-COMMENT ON FUNCTION dealix.schedule_put(text, text, text, jsonb, text, interval, interval) IS
+COMMENT ON FUNCTION dealix_internal.put_schedule(text, text, text, jsonb, text, interval, interval) IS
 'Stores a schedule of the current user without a job of pg_cron; dealix.schedule does both.';
 
-CREATE FUNCTION dealix.schedule_drop(name text) RETURNS boolean
+CREATE FUNCTION dealix_internal.drop_schedule(name text) RETURNS boolean
 LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'dealix_schedule_drop';
-COMMENT ON FUNCTION dealix.schedule_drop(text) IS
+COMMENT ON FUNCTION dealix_internal.drop_schedule(text) IS
 'Removes a schedule of the current user without the job of pg_cron; dealix.unschedule does both.';
 
-CREATE FUNCTION dealix.schedule_pause(name text, paused boolean) RETURNS boolean
+CREATE FUNCTION dealix_internal.set_schedule_paused(name text, paused boolean) RETURNS boolean
 LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'dealix_schedule_pause';
-COMMENT ON FUNCTION dealix.schedule_pause(text, boolean) IS
+COMMENT ON FUNCTION dealix_internal.set_schedule_paused(text, boolean) IS
 'What dealix.pause_schedule and dealix.resume_schedule call.';
 
 CREATE FUNCTION dealix.fire_schedule(name text, at timestamptz DEFAULT NULL) RETURNS text
 LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_fire_schedule';
 COMMENT ON FUNCTION dealix.fire_schedule(text, timestamptz) IS
-'What the job of pg_cron calls when it is time (at: default now): starts a run of the current user''s schedule, or does what its overlap says. at counts by the minute (of a schedule like ''30 seconds'' by its period): a time that has had its run, by pg_cron, by hand or by a backfill, starts no other, and what came of it is returned again. Returns started, skipped, buffered, paused, held, caught_up or backfilled. Errors: 42704 no such schedule, 22008 a time that is not finite.';
+'What the job of pg_cron calls when it is time (at: default now): starts a run of the current user''s schedule, or does what its overlap says. at counts by the minute (of a schedule like ''30 seconds'' by its period): a time that has had its run, by pg_cron, by hand or by a backfill, starts no other, and what came of it is returned again. Returns STARTED, SKIPPED, BUFFERED, PAUSED, HELD, CAUGHT_UP or BACKFILLED. Errors: 42704 no such schedule, 22008 a time that is not finite.';
 
 CREATE FUNCTION dealix.backfill(name text, times timestamptz[]) RETURNS SETOF uuid
 LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'dealix_backfill';
 COMMENT ON FUNCTION dealix.backfill(text, timestamptz[]) IS
 'Starts a run of a schedule for each of these times, whatever its overlap says, and returns their run_ids in the same order. A time that has had its run gives that one; times count by the minute, as with dealix.fire_schedule. At most 10,000 times a call. Errors: 42704 no such schedule, 22008 a time that is not finite, 22023 too many times.';
 
-CREATE FUNCTION dealix.require_cron() RETURNS void
+CREATE FUNCTION dealix_internal.require_cron() RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
@@ -51,7 +51,7 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION dealix.require_cron() IS
+COMMENT ON FUNCTION dealix_internal.require_cron() IS
 'Raises an error that says how to install pg_cron, if it is not in this database.';
 
 CREATE FUNCTION dealix.schedule(name text, cron text, workflow text, input jsonb DEFAULT '{}', overlap text DEFAULT 'skip',
@@ -60,7 +60,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	job bigint;
 BEGIN
-	PERFORM dealix.require_cron();
+	PERFORM dealix_internal.require_cron();
 	IF name IS NULL OR cron IS NULL OR workflow IS NULL THEN
 		RAISE null_value_not_allowed USING MESSAGE = 'name, cron and workflow must not be null';
 	ELSIF overlap IS NULL OR overlap NOT IN ('skip', 'buffer_one', 'allow', 'cancel_other') THEN
@@ -70,7 +70,7 @@ BEGIN
 		RAISE undefined_object USING MESSAGE = format('there is no workflow %s', quote_ident(schedule.workflow)),
 			HINT = 'Publish it with dealix.publish(name, definition).';
 	END IF;
-	PERFORM dealix.schedule_put(name, cron, workflow, coalesce(input, 'null'), overlap,
+	PERFORM dealix_internal.put_schedule(name, cron, workflow, coalesce(input, 'null'), overlap,
 		coalesce(catch_up, '0'), coalesce(jitter, '0'));
 	EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job
 		USING 'dealix:' || name, cron, format('SELECT dealix.fire_schedule(%L)', name);
@@ -83,7 +83,7 @@ COMMENT ON FUNCTION dealix.schedule(text, text, text, jsonb, text, interval, int
 CREATE FUNCTION dealix.unschedule(name text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	IF NOT dealix.schedule_drop(name) THEN
+	IF NOT dealix_internal.drop_schedule(name) THEN
 		RETURN false;
 	END IF;
 	IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
@@ -96,12 +96,12 @@ COMMENT ON FUNCTION dealix.unschedule(text) IS
 'Removes a schedule of the current user and its job; its runs stay. Returns false when there is none.';
 
 CREATE FUNCTION dealix.pause_schedule(name text) RETURNS boolean
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS 'SELECT dealix.schedule_pause(name, true)';
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS 'SELECT dealix_internal.set_schedule_paused(name, true)';
 COMMENT ON FUNCTION dealix.pause_schedule(text) IS
 'From now on a schedule starts nothing; what it misses is noted. Returns false when it is paused already. Errors: 42704 no such schedule.';
 
 CREATE FUNCTION dealix.resume_schedule(name text) RETURNS boolean
-LANGUAGE sql SET search_path = pg_catalog, pg_temp AS 'SELECT dealix.schedule_pause(name, false)';
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS 'SELECT dealix_internal.set_schedule_paused(name, false)';
 COMMENT ON FUNCTION dealix.resume_schedule(text) IS
 'Ends a pause, and starts the runs that were missed, as far back as the schedule''s catch_up. Returns false when it is not paused. Errors: 42704 no such schedule.';
 
@@ -109,7 +109,7 @@ CREATE VIEW dealix.schedules WITH (security_barrier) AS
 SELECT s.name, s.cron, s.workflow, s.input, s.overlap, s.catch_up, s.jitter, s.paused, s.owner::regrole AS owner, s.created_at,
 	f.fired_at AS last_fired_at, f.outcome AS last_outcome, f.run_id AS last_run,
 	(SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('for', l.fired_for, 'outcome', l.outcome,
-			'run_id', l.run_id, 'status', dealix.status_name(r.status)) ORDER BY l.fired_for DESC)
+			'run_id', l.run_id, 'status', dealix_internal.status_name(r.status)) ORDER BY l.fired_for DESC)
 	 FROM (SELECT * FROM dealix.schedule_fire x WHERE x.schedule_id OPERATOR(pg_catalog.=) s.schedule_id
 		ORDER BY x.fired_for DESC LIMIT 10) l
 	 LEFT JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) l.run_id) AS last_runs,
@@ -117,5 +117,5 @@ SELECT s.name, s.cron, s.workflow, s.input, s.overlap, s.catch_up, s.jitter, s.p
 FROM dealix.schedule s
 LEFT JOIN LATERAL (SELECT * FROM dealix.schedule_fire x WHERE x.schedule_id OPERATOR(pg_catalog.=) s.schedule_id
 	ORDER BY x.fired_for DESC LIMIT 1) f ON true
-WHERE dealix.run_visible(s.owner);
+WHERE dealix_internal.run_visible(s.owner);
 COMMENT ON VIEW dealix.schedules IS 'Schedules, and what came of their last fires. zone: in which pg_cron reads cron.';

@@ -9,7 +9,7 @@ COMMENT ON VIEW dealix.workflows IS 'Every version of every workflow: author pub
 
 CREATE VIEW dealix.runs WITH (security_barrier) AS
 SELECT r.run_id, w.name AS workflow, v.version, r.owner::regrole AS owner,
-	dealix.status_name(r.status) AS status, r.key, r.correlation_id, r.traceparent,
+	dealix_internal.status_name(r.status) AS status, r.key, r.correlation_id, r.traceparent,
 	r.priority, CASE r.durability WHEN 0 THEN 'sync' ELSE 'async' END AS durability,
 	r.input, r.output, r.error, r.cause,
 	r.created_at, r.started_at, r.finished_at, r.deadline,
@@ -17,11 +17,11 @@ SELECT r.run_id, w.name AS workflow, v.version, r.owner::regrole AS owner,
 FROM dealix.run r
 JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id
 JOIN dealix.version v ON v.version_id OPERATOR(pg_catalog.=) r.version_id
-WHERE dealix.run_visible(r.owner);
+WHERE dealix_internal.run_visible(r.owner);
 COMMENT ON VIEW dealix.runs IS 'Runs of the caller''s roles; all runs for operators and auditors. A run that continued as new names the next one in continued_as, which has the key now; first_run is the first of its line, null for that itself.';
 
 CREATE VIEW dealix.history WITH (security_barrier) AS
-SELECT h.run_id, h.seq, h.at, dealix.event_name(h.kind) AS event, h.branch, h.state,
+SELECT h.run_id, h.seq, h.at, dealix_internal.event_name(h.kind) AS event, h.branch, h.state,
 	h.attempt, CASE h.actor WHEN '' THEN (SELECT f.actor FROM dealix.history_event f
 		WHERE f.run_id OPERATOR(pg_catalog.=) h.run_id AND f.seq OPERATOR(pg_catalog.=) 1) ELSE h.actor END AS actor,
 	CASE WHEN h.session_actor OPERATOR(pg_catalog.<>) '' THEN h.session_actor
@@ -32,7 +32,7 @@ SELECT h.run_id, h.seq, h.at, dealix.event_name(h.kind) AS event, h.branch, h.st
 		ELSE h.payload END AS payload, h.hash
 FROM dealix.history_event h
 JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) h.run_id
-WHERE dealix.run_visible(r.owner);
+WHERE dealix_internal.run_visible(r.owner);
 COMMENT ON VIEW dealix.history IS 'The append-only events of runs, in order of seq within a run; hash chains each event to the one before.';
 
 CREATE VIEW dealix.steps WITH (security_barrier) AS
@@ -47,7 +47,7 @@ FROM dealix.history_event h
 JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) h.run_id
 JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id
 WHERE h.kind OPERATOR(pg_catalog.=) ANY (ARRAY[3, 4, 10, 11, 22]::smallint[])
-	AND dealix.run_visible(r.owner);
+	AND dealix_internal.run_visible(r.owner);
 COMMENT ON VIEW dealix.steps IS 'Attempts at Task states and at their compensations that have come to an end.';
 
 CREATE VIEW dealix.waiting WITH (security_barrier) AS
@@ -71,7 +71,7 @@ SELECT b.run_id, w.name AS workflow, r.owner::regrole AS owner, b.branch, b.stat
 FROM dealix.branch b
 JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) b.run_id
 JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id
-WHERE dealix.run_visible(r.owner);
+WHERE dealix_internal.run_visible(r.owner);
 COMMENT ON VIEW dealix.waiting IS 'What each live branch of a run waits for, and until when at most; awaited: whether what can answer is there.';
 
 CREATE VIEW dealix.signals WITH (security_barrier) AS
@@ -84,7 +84,7 @@ CROSS JOIN LATERAL (SELECT coalesce((SELECT n.run_id FROM dealix.run n WHERE n.f
 JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) c.run_id
 JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id
 JOIN dealix.version v ON v.version_id OPERATOR(pg_catalog.=) r.version_id
-WHERE i.kind OPERATOR(pg_catalog.=) 1 AND dealix.run_visible(r.owner);
+WHERE i.kind OPERATOR(pg_catalog.=) 1 AND dealix_internal.run_visible(r.owner);
 COMMENT ON VIEW dealix.signals IS 'Signals that no state has taken yet. run_id: the run that can take it; sent_to: the first of its line. expected: whether any state of its version asks for that name; asks_for: the names that they ask for.';
 
 CREATE VIEW dealix.incidents WITH (security_barrier) AS
@@ -101,8 +101,8 @@ LEFT JOIN LATERAL (SELECT h.at, h.payload FROM dealix.history_event h
 	WHERE h.run_id OPERATOR(pg_catalog.=) r.run_id AND h.kind OPERATOR(pg_catalog.=) 18
 	ORDER BY h.seq DESC LIMIT 1) i ON true
 WHERE (r.status OPERATOR(pg_catalog.=) 3
-		OR (r.status OPERATOR(pg_catalog.<) 10 AND dealix.left_alone(r.run_id)))
-	AND dealix.run_visible(r.owner);
+		OR (r.status OPERATOR(pg_catalog.<) 10 AND dealix_internal.left_alone(r.run_id)))
+	AND dealix_internal.run_visible(r.owner);
 COMMENT ON VIEW dealix.incidents IS 'Runs that stopped because a person has to look; dealix.redrive(run_id) goes on.';
 
 CREATE FUNCTION dealix.result(run_id uuid) RETURNS jsonb
@@ -184,7 +184,7 @@ COMMENT ON FUNCTION dealix.describe(uuid) IS
 -- Whatever contradicts "every branch that is stored can be woken", and that
 -- slots of limited workflows are with those who are in progress.  Counts and
 -- OFFSET 0 keep the look-ups of each run by index, whatever the statistics say.
-CREATE VIEW dealix.unwakeable WITH (security_barrier) AS
+CREATE VIEW dealix_internal.unwakeable WITH (security_barrier) AS
 WITH b AS (
 	SELECT b.*, r.status, r.workflow_id, r.deadline,
 		b.due_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp() AS is_due,
@@ -198,23 +198,23 @@ WITH b AS (
 SELECT r.run_id, r.owner, 'it has no branch' AS reason
 FROM dealix.run r WHERE r.status OPERATOR(pg_catalog.=) ANY (ARRAY[1, 2]::smallint[])
 	AND (SELECT pg_catalog.count(*) FROM dealix.branch x WHERE x.run_id OPERATOR(pg_catalog.=) r.run_id) OPERATOR(pg_catalog.=) 0
-	AND dealix.run_visible(r.owner)
+	AND dealix_internal.run_visible(r.owner)
 UNION ALL
 SELECT r.run_id, r.owner, 'workers die of it, and it is left alone'
-FROM dealix.run r WHERE r.status OPERATOR(pg_catalog.<) 10 AND dealix.left_alone(r.run_id) AND dealix.run_visible(r.owner)
+FROM dealix.run r WHERE r.status OPERATOR(pg_catalog.<) 10 AND dealix_internal.left_alone(r.run_id) AND dealix_internal.run_visible(r.owner)
 UNION ALL
 SELECT r.run_id, r.owner, CASE WHEN o.oid IS NULL THEN 'its owner does not exist, and it is held'
 	WHEN NOT o.rolcanlogin THEN 'its owner may not log in, and it is held'
 	ELSE 'its owner is a superuser, and it is held' END
 FROM dealix.run r LEFT JOIN pg_catalog.pg_roles o ON o.oid OPERATOR(pg_catalog.=) r.owner::oid
-WHERE r.status OPERATOR(pg_catalog.=) ANY (ARRAY[1, 2]::smallint[]) AND dealix.run_visible(r.owner)
+WHERE r.status OPERATOR(pg_catalog.=) ANY (ARRAY[1, 2]::smallint[]) AND dealix_internal.run_visible(r.owner)
 	AND (o.oid IS NULL OR NOT o.rolcanlogin OR (o.rolsuper
 		AND pg_catalog.current_setting('dealix_exec.superuser_runs', true) IS DISTINCT FROM 'on'))
 UNION ALL
 SELECT r.run_id, r.owner, 'nothing wakes it at its deadline'
 FROM dealix.run r WHERE r.status OPERATOR(pg_catalog.=) 1 AND r.deadline IS NOT NULL AND (SELECT pg_catalog.count(*) FROM dealix.branch x
 		WHERE x.run_id OPERATOR(pg_catalog.=) r.run_id AND x.due_at OPERATOR(pg_catalog.<=) r.deadline) OPERATOR(pg_catalog.=) 0
-	AND dealix.run_visible(r.owner)
+	AND dealix_internal.run_visible(r.owner)
 UNION ALL
 SELECT b.run_id, b.owner, pg_catalog.format('branch %s ', b.branch) OPERATOR(pg_catalog.||) p.problem
 FROM b CROSS JOIN LATERAL (SELECT CASE
@@ -263,23 +263,23 @@ FROM b CROSS JOIN LATERAL (SELECT CASE
 			THEN 'waits for a slot, and one is free' END
 		FROM dealix.workflow w WHERE w.workflow_id OPERATOR(pg_catalog.=) b.workflow_id)
 	END AS problem) p
-WHERE p.problem IS NOT NULL AND dealix.run_visible(b.owner)
+WHERE p.problem IS NOT NULL AND dealix_internal.run_visible(b.owner)
 UNION ALL
 SELECT s.run_id, r.owner, CASE WHEN r.status OPERATOR(pg_catalog.<) 3 THEN 'it waits for a run and keeps its slot'
 	ELSE 'it has a slot and is not in progress' END
 FROM dealix.workflow_slot s JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) s.run_id
-WHERE dealix.run_visible(r.owner)
+WHERE dealix_internal.run_visible(r.owner)
 	AND (r.status OPERATOR(pg_catalog.>=) 3
 		OR (EXISTS (SELECT FROM dealix.branch c WHERE c.run_id OPERATOR(pg_catalog.=) r.run_id AND c.phase OPERATOR(pg_catalog.=) 9)
 			AND NOT EXISTS (SELECT FROM dealix.inbox i WHERE i.run_id OPERATOR(pg_catalog.=) r.run_id)
 			AND NOT EXISTS (SELECT FROM dealix.branch c WHERE c.run_id OPERATOR(pg_catalog.=) r.run_id
 				AND c.due_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp())));
-COMMENT ON VIEW dealix.unwakeable IS 'What dealix.stuck() shows, with the owner: runs that nothing could wake or that are held because of their owner, and slots that are not with who is in progress.';
+COMMENT ON VIEW dealix_internal.unwakeable IS 'What dealix.stuck() shows, with the owner: runs that nothing could wake or that are held because of their owner, and slots that are not with who is in progress.';
 
 CREATE FUNCTION dealix.stuck() RETURNS TABLE (run_id uuid, workflow text, status text, reason text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 	SELECT r.run_id, r.workflow, r.status, u.reason
-	FROM dealix.unwakeable u JOIN dealix.runs r ON r.run_id = u.run_id
+	FROM dealix_internal.unwakeable u JOIN dealix.runs r ON r.run_id = u.run_id
 $$;
 COMMENT ON FUNCTION dealix.stuck() IS
 'Runs that go on but that nothing could wake: without a due time, waiting for a task, event, child, approval, branch or slot that is not there, left alone because workers die of them; and runs that have a slot of a limited workflow without being in progress: a row of these is an error of the engine. Also runs that are held because of their owner (dealix.owners says what to do). Else it is empty.';
@@ -289,13 +289,13 @@ SELECT 'workflow' AS kind, w.name, NULLIF(s.owner, 0)::regrole AS owner, pg_cata
 	w.max_concurrency AS max, NULL::float8 AS rate
 FROM dealix.workflow w LEFT JOIN dealix.workflow_slot s ON s.workflow_id OPERATOR(pg_catalog.=) w.workflow_id
 WHERE w.max_concurrency IS NOT NULL
-	AND (s.owner IS NULL OR s.owner OPERATOR(pg_catalog.=) 0 OR dealix.run_visible(s.owner::regrole))
+	AND (s.owner IS NULL OR s.owner OPERATOR(pg_catalog.=) 0 OR dealix_internal.run_visible(s.owner::regrole))
 GROUP BY w.workflow_id, w.name, s.owner, w.max_concurrency
 UNION ALL
 SELECT 'activity', l.activity, NULLIF(s.owner, 0)::regrole,
 	CASE WHEN l.max_in_flight IS NOT NULL THEN pg_catalog.count(s.slot_id) FILTER (WHERE s.taken) END, l.max_in_flight, l.rate
 FROM dealix.activity_limit l LEFT JOIN dealix.activity_slot s ON s.activity OPERATOR(pg_catalog.=) l.activity
-WHERE s.owner IS NULL OR s.owner OPERATOR(pg_catalog.=) 0 OR dealix.run_visible(s.owner::regrole)
+WHERE s.owner IS NULL OR s.owner OPERATOR(pg_catalog.=) 0 OR dealix_internal.run_visible(s.owner::regrole)
 GROUP BY l.activity, s.owner, l.max_in_flight, l.rate;
 COMMENT ON VIEW dealix.limits IS
 'The limits of workflows and activities, and how much of each is in use: a row for a limit over all owners, and under a limit per owner one for each owner that has been there; of the latter those whose runs one may see.';

@@ -29,14 +29,14 @@ CREATE FUNCTION dealix.access_functions(access text) RETURNS SETOF regprocedure
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	readers text[] := ARRAY['run_visible', 'left_alone', 'status_name', 'event_name', 'result', 'find_run', 'timeline', 'describe',
-		'stuck', 'held', 'wait', 'worker_status', 'intent_status', 'may_decide'];
+		'stuck', 'held', 'wait', 'worker_status', 'intent_status_name', 'may_decide'];
 	workers text[] := ARRAY['claim', 'heartbeat', 'complete', 'complete_many', 'fail', 'wait_for_work'];
 	names text[];
 BEGIN
 	names := CASE access
 		WHEN 'application' THEN readers || ARRAY['start', 'start_many', 'signal', 'cancel', 'tick', 'drain', 'raise',
 			'signal_with_start', 'publish_event', 'read_outbox', 'ack', 'drop_consumer', 'compensate', 'start_run', 'compensate_run',
-			'schedule_put', 'schedule_drop', 'schedule_pause', 'fire_schedule', 'backfill', 'require_cron', 'schedule', 'unschedule',
+			'put_schedule', 'drop_schedule', 'set_schedule_paused', 'fire_schedule', 'backfill', 'require_cron', 'schedule', 'unschedule',
 			'pause_schedule', 'resume_schedule', 'trust_author', 'distrust_author', 'reassign'] || workers
 		WHEN 'author' THEN readers || ARRAY['publish', 'publish_text', 'limit_workflow', 'bind', 'unbind', 'validate', 'validate_text',
 			'test_state', 'raise']
@@ -51,7 +51,7 @@ BEGIN
 				HINT = 'It is application, author, worker, approver, operator or auditor.';
 	END IF;
 	RETURN QUERY SELECT p.oid::regprocedure FROM pg_proc p
-		WHERE p.pronamespace = 'dealix'::regnamespace AND p.proname = ANY (names)
+		WHERE p.pronamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace) AND p.proname = ANY (names)
 		ORDER BY p.oid;
 END
 $$;
@@ -71,10 +71,10 @@ BEGIN
 		EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %s', f, role);
 	END LOOP;
 	FOR v IN SELECT c.oid::regclass FROM pg_class c
-		WHERE c.relnamespace = 'dealix'::regnamespace AND c.relkind = 'v' LOOP
+		WHERE c.relnamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace) AND c.relkind = 'v' LOOP
 		EXECUTE format('GRANT SELECT ON %s TO %s', v, role);
 	END LOOP;
-	EXECUTE format('GRANT USAGE ON SCHEMA dealix TO %s', role);
+	EXECUTE format('GRANT USAGE ON SCHEMA dealix, dealix_internal TO %s', role);
 END
 $$;
 COMMENT ON FUNCTION dealix.grant_access(regrole, text) IS
@@ -101,7 +101,7 @@ BEGIN
 	held := ARRAY(SELECT m.access FROM (VALUES ('application', 'start'), ('author', 'publish'), ('worker', 'all_activities'),
 			('approver', 'approve'), ('operator', 'terminate'), ('auditor', 'all_history')) m (access, mark)
 		WHERE m.access <> revoke_access.access AND EXISTS (SELECT FROM pg_proc p, LATERAL aclexplode(p.proacl) a
-			WHERE p.pronamespace = 'dealix'::regnamespace AND p.proname = m.mark AND a.grantee = role AND a.privilege_type = 'EXECUTE'));
+			WHERE p.pronamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace) AND p.proname = m.mark AND a.grantee = role AND a.privilege_type = 'EXECUTE'));
 	kept := ARRAY(SELECT dealix.access_functions(h) FROM unnest(held) h);
 
 	FOREACH f IN ARRAY taken LOOP
@@ -110,10 +110,10 @@ BEGIN
 		END IF;
 	END LOOP;
 	IF held = '{}' THEN
-		EXECUTE format('REVOKE ALL ON ALL ROUTINES IN SCHEMA dealix FROM %s CASCADE', role);
-		EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA dealix FROM %s CASCADE', role);
-		EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA dealix FROM %s CASCADE', role);
-		EXECUTE format('REVOKE ALL ON SCHEMA dealix FROM %s CASCADE', role);
+		EXECUTE format('REVOKE ALL ON ALL ROUTINES IN SCHEMA dealix, dealix_internal FROM %s CASCADE', role);
+		EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA dealix, dealix_internal FROM %s CASCADE', role);
+		EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA dealix, dealix_internal FROM %s CASCADE', role);
+		EXECUTE format('REVOKE ALL ON SCHEMA dealix, dealix_internal FROM %s CASCADE', role);
 		IF has_schema_privilege(role, 'dealix', 'USAGE') THEN
 			RAISE NOTICE 'role % still has rights in schema dealix, as a member of other roles', role
 				USING HINT = 'See pg_auth_members, and dealix.revoke_access for those roles.';

@@ -20,5 +20,5 @@ SELECT o.role::text AS role, CASE WHEN r.oid IS NULL THEN o.name ELSE r.rolname 
 			THEN pg_catalog.format('SELECT dealix.reassign(%L, ''an ordinary role'')', o.role::text) END AS what_to_do
 FROM dealix.known_role o
 LEFT JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) o.role::oid
-WHERE dealix.run_visible(o.role);
+WHERE dealix_internal.run_visible(o.role);
 COMMENT ON VIEW dealix.owners IS 'Roles that have or had runs, workflows or schedules; problem: why their runs are held, and what to do about it.';

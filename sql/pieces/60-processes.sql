@@ -1,15 +1,15 @@
 -- Background processes: what they do, and how to wait for a run or to advance
 -- runs without them.
 
-CREATE FUNCTION dealix.note_install()
+CREATE FUNCTION dealix_internal.note_install()
 RETURNS void
 LANGUAGE c STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'dx_note_install';
 
-COMMENT ON FUNCTION dealix.note_install() IS
+COMMENT ON FUNCTION dealix_internal.note_install() IS
 'Tells the launcher, when the transaction commits, to look for the extension in this database. Called by the install script.';
 
-CREATE FUNCTION dealix.worker_status(
+CREATE FUNCTION dealix_internal.worker_status(
 	OUT kind text,
 	OUT database_id oid,
 	OUT owner_id oid,
@@ -25,7 +25,7 @@ RETURNS SETOF record
 LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'dx_worker_status';
 
-COMMENT ON FUNCTION dealix.worker_status() IS
+COMMENT ON FUNCTION dealix_internal.worker_status() IS
 'The launcher, the dispatcher of this database and its workers, from shared memory; no rows if the library is not in shared_preload_libraries. The view dealix.workers shows it with names.';
 
 CREATE VIEW dealix.workers AS
@@ -40,7 +40,7 @@ SELECT s.kind,
        s.runs,
        s.steps,
        s.last_error
-  FROM dealix.worker_status() AS s
+  FROM dealix_internal.worker_status() AS s
   LEFT JOIN pg_catalog.pg_database AS d ON d.oid OPERATOR(pg_catalog.=) s.database_id;
 
 COMMENT ON VIEW dealix.workers IS
@@ -64,10 +64,10 @@ AS 'MODULE_PATHNAME', 'dx_drain';
 COMMENT ON PROCEDURE dealix.drain(interval) IS
 'Advances the due runs of the session user, pass by pass with a commit after each, until there is nothing left to do or max_time is over. Works without background workers, from pg_cron for instance: cron.schedule(''dealix'', ''* * * * *'', ''CALL dealix.drain()''). Not inside of a transaction block; use dealix.tick() there.';
 
-REVOKE ALL ON FUNCTION dealix.note_install() FROM PUBLIC;
-REVOKE ALL ON FUNCTION dealix.worker_status() FROM PUBLIC;
+REVOKE ALL ON FUNCTION dealix_internal.note_install() FROM PUBLIC;
+REVOKE ALL ON FUNCTION dealix_internal.worker_status() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE dealix.wait(uuid, interval, text) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE dealix.drain(interval) FROM PUBLIC;
 REVOKE ALL ON TABLE dealix.workers FROM PUBLIC;
 
-SELECT dealix.note_install();
+SELECT dealix_internal.note_install();

@@ -196,7 +196,7 @@ put_outcomes(ReturnSetInfo *rsinfo, int n, const char **outcomes)
 {
 	for (int i = 0; i < n; i++)
 	{
-		Datum		value = CStringGetTextDatum(outcomes[i] ? outcomes[i] : "refused");
+		Datum		value = CStringGetTextDatum(outcomes[i] ? outcomes[i] : "REFUSED");
 		bool		isnull = false;
 
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, &value, &isnull);

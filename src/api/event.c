@@ -18,7 +18,7 @@ PG_FUNCTION_INFO_V1(dealix_read_outbox);
 PG_FUNCTION_INFO_V1(dealix_ack);
 PG_FUNCTION_INFO_V1(dealix_drop_consumer);
 
-/* publish_event(name, correlation, payload) */
+/* publish_event(name, correlation_id, payload) */
 Datum
 dealix_publish_event(PG_FUNCTION_ARGS)
 {

@@ -43,7 +43,7 @@ PG_FUNCTION_INFO_V1(dx_wait_for_work);
 PG_FUNCTION_INFO_V1(dx_drain);
 
 /*
- * dealix.note_install() returns void
+ * dealix_internal.note_install() returns void
  *		The last statement of the install script: makes the launcher look at
  *		this database when CREATE EXTENSION commits.
  */
@@ -54,7 +54,7 @@ dx_note_install(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* ---------- dealix.worker_status() ---------- */
+/* ---------- dealix_internal.worker_status() ---------- */
 
 typedef struct StatusRow
 {
@@ -180,7 +180,7 @@ put_row(ReturnSetInfo *rsinfo, const StatusRow *row)
 }
 
 /*
- * dealix.worker_status() returns setof record
+ * dealix_internal.worker_status() returns setof record
  *		The launcher, the dispatcher of this database and its workers.  Empty
  *		without shared memory.
  */

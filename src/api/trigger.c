@@ -83,7 +83,7 @@ row_json(const TriggerData *data, HeapTuple row)
 	return DatumGetJsonbP(FunctionCall1(&function, value));
 }
 
-/* start_run(workflow [, key column [, correlation column]]) */
+/* start_run(workflow [, key column [, correlation_id column]]) */
 Datum
 dealix_start_run(PG_FUNCTION_ARGS)
 {

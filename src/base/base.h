@@ -20,6 +20,7 @@
 
 #define DX_EXTENSION	"dealix_exec"
 #define DX_SCHEMA		"dealix"
+#define DX_INTERNAL		"dealix_internal"	/* what nobody calls by hand */
 
 /* ---------- guc.c: settings (dealix_exec.*) ---------- */
 
@@ -60,6 +61,7 @@ extern void dx_guc_init(void);
  * invalidated by the catalog.  Needs a transaction.
  */
 extern Oid	dx_extension_oid(void);
+extern Oid	dx_extension_function(const char *schema, const char *name);
 extern Oid	dx_extension_owner(void);
 
 /*

@@ -4,7 +4,7 @@
  *	  Is the extension created in this database, and whose is it?
  *
  * pg_extension has no syscache, and so sends no invalidation.  Our function
- * dealix.note_install() stands in for it: it is a member of the extension,
+ * dealix_internal.note_install() stands in for it: it is a member of the extension,
  * comes and goes with it and changes owner with it, and PROCOID entries are
  * invalidated in every backend.  While the extension is absent nothing is
  * cached: nobody asks often then.
@@ -73,20 +73,33 @@ read_extension(Oid *owner)
 	return oid;
 }
 
-/* The hash that an invalidation of dealix.note_install() will carry, or 0. */
-static uint32
-find_witness(void)
+/*
+ * dx_extension_function
+ *		The OID of a function without arguments in a schema of ours, or
+ *		InvalidOid, whatever rights the current user has.
+ */
+Oid
+dx_extension_function(const char *schema, const char *name)
 {
-	Oid			schema = get_namespace_oid(DX_SCHEMA, true);
+	Oid			namespace = get_namespace_oid(schema, true);
 	oidvector  *noargs = buildoidvector(NULL, 0);
 	Oid			function = InvalidOid;
 
-	if (OidIsValid(schema))
+	if (OidIsValid(namespace))
 		function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-								   CStringGetDatum("note_install"),
+								   CStringGetDatum(name),
 								   PointerGetDatum(noargs),
-								   ObjectIdGetDatum(schema));
+								   ObjectIdGetDatum(namespace));
 	pfree(noargs);
+	return function;
+}
+
+/* The hash that an invalidation of dealix_internal.note_install() will carry, or 0. */
+static uint32
+find_witness(void)
+{
+	Oid			function = dx_extension_function(DX_INTERNAL, "note_install");
+
 	if (!OidIsValid(function))
 		return 0;
 	return GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(function));

@@ -36,7 +36,7 @@ static DxStatement latest_statement = {
 static DxStatement insert_version_statement = {
 	"INSERT INTO dealix.version"
 	" (workflow_id, version, definition, sha256, author, bindings, created_at, signals)"
-	" VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.now(), dealix.signal_names($3, $6))"
+	" VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.now(), dealix_internal.signal_names($3, $6))"
 	" RETURNING version_id",
 	6, {INT4OID, INT4OID, JSONBOID, BYTEAOID, TEXTOID, JSONBOID}
 };
@@ -196,9 +196,9 @@ check_event_keys(List *keys, const char *pointer, DxProblems *problems)
 
 	foreach(lc, keys)
 	{
-		if (strcmp(lfirst(lc), "correlation") != 0)
+		if (strcmp(lfirst(lc), "correlation_id") != 0)
 			dx_problem(problems, pointer, "UNKNOWN_FIELD",
-					   "It has \"correlation\", or \"correlation.$\".",
+					   "It has \"correlation_id\", or \"correlation_id.$\".",
 					   "an event: state has no parameter \"%s\"", (char *) lfirst(lc));
 	}
 }

@@ -491,6 +491,28 @@ hand_on(DxPass *pass, DxSlotSet set)
 }
 
 /*
+ * Was the run woken for a slot that it has not taken?  Then nobody else was
+ * woken for it.
+ */
+static bool
+gave_up_turn(const DxRun *run)
+{
+	ListCell   *lc;
+
+	if (run->refused || run->slotted)
+		return false;
+	foreach(lc, run->branches)
+	{
+		const DxBranch *branch = lfirst(lc);
+
+		CHECK_FOR_INTERRUPTS();
+		if (branch->stored && branch->stored_phase == DX_PHASE_SLOT)
+			return true;
+	}
+	return false;
+}
+
+/*
  * Wakes who waits for the free slots of a workflow.  When this pass has just
  * looked in vain for one, then those that it has not in hand itself are in
  * somebody's open transaction: they are worth a look a moment later.
@@ -501,9 +523,10 @@ hand_on(DxPass *pass, DxSlotSet set)
 static void
 wake_for_free(DxPass *pass, DxSlotSet set)
 {
-	int64		nfree = count_free(set, pass->slots_freed);
+	int64		nfree;
 	int64		ready = count_in_hand(pass, set, false);
 	int			quick = 0;
+	bool		need = pass->slots_freed;
 	bool		refused = false;
 	ListCell   *lc;
 
@@ -513,12 +536,14 @@ wake_for_free(DxPass *pass, DxSlotSet set)
 
 		if (!same_set(dx_slot_set(run), set))
 			continue;
+		need = need || gave_up_turn(run);
 		refused = refused || run->refused;
 		quick += run->slotted && dx_status_ended(run->status);
 	}
+	nfree = count_free(set, need);
 	if (nfree < 0)
 		nfree = ready + refused;
-	if (!refused || pass->slots_freed)
+	if (!refused || need)
 		ready = nfree;
 	ready = Min(ready, nfree);
 	if (ready > 0)

@@ -7,13 +7,10 @@
  */
 #include "postgres.h"
 
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "nodes/value.h"
 #include "outside/outside.h"
-#include "parser/parse_func.h"
 #include "utils/builtins.h"
 
 /* Owners with the first of their unclaimed tasks, the most urgent owner first. */
@@ -98,9 +95,7 @@ static DxStatement lock_tasks_statement = {
 bool
 dx_may_serve(void)
 {
-	List	   *names = list_make2(makeString(pstrdup(DX_SCHEMA)),
-								   makeString(pstrdup("all_activities")));
-	Oid			function = LookupFuncName(names, 0, NULL, true);
+	Oid			function = dx_extension_function(DX_INTERNAL, "all_activities");
 
 	return OidIsValid(function) && dx_may_execute(function, GetUserId());
 }

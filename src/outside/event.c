@@ -18,7 +18,7 @@
 #include "utils/builtins.h"
 
 static DxStatement insert_statement = {
-	"INSERT INTO dealix.event_wait (ticket, name, correlation, run_id, branch, owner)"
+	"INSERT INTO dealix.event_wait (ticket, name, correlation_id, run_id, branch, owner)"
 	" SELECT * FROM unnest($1, $2, $3, $4, $5, $6)",
 	6, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, UUIDARRAYOID, INT4ARRAYOID,
 	OIDARRAYOID}
@@ -34,7 +34,7 @@ static DxStatement publish_statement = {
 	" branch, ticket, payload)"
 	" SELECT w.run_id, pg_catalog.clock_timestamp(), w.owner, 6, $4, $6, w.name,"
 	" w.branch, w.ticket, $3 FROM dealix.event_wait w"
-	" WHERE w.name = $1 AND w.correlation = $2"
+	" WHERE w.name = $1 AND w.correlation_id = $2"
 	" AND ($5 OR pg_catalog.pg_has_role($4, w.owner::pg_catalog.oid, 'USAGE'))"
 	/* Of each name only the first counts: a wait needs no more than 64. */
 	" AND (SELECT pg_catalog.count(*) FROM (SELECT FROM dealix.inbox i"
@@ -50,7 +50,7 @@ correlation_of(const DxRun *run, const DxBranch *branch)
 	JsonbValue	value;
 
 	if (JB_ROOT_IS_OBJECT(branch->effective) &&
-		dx_json_get(branch->effective, "correlation", &value))
+		dx_json_get(branch->effective, "correlation_id", &value))
 	{
 		if (value.type == jbvString)
 			return pnstrdup(value.val.string.val, value.val.string.len);
@@ -85,7 +85,7 @@ event_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	(void) dx_handout(pass, run, branch, DX_RESOURCE_EVENT, DX_PHASE_EVENT, correlation);
 	dx_event(pass, run, DX_EVENT_WAIT_STARTED, branch,
 			 dx_payload("event", dx_json_string(branch->wait_for),
-						"correlation", dx_json_string(correlation),
+						"correlation_id", dx_json_string(correlation),
 						"until", TIMESTAMP_NOT_FINITE(until) ? NULL : dx_json_timestamp(until),
 						NULL));
 }
@@ -203,7 +203,7 @@ dx_publish_event(const char *name, const char *correlation, Jsonb *payload)
 	int64		reached;
 
 	if (correlation[0] != '\0')
-		dx_check_label(correlation, "correlation");
+		dx_check_label(correlation, "correlation_id");
 	dx_check_payload(payload, "the payload of the event");
 	values[0] = CStringGetTextDatum(name);
 	values[1] = CStringGetTextDatum(correlation);

@@ -73,7 +73,7 @@ static DxStatement fire_statement = {
 
 static DxStatement outcome_statement = {
 	"SELECT outcome FROM dealix.schedule_fire WHERE schedule_id = $1 AND fired_for = $2"
-	" AND (run_id IS NOT NULL OR outcome = 'buffered')",
+	" AND (run_id IS NOT NULL OR outcome = 'BUFFERED')",
 	2, {INT4OID, TIMESTAMPTZOID}
 };
 
@@ -84,7 +84,7 @@ static DxStatement buffer_statement = {
 
 static DxStatement missed_statement = {
 	"SELECT f.fired_for FROM dealix.schedule_fire f JOIN dealix.schedule s USING (schedule_id)"
-	" WHERE s.owner = $1 AND s.name = $2 AND f.outcome = 'paused'"
+	" WHERE s.owner = $1 AND s.name = $2 AND f.outcome = 'PAUSED'"
 	" AND f.fired_for >= pg_catalog.now() - s.catch_up ORDER BY f.fired_for",
 	2, {OIDOID, TEXTOID}
 };
@@ -348,27 +348,27 @@ fire(const Schedule *schedule, TimestampTz at, DxIdentity *saved)
 
 	if (schedule->paused)
 	{
-		note_fire(schedule, at, "paused", NULL);
-		return "paused";
+		note_fire(schedule, at, "PAUSED", NULL);
+		return "PAUSED";
 	}
 	if (nopen > 0 && strcmp(schedule->overlap, "skip") == 0)
 	{
-		note_fire(schedule, at, "skipped", NULL);
-		return "skipped";
+		note_fire(schedule, at, "SKIPPED", NULL);
+		return "SKIPPED";
 	}
 	if (nopen > 0 && strcmp(schedule->overlap, "buffer_one") == 0)
 	{
 		bool		full = schedule->buffered_for != 0;
 
-		note_fire(schedule, at, full ? "skipped" : "buffered", NULL);
+		note_fire(schedule, at, full ? "SKIPPED" : "BUFFERED", NULL);
 		if (!full)
 			set_buffer(schedule, at);
-		return full ? "skipped" : "buffered";
+		return full ? "SKIPPED" : "BUFFERED";
 	}
 	if (strcmp(schedule->overlap, "cancel_other") == 0)
 		cancel_others(open, nopen, saved);
-	start_one(schedule, at, "started", dx_requesters_now(), &run_id);
-	return "started";
+	start_one(schedule, at, "STARTED", dx_requesters_now(), &run_id);
+	return "STARTED";
 }
 
 /*
@@ -387,7 +387,7 @@ dx_schedule_fire(const char *name, TimestampTz at)
 
 	check_time(at);
 	if (dx_database_held())
-		return "held";
+		return "HELD";
 	dx_force_durable();
 	dx_engine_enter(&saved);
 	find_schedule(owner, name, &schedule);
@@ -411,7 +411,7 @@ dx_schedule_backfill(const char *name, TimestampTz at, pg_uuid_t *run_id)
 	dx_engine_enter(&saved);
 	find_schedule(owner, name, &schedule);
 	schedule.jitter = 0;
-	start_one(&schedule, planned_time(&schedule, at), "backfilled",
+	start_one(&schedule, planned_time(&schedule, at), "BACKFILLED",
 			  dx_requesters_now(), run_id);
 	dx_engine_leave(&saved);
 }
@@ -440,7 +440,7 @@ catch_up(Oid owner, const char *name)
 	SPI_freetuptable(SPI_tuptable);
 	find_schedule(owner, name, &schedule);
 	for (int i = 0; i < n; i++)
-		start_one(&schedule, missed[i], "caught_up", dx_requesters_now(), &run_id);
+		start_one(&schedule, missed[i], "CAUGHT_UP", dx_requesters_now(), &run_id);
 }
 
 /* Returns false when it was so before.  Errors: 42704 no such schedule. */
@@ -511,11 +511,11 @@ dx_schedule_write(DxPass *pass)
 			ereport(LOG,
 					(errmsg("schedule \"%s\" starts nothing: %s",
 							schedules[i].name, problem.message)));
-			note_fire(&schedules[i], schedules[i].buffered_for, "refused", NULL);
+			note_fire(&schedules[i], schedules[i].buffered_for, "REFUSED", NULL);
 			set_buffer(&schedules[i], 0);
 			continue;
 		}
-		start_one(&schedules[i], schedules[i].buffered_for, "started",
+		start_one(&schedules[i], schedules[i].buffered_for, "STARTED",
 				  schedules[i].buffered_by, &run_id);
 		set_buffer(&schedules[i], 0);
 	}

@@ -43,8 +43,8 @@ static DxStatement finish_statement = {
 	" t.details, t.cancelled, t.slot_id, t.rank, u.payload),"
 	" f AS (" DX_GIVE_BACK_SLOTS("d") "),"
 	" o AS (INSERT INTO dealix.activity_outcome (task_id, epoch, at, outcome, owner)"
-	" SELECT task_id, epoch, $4, CASE WHEN cancelled THEN 'cancelled' WHEN $5 = 3"
-	" THEN 'completed' ELSE 'failed' END, owner FROM d ON CONFLICT DO NOTHING),"
+	" SELECT task_id, epoch, $4, CASE WHEN cancelled THEN 'CANCELLED' WHEN $5 = 3"
+	" THEN 'COMPLETED' ELSE 'FAILED' END, owner FROM d ON CONFLICT DO NOTHING),"
 	" m AS (INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, session,"
 	" name, branch, ticket, epoch, payload)"
 	" SELECT run_id, $4, owner, $5, $6, $8, activity, branch, task_id, epoch,"
@@ -221,8 +221,8 @@ note_finished(int n, const pg_uuid_t *tickets, const int32 *epochs,
 			if (epochs[at] != epoch ||
 				memcmp(&tickets[at], &ticket, UUID_LEN) != 0)
 				continue;
-			outcomes[at] = cancelled ? "cancelled" :
-				kind == DX_MESSAGE_COMPLETED ? "completed" : "failed";
+			outcomes[at] = cancelled ? "CANCELLED" :
+				kind == DX_MESSAGE_COMPLETED ? "COMPLETED" : "FAILED";
 			break;
 		}
 	}
@@ -231,7 +231,7 @@ note_finished(int n, const pg_uuid_t *tickets, const int32 *epochs,
 /*
  * Completes (kind DX_MESSAGE_COMPLETED) or fails (DX_MESSAGE_FAILED) n tasks.
  * tokens: text; payloads: jsonb, NULL where nulls says so.  outcomes[i] gets
- * "completed", "failed" or "cancelled": of now, or of before when the token
+ * "COMPLETED", "FAILED" or "CANCELLED": of now, or of before when the token
  * was used before; NULL where it is refused.  Returns how many are refused.
  */
 int

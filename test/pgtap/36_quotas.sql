@@ -81,7 +81,7 @@ SELECT lives_ok($$INSERT INTO t.rows VALUES (repeat('x', 512), repeat('y', 512))
 CREATE FUNCTION t.caught(more jsonb, resource text DEFAULT 'sql:t.do') RETURNS jsonb LANGUAGE sql AS $$ SELECT jsonb_build_object('StartAt', 'Only', 'States', jsonb_build_object(
 	'Only', jsonb_build_object('Type', 'Task', 'Resource', resource, 'End', true, 'Catch', '[{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]'::jsonb) || more,
 	'Caught', '{"Type": "Pass", "Parameters": {"error.$": "$.Error", "bytes.$": "States.Hash($.Cause, ''MD5'')"}, "End": true}'::jsonb)) $$;
-UPDATE r SET run = t.run(t.caught('{"Parameters": {"correlation.$": "$.c"}}', 'event:e'), jsonb_build_object('c', repeat('x', 12000)));
+UPDATE r SET run = t.run(t.caught('{"Parameters": {"correlation_id.$": "$.c"}}', 'event:e'), jsonb_build_object('c', repeat('x', 12000)));
 SELECT is(t.output(run) ->> 'error', 'States.DataLimitExceeded', 'is an error of the state, which Catch takes') FROM r;
 
 -- ---------- texts of errors ----------

@@ -8,7 +8,7 @@ SELECT dealix.grant_access('tap_app', 'operator') \g /dev/null
 -- in progress than the limit, or not as many as the limit.
 CREATE FUNCTION t.wrong() RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 	SELECT string_agg(what, '; ') FROM (
-		SELECT format('%s has a slot and is %s', s.run_id, coalesce(dealix.status_name(r.status), 'nowhere')) AS what
+		SELECT format('%s has a slot and is %s', s.run_id, coalesce(dealix_internal.status_name(r.status), 'nowhere')) AS what
 			FROM dealix.workflow_slot s LEFT JOIN dealix.run r USING (run_id) WHERE s.run_id IS NOT NULL AND coalesce(r.status, 0) NOT IN (1, 2)
 		UNION ALL SELECT format('%s has %s slots', run_id, count(*)) FROM dealix.workflow_slot WHERE run_id IS NOT NULL GROUP BY run_id HAVING count(*) > 1
 		UNION ALL SELECT format('%s has %s slots of %s', name, count(slot), max_concurrency) FROM dealix.workflow w JOIN dealix.workflow_slot USING (workflow_id)
@@ -17,7 +17,7 @@ CREATE FUNCTION t.wrong() RETURNS text LANGUAGE sql SECURITY DEFINER SET search_
 			WHERE w.max_concurrency IS NOT NULL AND r.status = 1 AND r.map_state IS NULL AND b.phase = 4
 				AND NOT EXISTS (SELECT FROM dealix.workflow_slot s WHERE s.run_id = b.run_id)
 				AND NOT EXISTS (SELECT FROM dealix.branch c WHERE c.run_id = b.run_id AND c.phase IN (9, 12))
-		UNION ALL SELECT reason FROM dealix.unwakeable) x $$;
+		UNION ALL SELECT reason FROM dealix_internal.unwakeable) x $$;
 GRANT EXECUTE ON FUNCTION t.wrong() TO tap_app;
 SET SESSION AUTHORIZATION tap_app;
 SELECT no_plan();
@@ -169,7 +169,7 @@ SELECT is((SELECT string_agg(payload ->> 'reason', ',') FROM dealix.history JOIN
 SELECT is(t.left_of(run), '', 'and nothing is left of it') FROM t.unread_too;
 SELECT dealix.publish('much', '{"StartAt": "P", "States": {"P": {"Type": "Parallel", "End": true, "Branches": [
 	{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "activity:much", "End": true}}},
-	{"StartAt": "B", "States": {"B": {"Type": "Task", "Resource": "event:much", "Parameters": {"correlation": "x"}, "End": true}}},
+	{"StartAt": "B", "States": {"B": {"Type": "Task", "Resource": "event:much", "Parameters": {"correlation_id": "x"}, "End": true}}},
 	{"StartAt": "C", "States": {"C": {"Type": "Task", "Resource": "workflow:odd", "End": true}}},
 	{"StartAt": "D", "States": {"D": {"Type": "Pass", "End": true}}},
 	{"StartAt": "E", "States": {"E": {"Type": "Task", "Resource": "signal:go", "End": true}}}]}}}') \g /dev/null

@@ -19,7 +19,7 @@ UPDATE r SET run = t.begin(t.task('activity:mail', '{"Parameters": {"to.$": "$.t
 SELECT is_empty($$SELECT * FROM dealix.claim('mail', 'w1')$$, 'nothing before the run has come to it');
 SELECT t.pump() \g /dev/null
 SELECT is((SELECT waits_for || ' ' || name FROM dealix.waiting w WHERE w.run_id = r.run), 'activity mail', 'dealix.waiting shows it') FROM r;
-SELECT is((SELECT status || ' ' || activity FROM dealix.activities a WHERE a.run_id = r.run), 'queued mail', 'dealix.activities too') FROM r;
+SELECT is((SELECT status || ' ' || activity FROM dealix.activities a WHERE a.run_id = r.run), 'QUEUED mail', 'dealix.activities too') FROM r;
 SELECT is_empty('SELECT * FROM dealix.stuck()', 'waiting for a worker is not being stuck');
 SELECT is_empty($$SELECT * FROM dealix.claim('other', 'w1')$$, 'another activity has no work');
 SELECT isnt(t.claim('mail', '1 minute'), NULL, 'a worker claims it');
@@ -32,12 +32,12 @@ SELECT is(c.token, c.task || '.1', 'and a token of task and epoch') FROM c;
 SELECT is_empty($$SELECT * FROM dealix.claim('mail', 'w2')$$, 'nobody else gets it');
 SELECT is(dealix.heartbeat(token, '{"at": 1}'), true, 'a heartbeat') FROM c;
 SELECT is((SELECT details FROM dealix.activities a WHERE a.run_id = r.run), '{"at": 1}', 'whose details are seen') FROM r;
-SELECT is(dealix.complete(token, '"ok"'), 'completed', 'it completes') FROM c;
-SELECT is(dealix.complete(token, '"again"'), 'completed', 'said again, it is told the outcome') FROM c;
-SELECT is(dealix.fail(token, 'Late'), 'completed', 'also if it says something else then') FROM c;
+SELECT is(dealix.complete(token, '"ok"'), 'COMPLETED', 'it completes') FROM c;
+SELECT is(dealix.complete(token, '"again"'), 'COMPLETED', 'said again, it is told the outcome') FROM c;
+SELECT is(dealix.fail(token, 'Late'), 'COMPLETED', 'also if it says something else then') FROM c;
 SELECT is(t.settle(run), 'SUCCEEDED', 'the run goes on') FROM r;
 SELECT is(t.output(run), '{"to": "me", "sent": "ok"}', 'with the first output') FROM r;
-SELECT is(dealix.complete(token), 'completed', 'the outcome is known after the end of the run') FROM c;
+SELECT is(dealix.complete(token), 'COMPLETED', 'the outcome is known after the end of the run') FROM c;
 SELECT is(t.events(run), 'run_started, activity_scheduled Only, step_succeeded Only, run_succeeded', 'the history') FROM r;
 SELECT is_empty('SELECT * FROM dealix.activities', 'nothing is left behind');
 
@@ -53,19 +53,19 @@ CREATE TEMP TABLE keys (key text, token text);
 SELECT t.claim('mail') \g /dev/null
 INSERT INTO keys SELECT idempotency_key, token FROM c;
 SELECT dealix.heartbeat(token, '"half"') FROM c \g /dev/null
-SELECT is(dealix.fail(token, 'Busy', 'come back'), 'failed', 'a worker fails') FROM c;
-SELECT is(dealix.fail(token, 'Busy', 'come back'), 'failed', 'and is told so again') FROM c;
+SELECT is(dealix.fail(token, 'Busy', 'come back'), 'FAILED', 'a worker fails') FROM c;
+SELECT is(dealix.fail(token, 'Busy', 'come back'), 'FAILED', 'and is told so again') FROM c;
 SELECT t.pump() \g /dev/null
 SELECT is((SELECT waits_for FROM dealix.waiting w WHERE w.run_id = r.run), 'retry', 'Retry waits') FROM r;
 SELECT pg_sleep(1.05) \g /dev/null
 SELECT t.pump() \g /dev/null
-SELECT is(dealix.complete(token), 'failed', 'the old token has its outcome') FROM c;
+SELECT is(dealix.complete(token), 'FAILED', 'the old token has its outcome') FROM c;
 SELECT t.claim('mail') \g /dev/null
 SELECT is(attempt, 2, 'the second attempt') FROM c;
 SELECT is(details, '"half"', 'is told of the last heartbeat') FROM c;
 SELECT is(idempotency_key, (SELECT key FROM keys), 'and has the same idempotency key') FROM c;
 SELECT isnt(token, (SELECT token FROM keys), 'with another token') FROM c;
-SELECT is(dealix.fail(token, 'Busy', 'no use', false), 'failed', 'a failure that must not be retried') FROM c;
+SELECT is(dealix.fail(token, 'Busy', 'no use', false), 'FAILED', 'a failure that must not be retried') FROM c;
 SELECT is(t.settle(run), 'SUCCEEDED', 'goes to Catch') FROM r;
 SELECT is(t.output(run) -> 'e', '{"Error": "Busy", "Cause": "no use"}', 'with error and cause') FROM r;
 
@@ -107,7 +107,7 @@ SELECT t.claim('mail') \g /dev/null
 SELECT is(attempt, 2, 'the task goes to the next worker') FROM c;
 SELECT is(count(DISTINCT key)::int, 2, 'under its key') FROM (SELECT key FROM keys UNION ALL SELECT idempotency_key FROM c) k;
 SELECT throws_ok(format('SELECT dealix.complete(%L)', k.token), 'DX003', NULL, 'the old token stays refused') FROM keys k, c WHERE k.key = c.idempotency_key;
-SELECT is(dealix.complete(token, '1'), 'completed', 'the new one is good') FROM c;
+SELECT is(dealix.complete(token, '1'), 'COMPLETED', 'the new one is good') FROM c;
 SELECT is(t.settle(run), 'SUCCEEDED', 'and the run ends once') FROM r;
 
 -- ---------- the four timeouts ----------
@@ -151,7 +151,7 @@ SET SESSION AUTHORIZATION tap_app;
 SELECT t.pump() \g /dev/null
 SELECT t.claim('once') \g /dev/null
 SELECT is(attempt, 2, 'redrive hands it out again') FROM c;
-SELECT is(dealix.fail(token, 'Known'), 'failed', 'a failure is an outcome that is known') FROM c;
+SELECT is(dealix.fail(token, 'Known'), 'FAILED', 'a failure is an outcome that is known') FROM c;
 SELECT t.pump() \g /dev/null
 SELECT is(t.status(run), 'RUNNING', 'and retried') FROM r;
 SELECT dealix.cancel(run) FROM r \g /dev/null
@@ -166,7 +166,7 @@ SELECT t.claim('once') \g /dev/null
 SELECT t.claim('mail') \g /dev/null
 SELECT pg_sleep(1.1) \g /dev/null
 SELECT is(t.settle(run), 'INCIDENT', 'an incident in one branch') FROM r;
-SELECT is(dealix.complete(token, '"kept"'), 'completed', 'does not refuse what completes in another') FROM c;
+SELECT is(dealix.complete(token, '"kept"'), 'COMPLETED', 'does not refuse what completes in another') FROM c;
 SELECT is(dealix.tick(), 0, 'it is left for later');
 CREATE TEMP TABLE other AS SELECT t.begin(t.task('signal:go')) AS run;
 SELECT t.pump() \g /dev/null
@@ -193,10 +193,10 @@ SELECT t.pump() \g /dev/null
 SELECT t.claim('mail') \g /dev/null
 SELECT dealix.cancel(run) FROM r \g /dev/null
 SELECT is(t.settle(run), 'CANCELLED', 'a cancel of what is claimed does not wait for the worker') FROM r;
-SELECT is((SELECT status FROM dealix.activities), 'cancelled', 'who is told');
+SELECT is((SELECT status FROM dealix.activities), 'CANCELLED', 'who is told');
 SELECT is(dealix.heartbeat(token), false, 'at the next heartbeat') FROM c;
 SELECT throws_ok(format('SELECT dealix.complete(%L)', token), 'DX003', NULL, 'it can''t complete any more') FROM c;
-SELECT is(dealix.fail(token, 'Stopped'), 'cancelled', 'but answer') FROM c;
+SELECT is(dealix.fail(token, 'Stopped'), 'CANCELLED', 'but answer') FROM c;
 SELECT is_empty('SELECT * FROM dealix.activities', 'and is out of it');
 
 -- ---------- many at once ----------
@@ -208,7 +208,7 @@ SELECT t.claim('mail', NULL, 10) \g /dev/null
 SELECT is(count(*)::int, 5, 'all items of a Map are claimed together') FROM c;
 SELECT is((SELECT array_agg(o) FROM dealix.complete_many((SELECT array_agg(token ORDER BY token) FROM c) || ARRAY['00000000-0000-7000-8000-000000000000.1'],
 	(SELECT array_agg(to_jsonb((input::text)::int * 10) ORDER BY token) FROM c) || 'null'::jsonb) o),
-	ARRAY['completed', 'completed', 'completed', 'completed', 'completed', 'refused'], 'and completed together; the one that is not good is named');
+	ARRAY['COMPLETED', 'COMPLETED', 'COMPLETED', 'COMPLETED', 'COMPLETED', 'REFUSED'], 'and completed together; the one that is not good is named');
 SELECT is(t.settle(run), 'SUCCEEDED', 'the Map ends') FROM r;
 SELECT is(t.output(run), '[10, 20, 30, 40, 50]', 'with all results in order') FROM r;
 
@@ -229,7 +229,7 @@ SELECT t.claim('mail', '1 s') \g /dev/null
 SELECT is(input ->> 'reply', token, 'the token is in the context') FROM c;
 SELECT pg_sleep(1.1) \g /dev/null
 SELECT t.pump() \g /dev/null
-SELECT is(dealix.complete(input ->> 'reply', '"answered"'), 'completed', 'whoever has it answers, whenever') FROM c;
+SELECT is(dealix.complete(input ->> 'reply', '"answered"'), 'COMPLETED', 'whoever has it answers, whenever') FROM c;
 SELECT is(t.settle(run), 'SUCCEEDED', 'and the run goes on') FROM r;
 SELECT is(t.output(run), '"answered"', 'with the answer') FROM r;
 
@@ -360,7 +360,7 @@ SELECT is(t.take('ask'), 1, 'a task whose answer needs no claim');
 SELECT is((SELECT deadline FROM dealix.activities WHERE activity = 'ask'), NULL, 'waits for ever');
 SELECT dealix.cancel(run) FROM t.had \g /dev/null
 SELECT t.pump() \g /dev/null
-SELECT is((SELECT status FROM dealix.activities WHERE activity = 'ask' AND deadline < now() + '10 min'), 'cancelled', 'but not when it is cancelled');
+SELECT is((SELECT status FROM dealix.activities WHERE activity = 'ask' AND deadline < now() + '10 min'), 'CANCELLED', 'but not when it is cancelled');
 DELETE FROM t.had;
 
 -- rates
@@ -401,7 +401,7 @@ SELECT throws_ok(format('SELECT dealix.complete(%L)', token), 'DX003', NULL, 'a 
 RESET SESSION AUTHORIZATION;
 SELECT dealix.grant_access('tap_other', 'worker') \g /dev/null
 SET SESSION AUTHORIZATION tap_other;
-SELECT is(dealix.complete(token), 'completed', 'a role with the access worker has it') FROM c;
+SELECT is(dealix.complete(token), 'COMPLETED', 'a role with the access worker has it') FROM c;
 RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_app;
 SELECT is(t.settle(run), 'SUCCEEDED', 'and the run ends') FROM r;

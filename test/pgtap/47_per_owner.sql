@@ -16,7 +16,7 @@ CREATE FUNCTION t.line() RETURNS text LANGUAGE sql SECURITY DEFINER SET search_p
 		FROM dealix.branch b JOIN dealix.run r USING (run_id) GROUP BY 1) x $$;
 CREATE FUNCTION t.wrong() RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 	SELECT string_agg(what, '; ') FROM (
-		SELECT reason AS what FROM dealix.unwakeable
+		SELECT reason AS what FROM dealix_internal.unwakeable
 		UNION ALL SELECT format('%s has no slot', b.run_id) FROM dealix.branch b JOIN dealix.run r USING (run_id) JOIN dealix.workflow w USING (workflow_id)
 			WHERE b.phase = 4 AND w.max_concurrency IS NOT NULL AND NOT EXISTS (SELECT FROM dealix.workflow_slot s
 				WHERE s.run_id = b.run_id AND s.owner = CASE WHEN w.per_owner THEN r.owner::oid ELSE 0 END)

@@ -93,12 +93,12 @@ SELECT is((SELECT string_agg(status, ' ' ORDER BY run_id) FROM dealix.runs WHERE
 
 -- ---------- a run of a schedule that continues still is the schedule's ----------
 
-SELECT dealix.schedule_put('s', '* * * * *', 'line', '{"n": 0}', 'skip', '0', '0') \g /dev/null
-SELECT is(dealix.fire_schedule('s', '2030-01-01 00:00+00'), 'started', 'a schedule fires');
+SELECT dealix_internal.put_schedule('s', '* * * * *', 'line', '{"n": 0}', 'skip', '0', '0') \g /dev/null
+SELECT is(dealix.fire_schedule('s', '2030-01-01 00:00+00'), 'STARTED', 'a schedule fires');
 SELECT t.pump() \g /dev/null
 SELECT dealix.signal(last_run, 'more', '1') FROM dealix.schedules \g /dev/null
 SELECT t.pump() \g /dev/null
-SELECT is(dealix.fire_schedule('s', '2030-01-01 00:01+00'), 'skipped', 'and skips while the line goes on');
+SELECT is(dealix.fire_schedule('s', '2030-01-01 00:01+00'), 'SKIPPED', 'and skips while the line goes on');
 
 SELECT is_empty('SELECT * FROM dealix.stuck()', 'nothing is stuck');
 SELECT * FROM finish();

@@ -7,7 +7,7 @@ INSERT INTO r VALUES (NULL);
 
 -- ---------- events ----------
 
-UPDATE r SET run = t.begin(t.task('event:paid', '{"Parameters": {"correlation.$": "$.order"}}'), '{"order": "o1"}');
+UPDATE r SET run = t.begin(t.task('event:paid', '{"Parameters": {"correlation_id.$": "$.order"}}'), '{"order": "o1"}');
 SELECT is(dealix.publish_event('paid', 'o1'), 0::bigint, 'an event is not kept');
 SELECT t.pump() \g /dev/null
 SELECT is((SELECT waits_for || ' ' || name FROM dealix.waiting w WHERE w.run_id = r.run), 'event paid', 'a run waits for an event') FROM r;
@@ -32,12 +32,12 @@ SELECT is(dealix.publish_event('paid'), 0::bigint, 'leaves nobody waiting');
 
 -- ---------- any and all ----------
 
-UPDATE r SET run = t.begin(t.task('event:paid|refused', '{"Parameters": {"correlation": 7}}'));
+UPDATE r SET run = t.begin(t.task('event:paid|refused', '{"Parameters": {"correlation_id": 7}}'));
 SELECT t.pump() \g /dev/null
 SELECT dealix.publish_event('refused', '7', '"no"') \g /dev/null
 SELECT t.settle(run) FROM r \g /dev/null
 SELECT is(t.output(run), '{"name": "refused", "payload": "no"}', 'the first of several events') FROM r;
-UPDATE r SET run = t.begin(t.task('event:paid&packed', '{"Parameters": {"correlation": "x"}}'));
+UPDATE r SET run = t.begin(t.task('event:paid&packed', '{"Parameters": {"correlation_id": "x"}}'));
 SELECT t.pump() \g /dev/null
 SELECT dealix.publish_event('packed', 'x', '1') \g /dev/null
 SELECT t.pump() \g /dev/null
@@ -114,14 +114,14 @@ SET SESSION AUTHORIZATION tap_app;
 UPDATE r SET run = t.begin(t.task('emit:ask.waitForTaskToken', '{"Parameters": {"reply.$": "$$.Task.Token"}, "TimeoutSeconds": 60}'));
 SELECT t.pump() \g /dev/null
 SELECT is((SELECT waits_for FROM dealix.waiting w WHERE w.run_id = r.run), 'token', 'the run waits for the token') FROM r;
-SELECT is(dealix.complete(event -> 'data' ->> 'reply', '"yes"'), 'completed', 'who has the token answers') FROM dealix.read_outbox('after') WHERE topic = 'ask';
+SELECT is(dealix.complete(event -> 'data' ->> 'reply', '"yes"'), 'COMPLETED', 'who has the token answers') FROM dealix.read_outbox('after') WHERE topic = 'ask';
 SELECT t.settle(run) FROM r \g /dev/null
 SELECT is(t.output(run), '"yes"', 'and the run goes on') FROM r;
 SELECT is(t.error(t.run(t.task('emit:ask.waitForTaskToken', '{"TimeoutSeconds": 1}'))), 'States.Timeout', 'or it gives up');
 CREATE FUNCTION t.keep(token text) RETURNS void LANGUAGE sql AS $$INSERT INTO t.effect (what) VALUES (token)$$;
 UPDATE r SET run = t.begin(t.task('sql:t.keep.waitForTaskToken', '{"Parameters": {"token.$": "$$.Task.Token"}}'));
 SELECT t.pump() \g /dev/null
-SELECT is(dealix.complete(what, '"by sql"'), 'completed', 'a sql: step gives its token away') FROM t.effect;
+SELECT is(dealix.complete(what, '"by sql"'), 'COMPLETED', 'a sql: step gives its token away') FROM t.effect;
 SELECT t.settle(run) FROM r \g /dev/null
 SELECT is(t.output(run), '"by sql"', 'and waits for the answer') FROM r;
 

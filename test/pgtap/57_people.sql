@@ -87,14 +87,14 @@ SELECT t.settle(run) FROM r \g /dev/null
 SELECT is(pg_temp.who(run, 'event_received'), 'tap_app/tap_eve', 'who published it') FROM r;
 
 -- a schedule that cancels the run before
-SELECT dealix.schedule_put('sched', '* * * * *', 'who', '{}', 'cancel_other', '0', '0') \g /dev/null
-SELECT is(dealix.fire_schedule('sched', '2026-01-01 00:00Z'), 'started', 'a schedule fires');
+SELECT dealix_internal.put_schedule('sched', '* * * * *', 'who', '{}', 'cancel_other', '0', '0') \g /dev/null
+SELECT is(dealix.fire_schedule('sched', '2026-01-01 00:00Z'), 'STARTED', 'a schedule fires');
 SELECT t.pump() \g /dev/null
 UPDATE r SET run = (SELECT last_run FROM dealix.schedules WHERE name = 'sched');
 RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_eve;
 SET ROLE tap_app;
-SELECT is(dealix.fire_schedule('sched', '2026-01-01 00:01Z'), 'started', 'and again, by hand');
+SELECT is(dealix.fire_schedule('sched', '2026-01-01 00:01Z'), 'STARTED', 'and again, by hand');
 RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_app;
 SELECT t.pump() \g /dev/null
@@ -132,7 +132,7 @@ END $$;
 CREATE FUNCTION t.find() RETURNS void LANGUAGE sql SECURITY DEFINER AS
 $$ UPDATE r SET id = (SELECT intent_id FROM dealix.intent WHERE status = 1 ORDER BY intent_id DESC LIMIT 1) $$;
 CREATE FUNCTION pg_temp.open() RETURNS text LANGUAGE sql AS
-$$ SELECT dealix.intent_status(status) FROM dealix.intent JOIN r ON intent_id = id $$;
+$$ SELECT dealix_internal.intent_status_name(status) FROM dealix.intent JOIN r ON intent_id = id $$;
 -- As somebody: what comes of a statement in which %L is the approval.
 CREATE FUNCTION pg_temp.say(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -249,7 +249,7 @@ SELECT dealix.publish('again', '{"StartAt": "C", "States": {
 SELECT dealix.publish('many', '{"StartAt": "M", "States": {"M": {"Type": "Map", "ItemsPath": "$.items", "End": true,
 	"ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "P", "States": {"P": {"Type": "Task", "Resource": "approval:pay", "End": true}}}}}}') \g /dev/null
 SELECT dealix.publish('inserter', t.task('sql:t.order')) \g /dev/null
-SELECT dealix.publish('scheduler', t.task('sql:dealix.schedule_put', '{"Parameters": {"name": "made", "cron": "* * * * *", "workflow": "pay", "input": {}, "overlap": "allow", "catch_up": "0", "jitter": "0"}}')) \g /dev/null
+SELECT dealix.publish('scheduler', t.task('sql:dealix_internal.put_schedule', '{"Parameters": {"name": "made", "cron": "* * * * *", "workflow": "pay", "input": {}, "overlap": "allow", "catch_up": "0", "jitter": "0"}}')) \g /dev/null
 RESET SESSION AUTHORIZATION;
 
 -- As svc, the owner: passes until the approval is open; how is the statement
@@ -315,16 +315,16 @@ BEGIN
 	PERFORM dealix.fire_schedule(name, at);
 	RESET SESSION AUTHORIZATION;
 END $$;
-SELECT pg_temp.asked($$SELECT dealix.schedule_put('hers', '* * * * *', 'pay', '{}', 'allow', '0', '0'); SELECT t.fire('hers', '2026-01-01 00:00Z')$$, 'a schedule');
+SELECT pg_temp.asked($$SELECT dealix_internal.put_schedule('hers', '* * * * *', 'pay', '{}', 'allow', '0', '0'); SELECT t.fire('hers', '2026-01-01 00:00Z')$$, 'a schedule');
 SELECT pg_temp.asked($$SELECT dealix.backfill('hers', ARRAY['2026-01-01 00:01Z']::timestamptz[])$$, 'a backfill');
 SET SESSION AUTHORIZATION tap_svc;
-SELECT dealix.schedule_put('svc', '* * * * *', 'pay', '{}', 'allow', '1 year', '0') \g /dev/null
-SELECT dealix.schedule_put('one', '* * * * *', 'pay', '{}', 'buffer_one', '0', '0') \g /dev/null
+SELECT dealix_internal.put_schedule('svc', '* * * * *', 'pay', '{}', 'allow', '1 year', '0') \g /dev/null
+SELECT dealix_internal.put_schedule('one', '* * * * *', 'pay', '{}', 'buffer_one', '0', '0') \g /dev/null
 RESET SESSION AUTHORIZATION;
 SELECT pg_temp.asked($$SELECT dealix.fire_schedule('svc', '2026-01-01 00:00Z')$$, 'another''s schedule, fired by hand');
 SELECT pg_temp.asked($$SELECT dealix.start('scheduler'); RESET SESSION AUTHORIZATION; SET LOCAL SESSION AUTHORIZATION tap_svc; SELECT t.pump(); RESET SESSION AUTHORIZATION; SELECT t.fire('made', '2026-01-01 00:00Z')$$,
 	'a schedule that a step has made');
-SELECT pg_temp.asked($$SELECT dealix.schedule_pause('svc', true); SELECT t.fire('svc', now() - interval '1 minute'); SET LOCAL SESSION AUTHORIZATION tap_eve; SET LOCAL ROLE tap_svc; SELECT dealix.schedule_pause('svc', false)$$,
+SELECT pg_temp.asked($$SELECT dealix_internal.set_schedule_paused('svc', true); SELECT t.fire('svc', now() - interval '1 minute'); SET LOCAL SESSION AUTHORIZATION tap_eve; SET LOCAL ROLE tap_svc; SELECT dealix_internal.set_schedule_paused('svc', false)$$,
 	'what was missed, started by who ends the pause');
 -- boss keeps one for later; it begins when the other has ended
 GRANT tap_svc TO tap_boss;
@@ -335,7 +335,7 @@ RESET SESSION AUTHORIZATION;
 SELECT t.find() \g /dev/null
 SET SESSION AUTHORIZATION tap_boss;
 SET ROLE tap_svc;
-SELECT is(dealix.fire_schedule('one', '2026-01-01 00:01Z'), 'buffered', 'a fire that is kept for later');
+SELECT is(dealix.fire_schedule('one', '2026-01-01 00:01Z'), 'BUFFERED', 'a fire that is kept for later');
 RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_boss;
 SELECT is(pg_temp.say('SELECT dealix.approve(%L)'), 'APPROVED', 'boss has not asked for the run before');
@@ -458,7 +458,7 @@ SELECT is(t.caught('{"Shape": {"required": ["a"]}}', 'Governance.WrongShape'), '
 
 -- other objects of ours
 SELECT is((SELECT string_agg(code, ',') FROM dealix.validate(t.task('event:news', '{"Parameters": {"corelation": "x"}}'))), 'UNKNOWN_FIELD', 'an event: state waits for nothing that it does not know');
-SELECT is_empty($$SELECT * FROM dealix.validate(t.task('event:news', '{"Parameters": {"correlation.$": "$.x"}}'))$$, 'but for its correlation');
+SELECT is_empty($$SELECT * FROM dealix.validate(t.task('event:news', '{"Parameters": {"correlation_id.$": "$.x"}}'))$$, 'but for its correlation');
 SELECT throws_ok($$SELECT dealix.test_state(t.task('sql:t.do'), 'Only', '{}', '{"Result": 1}')$$, '22023', NULL, 'a mock');
 SELECT throws_ok($$SELECT dealix.test_state(t.task('sql:t.do'), 'Only', '{}', '{"result": 1, "error": "x"}')$$, '22023', NULL, 'a mock that is both');
 SELECT t.ask('ask') \g /dev/null
@@ -482,11 +482,11 @@ CREATE ROLE tap_group;
 CREATE ROLE tap_heir LOGIN IN ROLE tap_group;
 -- Rights that a role has been given itself, as text.
 CREATE FUNCTION pg_temp.rights(role regrole) RETURNS int LANGUAGE sql AS $$
-	SELECT count(*)::int FROM (SELECT proacl AS acl FROM pg_proc WHERE pronamespace = 'dealix'::regnamespace
-		UNION ALL SELECT relacl FROM pg_class WHERE relnamespace = 'dealix'::regnamespace
-		UNION ALL SELECT nspacl FROM pg_namespace WHERE nspname = 'dealix') o, LATERAL aclexplode(acl) a WHERE a.grantee = role $$;
+	SELECT count(*)::int FROM (SELECT proacl AS acl FROM pg_proc WHERE pronamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace)
+		UNION ALL SELECT relacl FROM pg_class WHERE relnamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace)
+		UNION ALL SELECT nspacl FROM pg_namespace WHERE nspname IN ('dealix', 'dealix_internal')) o, LATERAL aclexplode(acl) a WHERE a.grantee = role $$;
 CREATE FUNCTION pg_temp.may(role regrole) RETURNS regprocedure[] LANGUAGE sql AS $$
-	SELECT array_agg(oid::regprocedure ORDER BY oid) FROM pg_proc WHERE pronamespace = 'dealix'::regnamespace AND has_function_privilege(role, oid, 'EXECUTE') $$;
+	SELECT array_agg(oid::regprocedure ORDER BY oid) FROM pg_proc WHERE pronamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace) AND has_function_privilege(role, oid, 'EXECUTE') $$;
 SELECT is(pg_temp.rights('tap_leaver'), 0, 'a role without any right');
 CREATE FUNCTION pg_temp.comes_and_goes(accesses text[]) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE

@@ -48,7 +48,7 @@ SELECT throws_ok('INSERT INTO t.orders VALUES (3)', '42703', NULL, 'a column tha
 SELECT throws_ok($$SELECT dealix.schedule('s', '* * * * *', 'order')$$, '0A000', 'schedules need the extension pg_cron in this database', 'without pg_cron it says what is missing');
 SELECT dealix.publish('job', t.task('signal:go')) \g /dev/null
 CREATE FUNCTION t.put(overlap text, catch_up interval DEFAULT '0') RETURNS void LANGUAGE sql AS
-$$ SELECT dealix.schedule_put('s', '* * * * *', 'job', '{"a": 1}', overlap, catch_up, '0') $$;
+$$ SELECT dealix_internal.put_schedule('s', '* * * * *', 'job', '{"a": 1}', overlap, catch_up, '0') $$;
 CREATE FUNCTION t.fire(at text) RETURNS text LANGUAGE sql AS $$ SELECT dealix.fire_schedule('s', at::timestamptz) $$;
 CREATE FUNCTION t.jobs() RETURNS text LANGUAGE sql AS $$ SELECT string_agg(status, ',' ORDER BY run_id) FROM dealix.runs WHERE workflow = 'job' $$;
 CREATE FUNCTION t.end_jobs() RETURNS void LANGUAGE plpgsql AS $$
@@ -59,22 +59,22 @@ BEGIN
 END $$;
 SELECT throws_ok($$SELECT dealix.fire_schedule('s')$$, '42704', NULL, 'no such schedule');
 SELECT t.put('skip') \g /dev/null
-SELECT is(t.fire('2026-01-01 00:00Z'), 'started', 'it is time');
+SELECT is(t.fire('2026-01-01 00:00Z'), 'STARTED', 'it is time');
 SELECT is((SELECT key || input::text FROM dealix.runs WHERE workflow = 'job'), 'schedule:s:2026-01-01T00:00:00.000Z{"a": 1}', 'a run with its input');
-SELECT is(t.fire('2026-01-01 00:01Z'), 'skipped', 'skip: not while one goes on');
+SELECT is(t.fire('2026-01-01 00:01Z'), 'SKIPPED', 'skip: not while one goes on');
 SELECT t.end_jobs() \g /dev/null
-SELECT is(t.fire('2026-01-01 00:02Z'), 'started', 'but then');
+SELECT is(t.fire('2026-01-01 00:02Z'), 'STARTED', 'but then');
 SELECT is(t.jobs(), 'SUCCEEDED,RUNNING', 'two runs');
 SELECT t.put('buffer_one') \g /dev/null
-SELECT is(t.fire('2026-01-01 00:03Z') || t.fire('2026-01-01 00:04Z'), 'bufferedskipped', 'buffer_one: one is kept for later');
+SELECT is(t.fire('2026-01-01 00:03Z') || t.fire('2026-01-01 00:04Z'), 'BUFFEREDSKIPPED', 'buffer_one: one is kept for later');
 SELECT t.end_jobs() \g /dev/null
 SELECT is(t.jobs(), 'SUCCEEDED,SUCCEEDED,RUNNING', 'and started when the one before has ended');
 SELECT is((SELECT max(key) FROM dealix.runs WHERE workflow = 'job'), 'schedule:s:2026-01-01T00:03:00.000Z', 'for its time');
 SELECT t.put('allow') \g /dev/null
-SELECT is(t.fire('2026-01-01 00:05Z'), 'started', 'allow: several at a time');
+SELECT is(t.fire('2026-01-01 00:05Z'), 'STARTED', 'allow: several at a time');
 SELECT t.put('cancel_other') \g /dev/null
 SELECT t.pump() \g /dev/null
-SELECT is(t.fire('2026-01-01 00:06Z'), 'started', 'cancel_other');
+SELECT is(t.fire('2026-01-01 00:06Z'), 'STARTED', 'cancel_other');
 SELECT t.pump() \g /dev/null
 SELECT is(t.jobs(), 'SUCCEEDED,SUCCEEDED,CANCELLED,CANCELLED,RUNNING', 'cancels them');
 SELECT t.end_jobs() \g /dev/null
@@ -84,32 +84,32 @@ SELECT t.end_jobs() \g /dev/null
 SELECT t.put('skip', '1 hour') \g /dev/null
 SELECT is(dealix.pause_schedule('s'), true, 'pause');
 SELECT is(dealix.pause_schedule('s'), false, 'once');
-SELECT is(dealix.fire_schedule('s', now() - interval '2 hours') || dealix.fire_schedule('s', now() - interval '1 minute'), 'pausedpaused', 'nothing starts');
+SELECT is(dealix.fire_schedule('s', now() - interval '2 hours') || dealix.fire_schedule('s', now() - interval '1 minute'), 'PAUSEDPAUSED', 'nothing starts');
 SELECT is(dealix.resume_schedule('s'), true, 'resume');
 SELECT is((SELECT count(*)::int FROM dealix.runs WHERE workflow = 'job'), 8, 'makes up for what was missed, as far back as catch_up');
-SELECT is((SELECT last_outcome || (last_runs -> 0 ->> 'status') || jsonb_array_length(last_runs) FROM dealix.schedules), 'caught_upRUNNING10', 'dealix.schedules shows it');
+SELECT is((SELECT last_outcome || (last_runs -> 0 ->> 'status') || jsonb_array_length(last_runs) FROM dealix.schedules), 'CAUGHT_UPRUNNING10', 'dealix.schedules shows it');
 
 -- ---------- one time, one run ----------
 
 SELECT t.end_jobs() \g /dev/null
 SELECT t.put('cancel_other') \g /dev/null
-SELECT is(t.fire('2027-01-01 00:00:00.734Z'), 'started', 'pg_cron fires some time after the minute began');
+SELECT is(t.fire('2027-01-01 00:00:00.734Z'), 'STARTED', 'pg_cron fires some time after the minute began');
 SELECT is((SELECT max(key) FROM dealix.runs WHERE workflow = 'job'), 'schedule:s:2027-01-01T00:00:00.000Z', 'the run is the minute''s');
-SELECT is(t.fire('2027-01-01 00:00:59.9Z'), 'started', 'a second fire within the minute');
+SELECT is(t.fire('2027-01-01 00:00:59.9Z'), 'STARTED', 'a second fire within the minute');
 SELECT t.pump() \g /dev/null
 SELECT is((SELECT count(*)::int || min(status) FROM dealix.runs WHERE key LIKE 'schedule:s:2027%'), '1RUNNING', 'starts and cancels nothing');
 SELECT is((SELECT count(*)::int FROM dealix.backfill('s', ARRAY['2027-01-01 00:00Z', '2027-01-01 00:00:30Z']::timestamptz[])), 2, 'a backfill of what has run');
 SELECT is((SELECT count(*)::int FROM dealix.runs WHERE key LIKE 'schedule:s:2027%'), 1, 'does not double it');
 SELECT t.put('buffer_one') \g /dev/null
-SELECT is(t.fire('2027-01-01 00:01Z') || t.fire('2027-01-01 00:01:10Z'), 'bufferedbuffered', 'what is kept for later is kept once');
+SELECT is(t.fire('2027-01-01 00:01Z') || t.fire('2027-01-01 00:01:10Z'), 'BUFFEREDBUFFERED', 'what is kept for later is kept once');
 SELECT t.end_jobs() \g /dev/null
 SELECT is((SELECT count(*)::int FROM dealix.runs WHERE key LIKE 'schedule:s:2027%'), 2, 'and starts once');
-SELECT is(t.fire('2027-01-01 00:01:20Z'), 'started', 'asked again, that is the answer');
+SELECT is(t.fire('2027-01-01 00:01:20Z'), 'STARTED', 'asked again, that is the answer');
 SELECT t.end_jobs() \g /dev/null
-SELECT dealix.schedule_put('secs', '30 seconds', 'job', '{}', 'allow', '0', '0') \g /dev/null
-SELECT is(dealix.fire_schedule('secs', '2027-01-01 00:00:01Z') || dealix.fire_schedule('secs', '2027-01-01 00:00:31Z') || dealix.fire_schedule('secs', '2027-01-01 00:00:32Z'), 'startedstartedstarted', 'a schedule by seconds');
+SELECT dealix_internal.put_schedule('secs', '30 seconds', 'job', '{}', 'allow', '0', '0') \g /dev/null
+SELECT is(dealix.fire_schedule('secs', '2027-01-01 00:00:01Z') || dealix.fire_schedule('secs', '2027-01-01 00:00:31Z') || dealix.fire_schedule('secs', '2027-01-01 00:00:32Z'), 'STARTEDSTARTEDSTARTED', 'a schedule by seconds');
 SELECT is((SELECT string_agg(right(key, 13), ' ' ORDER BY key) FROM dealix.runs WHERE key LIKE 'schedule:secs:%'), '00:00:00.000Z 00:00:30.000Z', 'has a run for each period');
-SELECT is(dealix.fire_schedule('secs', '1999-12-31 23:59:31Z'), 'started', 'also before 2000');
+SELECT is(dealix.fire_schedule('secs', '1999-12-31 23:59:31Z'), 'STARTED', 'also before 2000');
 SELECT is((SELECT min(key) FROM dealix.runs WHERE key LIKE 'schedule:secs:%'), 'schedule:secs:1999-12-31T23:59:30.000Z', 'rounded down there, too');
 SELECT is(dealix.unschedule('secs'), true, 'gone');
 
@@ -122,7 +122,7 @@ SELECT throws_ok($$SELECT dealix.backfill('s', ARRAY[now(), NULL])$$, '22004', N
 SELECT throws_ok($$SELECT dealix.backfill('s', array_agg('2020-01-01 00:00Z'::timestamptz + i * interval '1 min')) FROM generate_series(1, 10001) i$$, '22023', '10001 times are too many for one backfill', 'nor for too many');
 SELECT throws_ok($$SELECT t.put('skip', '300000 years')$$, '22023', 'catch_up is out of range', 'catch_up has a limit');
 SELECT throws_ok($$SELECT t.put('skip', '-1 s')$$, '22023', 'catch_up is out of range', 'and is not negative');
-SELECT throws_ok($$SELECT dealix.schedule_put('s', '* * * * *', 'job', '{}', 'skip', '0', '31 days')$$, '22023', 'jitter is out of range', 'so jitter');
+SELECT throws_ok($$SELECT dealix_internal.put_schedule('s', '* * * * *', 'job', '{}', 'skip', '0', '31 days')$$, '22023', 'jitter is out of range', 'so jitter');
 SELECT is((SELECT DISTINCT zone FROM dealix.schedules), coalesce(current_setting('cron.timezone', true), 'GMT'), 'the zone is said');
 
 RESET SESSION AUTHORIZATION;

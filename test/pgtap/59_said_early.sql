@@ -27,10 +27,10 @@ SELECT is(dealix.test_state('{"StartAt": "A", "States": {"A": {"Type": "Pass", "
 
 SELECT dealix.publish('job', '{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}') \g /dev/null
 SET SESSION AUTHORIZATION tap_other;
-SELECT lives_ok($$SELECT dealix.schedule_put('s', '* * * * *', 'job', '{}', 'skip', '0', '0')$$, 'who trusts the author schedules his workflow');
+SELECT lives_ok($$SELECT dealix_internal.put_schedule('s', '* * * * *', 'job', '{}', 'skip', '0', '0')$$, 'who trusts the author schedules his workflow');
 SELECT dealix.distrust_author('tap_app') \g /dev/null
-SELECT throws_ok($$SELECT dealix.schedule_put('s', '* * * * *', 'job', '{}', 'skip', '0', '0')$$, '42501', 'role "tap_other" does not trust the author of workflow "job"', 'who does not is told so at once');
-SELECT throws_ok($$SELECT dealix.schedule_put('s', '* * * * *', 'nowhere', '{}', 'skip', '0', '0')$$, '42704', NULL, 'so is who schedules what is not there');
+SELECT throws_ok($$SELECT dealix_internal.put_schedule('s', '* * * * *', 'job', '{}', 'skip', '0', '0')$$, '42501', 'role "tap_other" does not trust the author of workflow "job"', 'who does not is told so at once');
+SELECT throws_ok($$SELECT dealix_internal.put_schedule('s', '* * * * *', 'nowhere', '{}', 'skip', '0', '0')$$, '42704', NULL, 'so is who schedules what is not there');
 
 -- ---------- an owner who is held ----------
 

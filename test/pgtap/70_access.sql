@@ -17,20 +17,20 @@ GRANT SELECT ON ALL TABLES IN SCHEMA t TO PUBLIC;
 -- ---------- PUBLIC has nothing ----------
 
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p, LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-	WHERE p.pronamespace = 'dealix'::regnamespace AND a.grantee = 0$$, 'no function of the schema is granted to PUBLIC');
+	WHERE p.pronamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace) AND a.grantee = 0$$, 'no function of the schema is granted to PUBLIC');
 SELECT is_empty($$SELECT c.oid::regclass FROM pg_class c, LATERAL aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
-	WHERE c.relnamespace = 'dealix'::regnamespace AND a.grantee = 0$$, 'no table or view is');
+	WHERE c.relnamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace) AND a.grantee = 0$$, 'no table or view is');
 SELECT is_empty($$SELECT nspname FROM pg_namespace n, LATERAL aclexplode(coalesce(nspacl, acldefault('n', nspowner))) a
-	WHERE nspname = 'dealix' AND a.grantee = 0$$, 'nor is the schema');
+	WHERE nspname IN ('dealix', 'dealix_internal') AND a.grantee = 0$$, 'nor is the schema');
 SELECT is_empty($$SELECT c.oid::regclass, r.rolname FROM pg_class c, pg_roles r
-	WHERE c.relnamespace = 'dealix'::regnamespace AND c.relkind = 'r' AND r.rolname LIKE 'tap\_%'
+	WHERE c.relnamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace) AND c.relkind = 'r' AND r.rolname LIKE 'tap\_%'
 		AND has_table_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')$$, 'nobody has a right on the tables');
-SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'dealix'::regnamespace
+SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace)
 	AND (obj_description(p.oid, 'pg_proc') IS NULL OR obj_description(p.oid, 'pg_proc') = '')$$, 'every function has a comment');
-SELECT is_empty($$SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'dealix'::regnamespace AND c.relkind = 'v'
+SELECT is_empty($$SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace) AND c.relkind = 'v'
 	AND obj_description(c.oid, 'pg_class') IS NULL$$, 'every view has one');
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
-	WHERE p.pronamespace = 'dealix'::regnamespace AND l.lanname IN ('sql', 'plpgsql') AND p.prosqlbody IS NULL
+	WHERE p.pronamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace) AND l.lanname IN ('sql', 'plpgsql') AND p.prosqlbody IS NULL
 		AND NOT coalesce(p.proconfig::text LIKE '%search_path=pg_catalog, pg_temp%', false)$$, 'every SQL function has a safe search_path');
 
 SET SESSION AUTHORIZATION tap_nobody;

@@ -201,9 +201,9 @@ SELECT throws_ok($$SELECT dealix.publish('ann''s', t.pass())$$, '42501', NULL, '
 CREATE TEMP TABLE orders (id text);
 CREATE TRIGGER go AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION dealix.start_run('ann''s', 'id');
 SELECT throws_ok($$INSERT INTO orders VALUES ('1')$$, '42501', NULL, 'nor by a trigger');
-SELECT throws_ok($$SELECT dealix.schedule_put('daily', '0 0 * * *', 'ann''s', '{}', 'skip', '0', '0')$$, '42501', NULL, 'nor makes a schedule');
+SELECT throws_ok($$SELECT dealix_internal.put_schedule('daily', '0 0 * * *', 'ann''s', '{}', 'skip', '0', '0')$$, '42501', NULL, 'nor makes a schedule');
 SELECT dealix.trust_author('tr_ann') \g /dev/null
-SELECT dealix.schedule_put('daily', '0 0 * * *', 'ann''s', '{}', 'skip', '0', '0') \g /dev/null
+SELECT dealix_internal.put_schedule('daily', '0 0 * * *', 'ann''s', '{}', 'skip', '0', '0') \g /dev/null
 SELECT dealix.distrust_author('tr_ann') \g /dev/null
 SELECT throws_ok($$SELECT dealix.fire_schedule('daily')$$, '42501', NULL, 'nor by a schedule');
 SELECT throws_ok($$SELECT dealix.backfill('daily', ARRAY['2026-01-01'::timestamptz])$$, '42501', NULL, 'of any time');
@@ -212,7 +212,7 @@ SELECT is(dealix.trust_author('tr_ann'), false, 'once');
 SELECT results_eq('SELECT truster::text, author::text FROM dealix.trusted_authors', $$VALUES ('tr_bob', 'tr_ann')$$, 'which a view shows');
 SELECT lives_ok($$SELECT dealix.start('ann''s')$$, 'then he starts it');
 SELECT lives_ok($$INSERT INTO orders VALUES ('1')$$, 'by a trigger');
-SELECT is(dealix.fire_schedule('daily'), 'started', 'by a schedule');
+SELECT is(dealix.fire_schedule('daily'), 'STARTED', 'by a schedule');
 SELECT is(dealix.distrust_author('tr_ann'), true, 'and takes it back');
 SELECT throws_ok($$SELECT dealix.start('ann''s')$$, '42501', NULL, 'at once');
 SELECT is(dealix.distrust_author('tr_ann'), false, 'there is nothing to take back');

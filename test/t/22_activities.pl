@@ -22,7 +22,7 @@ dx_sql($node, 'app', q{
 });
 
 sub start_send { return dx_sql($node, 'app', q{SELECT dealix.start('send')}) }
-my $queued = q{SELECT count(*) FROM dealix.activities WHERE status = 'queued'};
+my $queued = q{SELECT count(*) FROM dealix.activities WHERE status = 'QUEUED'};
 
 # ---------- stopped past its lease ----------
 
@@ -53,7 +53,7 @@ for (1 .. 6000)
 }
 is($attempt, 2, 'the lease of a worker that is stopped ends, and the task goes to another');
 dx_sql($node, 'app', "INSERT INTO shop.receiver VALUES ('$key', $attempt)");
-is(dx_sql($node, 'app', "SELECT dealix.complete('$token', '\"quick\"')"), 'completed', 'who completes it');
+is(dx_sql($node, 'app', "SELECT dealix.complete('$token', '\"quick\"')"), 'COMPLETED', 'who completes it');
 dx_poll($node, "SELECT status || output::text FROM dealix.runs WHERE run_id = '$run'", 'the run ends', 'SUCCEEDED"quick"');
 kill 'CONT', $slow;
 waitpid($slow, 0);
@@ -68,7 +68,7 @@ dx_poll($node, $queued, 'a task waits', '1');
 ($token) = split /\|/, dx_sql($node, 'app', q{SELECT token FROM dealix.claim('send', 'w')});
 system('psql', '-XqAt', '-d', $node->connstr('postgres') . ' user=app', '-o', '/dev/null', '-c', "SELECT dealix.complete('$token', '1')",
 	'-c', 'SELECT pg_terminate_backend(pg_backend_pid())');
-is(dx_sql($node, 'app', "SELECT dealix.complete('$token', '2')"), 'completed', 'who asks again after the connection was cut is told the outcome');
+is(dx_sql($node, 'app', "SELECT dealix.complete('$token', '2')"), 'COMPLETED', 'who asks again after the connection was cut is told the outcome');
 dx_poll($node, "SELECT status || output::text FROM dealix.runs WHERE run_id = '$run'", 'and the first output counts', 'SUCCEEDED1');
 
 # ---------- with the worker's own writes ----------

@@ -35,7 +35,7 @@ like($err, qr/overlap 'perhaps' is not known/, 'nor an unknown overlap');
 dx_sql($node, 'app', q{SELECT dealix.schedule('s', '* * * * *', 'job')});
 is($node->safe_psql('postgres', q{SELECT username, command FROM cron.job}), q{app|SELECT dealix.fire_schedule('s')}, 'a job of pg_cron, of the caller');
 dx_poll($node, q{SELECT count(*) > 0 FROM shop.ledger WHERE key = 'job'}, 'it starts a run when it is time', 't', undef, 100);
-is($node->safe_psql('postgres', q{SELECT last_outcome || (last_runs -> 0 ->> 'status') FROM dealix.schedules}), 'startedSUCCEEDED', 'dealix.schedules shows its outcome');
+is($node->safe_psql('postgres', q{SELECT last_outcome || (last_runs -> 0 ->> 'status') FROM dealix.schedules}), 'STARTEDSUCCEEDED', 'dealix.schedules shows its outcome');
 dx_sql($node, 'app', q{SELECT dealix.schedule('s', '0 0 1 1 *', 'job')});
 is($node->safe_psql('postgres', q{SELECT count(*), max(schedule) FROM cron.job}), '1|0 0 1 1 *', 'the same name again changes it');
 is(dx_sql($node, 'app', q{SELECT dealix.unschedule('s')}), 't', 'unschedule');

@@ -66,7 +66,7 @@ dx_poll($node, q{SELECT string_agg(waits_for, ',' ORDER BY waits_for) FROM deali
 dx_sql($node, 'app', q{SELECT dealix.signal(run_id, 'on') FROM dealix.waiting WHERE workflow = 'each'}, 'copy');
 for (1 .. 3)
 {
-	dx_poll($node, q{SELECT (count(*) > 0)::text FROM dealix.activities WHERE activity = 'each' AND status = 'queued'}, 'a task comes', 'true', 'copy');
+	dx_poll($node, q{SELECT (count(*) > 0)::text FROM dealix.activities WHERE activity = 'each' AND status = 'QUEUED'}, 'a task comes', 'true', 'copy');
 	is(dx_sql($node, 'app', q{SELECT count(dealix.complete(token)) FROM dealix.claim('each', 'w', 2)}, 'copy'), '1', 'one at a time');
 }
 
@@ -75,12 +75,12 @@ dx_poll($node, q{SELECT error FROM dealix.runs WHERE key = 'claimed'}, 'a lease 
 (undef, undef, $err) = dx_try($node, 'app', "SELECT dealix.complete('$old')", 'copy');
 like($err, qr/is refused/, 'with its token');
 is($node->safe_psql('copy', $slots), 'claimed 1 f,claimed 2 f,queued 1 f', 'and its slot is free');
-is(dx_sql($node, 'app', q{SELECT dealix.complete(token, '1') FROM dealix.claim('queued', 'w')}, 'copy'), 'completed', 'a task is done');
+is(dx_sql($node, 'app', q{SELECT dealix.complete(token, '1') FROM dealix.claim('queued', 'w')}, 'copy'), 'COMPLETED', 'a task is done');
 is($node->safe_psql('copy', $slots), 'claimed 1 f,claimed 2 f,queued 1 f', 'under its limit, and gives its slot back');
 is(dx_sql($node, 'app', q{SELECT dealix.publish_event('paid', 'c')}, 'copy'), '1', 'an event comes');
 is(dx_sql($node, 'boss', q{SELECT dealix.approve(id) FROM dealix.approvals WHERE status = 'PENDING'}, 'copy'), 'APPROVED', 'somebody decides');
 dx_sql($node, 'app', q{SELECT dealix.signal(run_id, 'go') FROM dealix.runs WHERE workflow = 'child'}, 'copy');
-dx_sql($node, 'app', q{SELECT dealix.complete(task_id || '.1') FROM dealix.activities WHERE status = 'token'}, 'copy');
+dx_sql($node, 'app', q{SELECT dealix.complete(task_id || '.1') FROM dealix.activities WHERE status = 'TOKEN'}, 'copy');
 dx_sql($node, 'app', q{SELECT dealix.signal(run_id, s) FROM dealix.runs, unnest(ARRAY['a', 'b']) s WHERE key = 'a'}, 'copy');
 is(dx_sql($node, 'app', q{SELECT count(*) FROM dealix.read_outbox('c')}, 'copy'), '1', 'the outbox has what it had');
 dx_poll($node, q{SELECT string_agg(DISTINCT status, ',' ORDER BY status) FROM dealix.runs WHERE key <> 'claimed' OR key IS NULL}, 'all the others succeed', 'SUCCEEDED', 'copy');

@@ -132,7 +132,7 @@ sub workers
 
 	return map { [ 'app', "CALL shop.work('work', $_, $goal, true)" ] } (1, 1, 1, 2, 2, 3, 5, 10);
 }
-my $queued = q{SELECT count(*) FROM dealix.activities WHERE activity = 'work' AND status = 'queued'};
+my $queued = q{SELECT count(*) FROM dealix.activities WHERE activity = 'work' AND status = 'QUEUED'};
 
 dx_sql($node, 'app', q{SELECT count(*) FROM dealix.start_many('work', array_fill('1'::jsonb, ARRAY[1000]))});
 dx_poll($node, $queued, 'a thousand tasks wait', '1000');
@@ -161,7 +161,7 @@ together('a changing limit', workers($claims + 300), [ 'postgres', "CALL shop.wa
 	q{SELECT count(*), max(claimed), count(*) FILTER (WHERE claimed <> slots) FROM shop.sample});
 cmp_ok($most, '<=', 5, 'never more than the highest limit');
 is($differ, '0', 'and every task has its slot');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.activities WHERE status = 'claimed'}), '0', 'all that was claimed is done');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.activities WHERE status = 'CLAIMED'}), '0', 'all that was claimed is done');
 dx_sql($node, 'ops', q{SELECT dealix.limit_activity('work', 3)});
 is($node->safe_psql('postgres', q{SELECT string_agg(slot || ' ' || taken, ',' ORDER BY slot) FROM dealix.activity_slot}), '1 false,2 false,3 false',
 	'and all slots are back');
@@ -204,7 +204,7 @@ dx_poll($node, q{SELECT waits_for FROM dealix.waiting JOIN dealix.runs USING (ru
 # ---------- alone ----------
 
 dx_sql($node, 'app', q{SELECT count(*) FROM dealix.start_many('alone', array_fill('1'::jsonb, ARRAY[400]))});
-dx_poll($node, q{SELECT count(*) FROM dealix.activities WHERE activity = 'alone' AND status = 'queued'}, 'four hundred tasks wait', '400');
+dx_poll($node, q{SELECT count(*) FROM dealix.activities WHERE activity = 'alone' AND status = 'QUEUED'}, 'four hundred tasks wait', '400');
 dx_sql($node, 'ops', q{SELECT dealix.limit_activity('alone', rate => 50)});
 dx_sql($node, 'app', q{CALL shop.work('alone', 1, 250, false)});
 # From one refusal to the next the rate has to be used up.  What comes together in

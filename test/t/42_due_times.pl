@@ -209,7 +209,7 @@ sub waiter
 
 	dx_sql($node, 'app', "SELECT dealix.complete('$token', '1')");
 	dx_poll($node, ended($run), 'completed', 'SUCCEEDED ');
-	is(dx_sql($node, 'app', "SELECT dealix.complete('$token', '1')"), 'completed', 'said again');
+	is(dx_sql($node, 'app', "SELECT dealix.complete('$token', '1')"), 'COMPLETED', 'said again');
 	$node->safe_psql('postgres', q{UPDATE dealix.activity_outcome SET at = at - interval '61 s'});
 	my ($rc, undef, $err) = dx_try($node, 'app', "SELECT dealix.complete('$token', '1')");
 	isnt($rc, 0, 'after outcome_retention it is refused');

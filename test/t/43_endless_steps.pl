@@ -74,7 +74,7 @@ sub step_pid
 	my ($tries) = @_;
 
 	dx_poll($node, "SELECT last_value >= $tries FROM shop.tries", 'the step goes on');
-	return $node->safe_psql('postgres', q[SELECT pid FROM dealix.worker_status() WHERE kind = 'worker']);
+	return $node->safe_psql('postgres', q[SELECT pid FROM dealix_internal.worker_status() WHERE kind = 'worker']);
 }
 
 my $tries = dx_sql($node, 'app', 'SELECT last_value FROM shop.tries');

@@ -62,9 +62,9 @@ refused('CREATE SCHEMA dealix; CREATE PUBLICATION x FOR TABLES IN SCHEMA dealix'
 $node->safe_psql('postgres', 'CREATE DATABASE defaults');
 $node->safe_psql('defaults', 'CREATE SCHEMA dealix; GRANT USAGE ON SCHEMA dealix TO eve; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO eve;
 	ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO eve; ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO eve; CREATE EXTENSION dealix_exec');
-is($node->safe_psql('defaults', q{SELECT count(*) FROM (SELECT relacl AS acl, relowner AS owner FROM pg_class WHERE relnamespace = 'dealix'::regnamespace
-	UNION ALL SELECT nspacl, nspowner FROM pg_namespace WHERE nspname = 'dealix'
-	UNION ALL SELECT proacl, proowner FROM pg_proc WHERE pronamespace = 'dealix'::regnamespace) o, LATERAL aclexplode(acl) a WHERE a.grantee <> owner}),
+is($node->safe_psql('defaults', q{SELECT count(*) FROM (SELECT relacl AS acl, relowner AS owner FROM pg_class WHERE relnamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace)
+	UNION ALL SELECT nspacl, nspowner FROM pg_namespace WHERE nspname IN ('dealix', 'dealix_internal')
+	UNION ALL SELECT proacl, proowner FROM pg_proc WHERE pronamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace)) o, LATERAL aclexplode(acl) a WHERE a.grantee <> owner}),
 	'0', 'default privileges of who creates the extension give nobody anything of it');
 $node->safe_psql('postgres', 'DROP DATABASE defaults WITH (FORCE)');
 

@@ -32,8 +32,8 @@ for my $what (
 	[ 'start with a key', q{SELECT dealix.start('slow', key => 'k')} ],
 	[ 'signal_with_start', q{SELECT dealix.signal_with_start('parked', 'k', 'go')} ],
 	[ 'a trigger', q{CREATE TEMP TABLE o (id int); CREATE TRIGGER s AFTER INSERT ON o FOR EACH ROW EXECUTE FUNCTION dealix.start_run('slow'); INSERT INTO o VALUES (1)} ],
-	[ 'a schedule', q{SELECT dealix.schedule_put('s', '* * * * *', 'slow', '{}', 'skip', '0', '0'); SELECT dealix.fire_schedule('s')} ],
-	[ 'a backfill', q{SELECT dealix.schedule_put('s', '* * * * *', 'slow', '{}', 'skip', '0', '0'); SELECT dealix.backfill('s', ARRAY[now()])} ])
+	[ 'a schedule', q{SELECT dealix_internal.put_schedule('s', '* * * * *', 'slow', '{}', 'skip', '0', '0'); SELECT dealix.fire_schedule('s')} ],
+	[ 'a backfill', q{SELECT dealix_internal.put_schedule('s', '* * * * *', 'slow', '{}', 'skip', '0', '0'); SELECT dealix.backfill('s', ARRAY[now()])} ])
 {
 	my ($rc, $out, $err) = dx_try($node, 'postgres', $what->[1]);
 
@@ -81,12 +81,12 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.incidents}), '0', 
 # A schedule whose author is not trusted any more: a buffered start is refused, and no pass fails because of it.
 dx_sql($node, 'eve', q{SELECT dealix.publish('wait', '{"StartAt": "W", "States": {"W": {"Type": "Task", "Resource": "signal:go", "End": true}}}')});
 dx_sql($node, 'app', q{SELECT dealix.trust_author('eve');
-	SELECT dealix.schedule_put('s', '* * * * *', 'wait', '{}', 'buffer_one', '0', '0');
+	SELECT dealix_internal.put_schedule('s', '* * * * *', 'wait', '{}', 'buffer_one', '0', '0');
 	SELECT dealix.fire_schedule('s', '2026-01-01 00:00'), dealix.fire_schedule('s', '2026-01-01 00:01');
 	SELECT dealix.distrust_author('eve');
 	SELECT dealix.signal(run_id, 'go') FROM dealix.runs WHERE workflow = 'wait'});
 dx_poll($node, q{SELECT status FROM dealix.runs WHERE workflow = 'wait'}, 'the run of a schedule ends', 'SUCCEEDED');
-is($node->safe_psql('postgres', q{SELECT last_outcome FROM dealix.schedules}), 'refused', 'the one that waited for it is refused');
+is($node->safe_psql('postgres', q{SELECT last_outcome FROM dealix.schedules}), 'REFUSED', 'the one that waited for it is refused');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.runs WHERE workflow = 'wait'}), '1', 'and not started');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.incidents}), '0', 'without an incident');
 is($node->safe_psql('postgres', 'SELECT * FROM dealix.stuck()'), '', 'nothing is stuck');

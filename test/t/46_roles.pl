@@ -29,7 +29,7 @@ for my $role (qw(first second gone))
 	dx_sql($node, $role, qq{SELECT dealix.publish('of $role', $parked);
 		SELECT dealix.start('of $role', '{}', 'live'), dealix.start('of $role', '{}', 'ended');
 		SELECT dealix.signal(run_id, 'go') FROM dealix.runs WHERE key = 'ended';
-		SELECT dealix.schedule_put('daily', '0 0 * * *', 'of $role', '{}', 'skip', '0', '0');
+		SELECT dealix_internal.put_schedule('daily', '0 0 * * *', 'of $role', '{}', 'skip', '0', '0');
 		SELECT dealix.bind('arn:aws:lambda:eu-west-1:123456789012:function:f', 'sql:shop.who')});
 }
 dx_poll($node, q{SELECT count(*) FROM dealix.runs WHERE status = 'SUCCEEDED'}, 'three runs have ended', '3');
@@ -122,7 +122,7 @@ $copy->command_ok([ 'pg_restore', '-x', '-O', '--exit-on-error', '-d', $copy->co
 is($copy->safe_psql('again', q{SELECT name, live_runs FROM dealix.owners WHERE problem IS NOT NULL}), 'first|1', 'has the same name for it');
 $copy->safe_psql('postgres', 'DROP DATABASE again');
 
-dx_sql($copy, 'heir', q{SELECT dealix.schedule_drop('daily')});
+dx_sql($copy, 'heir', q{SELECT dealix_internal.drop_schedule('daily')});
 is($copy->safe_psql('postgres', $advice =~ s/a role that exists/heir/r), '1', 'handed over');
 dx_poll($copy, q{SELECT output FROM dealix.runs WHERE workflow = 'of first' AND key = 'live'}, 'it goes on as the heir', '"heir"');
 is($copy->safe_psql('postgres', q{SELECT count(*) FROM dealix.owners WHERE problem IS NOT NULL}), '0', 'nothing is held any more');

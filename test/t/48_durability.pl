@@ -32,9 +32,9 @@ dx_sql($node, 'app', q{
 	SELECT count(*) FROM dealix.start_many('act', ARRAY(SELECT '{}'::jsonb FROM generate_series(1, 20)));
 	SELECT count(*) FROM dealix.start_many('parked', ARRAY(SELECT '{"key": "p"}'::jsonb FROM generate_series(1, 20)));
 	SELECT dealix.start('ask'), dealix.start('event'), dealix.start('event');
-	SELECT dealix.schedule_put('s', '* * * * *', 'parked', '{"key": "s"}', 'buffer_one', '0', '0');
-	SELECT dealix.schedule_put('u', '* * * * *', 'parked', '{"key": "u"}', 'allow', '0', '0');
-	SELECT dealix.schedule_put('t', '* * * * *', 'parked', '{"key": "t"}', 'allow', '0', '0');
+	SELECT dealix_internal.put_schedule('s', '* * * * *', 'parked', '{"key": "s"}', 'buffer_one', '0', '0');
+	SELECT dealix_internal.put_schedule('u', '* * * * *', 'parked', '{"key": "u"}', 'allow', '0', '0');
+	SELECT dealix_internal.put_schedule('t', '* * * * *', 'parked', '{"key": "t"}', 'allow', '0', '0');
 	SELECT dealix.fire_schedule('s', '2030-01-01 00:00+00');
 });
 dx_poll($node, q{SELECT count(*) FROM dealix.waiting}, 'all runs wait', '44');
