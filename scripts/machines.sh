@@ -12,13 +12,14 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/chroot.sh
+. "$dx_top/scripts/chroot.sh"
 
 machines=("$@")
 if [ $# = 0 ]; then machines=(running down libpq empty user minimal); fi
 tests=${TESTS:-choice drain signal_tick 10_calls 50_signals 13_pg_cron 10_crash 24_signature}
 suites=${SUITES:-regress isolation pgtap tap}
 cache=${CACHE:-/var/tmp/dealix-machines}
-mirror=${MIRROR:-http://deb.debian.org/debian}
 security=${SECURITY:-http://deb.debian.org/debian-security}
 failed=0
 passed=0
@@ -30,29 +31,10 @@ base_create()
 	if [ -e "$cache/base.tar" ]; then return; fi
 	say "A base system of Debian 12 ..."
 	mkdir -p "$cache"
-	debootstrap --variant=minbase bookworm "$dx_work/base" "$mirror" >"$dx_work/debootstrap.log" 2>&1 ||
-		{ tail -n 20 "$dx_work/debootstrap.log"; die "debootstrap failed."; }
-	rm -rf "$dx_work"/base/var/cache/apt/archives/*.deb
+	debian_create bookworm "$dx_work/base" || die "debootstrap failed."
 	tar -C "$dx_work/base" -cf "$cache/base.tar.new" .
 	mv "$cache/base.tar.new" "$cache/base.tar"
 	rm -rf "$dx_work/base"
-}
-
-# Namespaces of its own: processes and mounts end with the command.
-inside()
-{
-	local root=$1
-
-	shift
-	unshare --mount --pid --ipc --fork --kill-child -- bash -c '
-		root=$1; shift
-		mount --make-rprivate /
-		mount -t proc proc "$root/proc"
-		mount --bind /dev "$root/dev"
-		mkdir -p "$root/dev/shm"
-		mount -t tmpfs tmpfs "$root/dev/shm"
-		exec chroot "$root" /usr/bin/env -i HOME=/root TERM=dumb LANG=C.UTF-8 \
-			PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"' - "$root" "$@"
 }
 
 machine_create()
@@ -94,7 +76,7 @@ machine_run()
 }
 
 [ "$(id -u)" = 0 ] || die "machines are made by root only."
-for tool in debootstrap unshare git; do
+for tool in unshare git; do
 	command -v "$tool" >/dev/null || die "$tool is missing."
 done
 work_create machines

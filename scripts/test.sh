@@ -3,15 +3,19 @@
 # private throwaway clusters with a build of its own that checks assertions.
 # Ends with the line "N passed, N failed, N skipped".
 #
-#   scripts/test.sh [regress|isolation|pgtap|tap|asl|fuzz|plans|torture|mutants]... only these suites
+#   scripts/test.sh [regress|isolation|pgtap|tap|asl|fuzz|plans|torture|mutants|versions]...
+#                                                         only these suites
 #   KEEP=1                                                  keep the work folder
 #   TESTS='11_crash 14_*'                                   only these files (by stem)
+#   TESTS_TAP='1*'                                          the same, for the suite tap alone
 #   PLANS=tiny|huge|scan|NUMBER                             the engine's plans as over such tables
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 suites=${*:-regress isolation pgtap tap asl fuzz plans torture mutants}
+# the sample of other versions is one of its own files
+if [ $# = 0 ] && [ -z "${TESTS:-}" ]; then suites+=' versions'; fi
 mutants_sample='01-* 02-* 03-* 04-* 05-*'
 passed=0
 failed=0
@@ -172,7 +176,7 @@ run_pgtap()
 	mapfile -t names < <(stems "$dx_top/test/pgtap" sql)
 	if [ ${#names[@]} = 0 ]; then return; fi
 	mkdir -p "$out"
-	cluster_create "$suite" "shared_preload_libraries = 'dealix_exec,pg_cron'" \
+	cluster_create "$suite" "shared_preload_libraries = '$pg_preload'" \
 		"cron.database_name = 'postgres'" "max_prepared_transactions = 5" "${plan_settings[@]}"
 	cluster_start "$suite"
 	plans_pretend
@@ -194,7 +198,7 @@ run_tap()
 {
 	local names out=$dx_work/out/tap
 
-	mapfile -t names < <(stems "$dx_top/test/t" pl)
+	mapfile -t names < <(TESTS=${TESTS_TAP:-${TESTS:-}} stems "$dx_top/test/t" pl)
 	if [ ${#names[@]} = 0 ]; then return; fi
 	mkdir -p "$out" "$dx_work/tap"
 	chown "$(server_user):" "$dx_work/tap"
@@ -291,6 +295,20 @@ run_mutants()
 	tally mutants "${good:-0}" "${bad:-1}" 0 $((SECONDS - begin))
 }
 
+# A sample of "make test-versions": the newest version and another build without
+# warnings, and do what the old one does.
+run_versions()
+{
+	local out=$dx_work/out/versions.log good=0 bad=1 left=0 begin=$SECONDS
+
+	PG_CONFIG=$pg_config PLANS='' SUITES='regress pgtap' TESTS='[a-z]* 42_activities 50_signals' \
+		"$dx_top/scripts/versions.sh" 16 18 >"$out" 2>&1 || true
+	read -r good bad left < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$out" | tail -n 1) || true
+	if [ "${bad:-1}" != 0 ]; then tail -n 80 "$out"; fi
+	grep ' is skipped: ' "$out" || true
+	tally versions "${good:-0}" "${bad:-1}" "${left:-0}" $((SECONDS - begin))
+}
+
 # A sample of "make test-plans": a few files under plans that they never meet.
 run_plans()
 {
@@ -349,7 +367,8 @@ for suite in $suites; do
 		fuzz) run_fuzz ;;
 		torture) run_torture ;;
 		mutants) run_mutants ;;
-		*) die "there is no suite $suite; the suites are regress, isolation, pgtap, tap, asl, fuzz, plans, torture and mutants." ;;
+		versions) run_versions ;;
+		*) die "there is no suite $suite; the suites are regress, isolation, pgtap, tap, asl, fuzz, plans, torture, mutants and versions." ;;
 	esac
 done
 check_logs

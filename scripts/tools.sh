@@ -20,9 +20,10 @@ wanted_packages()
 
 # Names the first thing that is missing of what is used; prints nothing if all
 # is there.  By its presence: a PostgreSQL from source is as good as a package.
+# With DX_WITHOUT=pg_cron that one may be missing, and what needs it is skipped.
 tool_missing()
 {
-	local pg=${PG_CONFIG:-pg_config} share bin pgxs tests tool
+	local pg=${PG_CONFIG:-pg_config} share bin pgxs tests tool extension
 
 	for tool in gcc make patch perl python3 prove pg_prove "$pg"; do
 		command -v "$tool" >/dev/null || { echo "$tool"; return; }
@@ -33,10 +34,13 @@ tool_missing()
 	fi
 	tests=${pgxs%/makefiles/pgxs.mk}/test
 	for tool in "$bin/postgres" "$bin/initdb" "$bin/psql" "$bin/pgbench" "$pgxs" \
-		"$share/extension/pg_cron.control" "$share/extension/pgtap.control" \
 		"$tests/regress/pg_regress" "$tests/isolation/pg_isolation_regress" \
 		"$tests/perl/PostgreSQL/Test/Cluster.pm"; do
 		[ -e "$tool" ] || { echo "$tool"; return; }
+	done
+	for extension in pgtap pg_cron; do
+		[ -e "$share/extension/$extension.control" ] || [ "$extension" = "${DX_WITHOUT:-}" ] ||
+			{ echo "$share/extension/$extension.control"; return; }
 	done
 	perl -MIPC::Run -MTest::More -e 1 2>/dev/null || { echo "IPC::Run of Perl"; return; }
 	if ! python3 -c 'import psycopg' 2>/dev/null && ! /usr/bin/python3 -c 'import psycopg' 2>/dev/null; then

@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "executor/spi.h"
 #include "storage/latch.h"
 #include "utils/jsonb.h"
@@ -111,7 +112,7 @@ extern int	dx_execute_latest(DxStatement *statement, Datum *values);
 /* What a saved plan takes, roughly. */
 extern Size dx_plan_size(SPIPlanPtr plan);
 
-extern void dx_no_room(int64 room, const char *what) pg_attribute_noreturn();
+pg_noreturn extern void dx_no_room(int64 room, const char *what);
 
 /*
  * Before element n of an array is written whose number of elements, room, was

@@ -11,6 +11,11 @@
 
 #include "postgres.h"
 
+/* Before a declaration, of a function that does not return. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
 /* What a process of ours waits for, as pg_stat_activity shows it. */
 typedef enum DxWaitEvent
 {

@@ -13,7 +13,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(dx_node dx_shop dx_sql dx_try dx_poll dx_crash dx_start_keys
-  dx_ledger_ok dx_workers dx_skip_root);
+  dx_ledger_ok dx_workers dx_skip_root dx_has_cron);
 
 # Servers never run as root; "make test" runs these files as postgres.
 sub dx_skip_root
@@ -21,6 +21,14 @@ sub dx_skip_root
 	plan skip_all => 'a server cannot be run by root; "make test" uses the user postgres'
 	  if $> == 0;
 	return;
+}
+
+# Has the PostgreSQL that is tested pg_cron?
+sub dx_has_cron
+{
+	my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
+	chomp(my $libraries = `$pg_config --pkglibdir`);
+	return -e "$libraries/pg_cron.so";
 }
 
 # dx_node($name, @settings): a started cluster with the library preloaded.

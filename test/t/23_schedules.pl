@@ -8,6 +8,7 @@ use DxTest;
 use Test::More;
 
 dx_skip_root();
+plan skip_all => 'pg_cron is not installed' unless dx_has_cron();
 
 my $node = PostgreSQL::Test::Cluster->new('schedules');
 $node->init;

@@ -11,9 +11,7 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 dx_skip_root();
-my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
-chomp(my $libraries = `$pg_config --pkglibdir`);
-my $cron = -e "$libraries/pg_cron.so";
+my $cron = dx_has_cron();
 my $node = PostgreSQL::Test::Cluster->new('people');
 $node->init;
 $node->append_conf('postgresql.conf', join("\n",

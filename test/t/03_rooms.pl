@@ -1,0 +1,71 @@
+# The rooms of the project: each says in a README what it is for, what it may
+# call and where to begin; and calls go one way.
+use strict;
+use warnings;
+
+use FindBin;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+chdir "$FindBin::Bin/../.." or die;
+
+# Which rooms a room may include headers of, besides its own.
+my %may = (
+	base => [],
+	asl => ['base'],
+	audit => ['base'],
+	engine => [qw(asl audit base)],
+	outside => [qw(engine asl audit base)],
+	worker => [qw(engine asl audit base)],
+	api => [qw(outside engine asl audit base)],);
+my @rooms = map { s{/$}{}r } glob('src/*/');
+
+is_deeply([ sort map { s{^src/}{}r } @rooms ], [ sort keys %may ], 'the rooms of src are known');
+for my $room (sort keys %may)
+{
+	my %allowed = map { $_ => 1 } $room, @{ $may{$room} };
+	my @wrong;
+
+	for my $file (glob("src/$room/*.[ch]"))
+	{
+		my $text = slurp_file($file);
+
+		while ($text =~ /^#include "(\w+)\//mg) { push @wrong, "$file includes $1/" if exists $may{$1} && !$allowed{$1}; }
+	}
+	is_deeply(\@wrong, [], "src/$room calls what it may");
+}
+
+# Differences between versions of PostgreSQL.
+is_deeply([ grep { !m{^src/base/} && slurp_file($_) =~ /PG_VERSION_NUM/ } glob('src/*.c src/*/*.[ch]') ],
+	[], 'only src/base asks for the version of PostgreSQL');
+
+# A page of text: short, and what it names is there.
+sub page
+{
+	my ($file, $lines, $columns, $where) = @_;
+	my $text = -e $file ? slurp_file($file) : '';
+	my @lines = split /\n/, $text;
+
+	cmp_ok(scalar @lines, '>', 4, "$file says something");
+	cmp_ok(scalar @lines, '<=', $lines, "$file has at most $lines lines");
+	is_deeply([ grep { length > $columns } @lines ], [], "and none is longer than $columns columns");
+	my @missing;
+	while ($text =~ /`((?:\.\.\/)?[\w.-]+(?:\/[\w.-]+)*(?:\.(?:c|h|pl|pm|sh|sql|psql|md|txt|list|in)|\/))`/g)
+	{
+		my $named = $1;
+
+		push @missing, $named if !-e $named && !grep { -e "$_/$named" } @$where;
+	}
+	is_deeply(\@missing, [], "and the files that it names are there");
+	return $text;
+}
+
+for my $room (@rooms, 'test', 'scripts')
+{
+	my $text = page("$room/README.md", 20, 125, [$room]);
+
+	like($text, qr/\bBegin with\b/, "$room/README.md says where to begin");
+	like($text, qr/\*\*May call:\*\*/, "$room/README.md says what the room may call") if $room =~ /^src/;
+}
+
+done_testing();
