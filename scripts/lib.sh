@@ -271,7 +271,7 @@ fuzz_settings=("dealix_exec.max_payload = '256kB'" "dealix_exec.workers = 0" "de
 # there are any.
 log_complaints()
 {
-	grep -nE 'WARNING: .*(leak|still referenced|still active|not closed|problem in alloc set|bogus aset)|PANIC: |TRAP: |terminated by signal (4|6|7|8|11)|invalid memory alloc|stack smashing' "$@"
+	grep -nE 'WARNING: .*(leak|still referenced|still active|not closed|problem in alloc set|bogus aset)|PANIC: |TRAP: |terminated by signal (4|6|7|8|11)|invalid memory alloc|stack smashing|runtime error: ' "$@"
 }
 
 cluster_use()

@@ -347,6 +347,9 @@ if [ "${KEEP:-0}" = 1 ]; then
 	say "Everything is kept in $dx_work."
 fi
 postgres_prepare ASSERTS=1
+if [ -n "${SANITIZE:-}" ] && ! grep -aq __ubsan_ "$dx_work/source/dealix_exec.so"; then
+	die "the library was not built with the sanitizer."
+fi
 mkdir -p "$dx_work/out"
 chown -R "$(server_user):" "$dx_work/source"
 say "PostgreSQL $("$pg_bin/pg_config" --version | sed 's/^PostgreSQL //'), built in $((SECONDS - started)) s."

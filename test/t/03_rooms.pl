@@ -68,4 +68,8 @@ for my $room (@rooms, 'test', 'scripts')
 	like($text, qr/\*\*May call:\*\*/, "$room/README.md says what the room may call") if $room =~ /^src/;
 }
 
+# How it works, on a page or two; why so, with figures, is in docs/decisions.
+page('docs/design.md', 120, 110, [ 'docs', map { ($_) } glob('src/*/') ]);
+like(slurp_file($_), qr/\A# .+\n\n/, "$_ begins with a title") for glob('docs/decisions/*.md');
+
 done_testing();
