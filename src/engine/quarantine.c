@@ -18,7 +18,9 @@
 #include "utils/timestamp.h"
 
 static DxStatement suspend_statement = {
-	"UPDATE dealix.branch SET suspended = true, due_at = 'infinity' WHERE run_id = $1",
+	"WITH s AS (UPDATE dealix.branch SET suspended = true, due_at = 'infinity'"
+	" WHERE run_id = $1 RETURNING phase)"
+	" SELECT FROM s WHERE phase = 12 LIMIT 1",
 	1, {UUIDOID}
 };
 
@@ -55,9 +57,12 @@ put_messages_aside(const DxRun *run)
 	dx_engine_leave(&saved);
 }
 
-/* The slot that the run may have goes to who waits for one. */
+/*
+ * The slot that the run may have goes to who waits for one.  So does the turn of
+ * one that waited: it may have been woken for a free slot, and nobody else was.
+ */
 static void
-give_slot_back(const DxRun *run)
+give_slot_back(DxRun *run, bool waited)
 {
 	Datum		values[1];
 	DxSlotSet	set;
@@ -74,7 +79,12 @@ give_slot_back(const DxRun *run)
 		set.owner = DatumGetObjectId(dx_get(&row));
 	}
 	SPI_freetuptable(SPI_tuptable);
-	if (had)
+	if (!had && waited)
+	{
+		dx_slots_mark(list_make1(run));
+		set = dx_slot_set(run);
+	}
+	if (had || waited)
 		(void) dx_queue_wake(set, InvalidOid, 1, dx_now());
 }
 
@@ -102,12 +112,15 @@ stop(DxPass *pass, DxRun *run, const char *message)
 	DxFault		fault = {DX_ERROR_RUNTIME, pstrdup(message)};
 	DxIdentity	saved;
 	Datum		values[1];
+	bool		waited;
 
 	dx_engine_enter(&saved);
 	run->workflow = workflow_name(run);
 	values[0] = UUIDPGetDatum(&run->id);
 	(void) dx_execute(&suspend_statement, values, NULL, false, 0);
-	give_slot_back(run);
+	waited = SPI_processed > 0;
+	SPI_freetuptable(SPI_tuptable);
+	give_slot_back(run, waited);
 	dx_engine_leave(&saved);
 	dx_run_incident(pass, run, &fault);
 }

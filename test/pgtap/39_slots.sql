@@ -160,6 +160,27 @@ SELECT t.mend(run), dealix.redrive(run) FROM t.unread \g /dev/null
 SELECT t.crawl(100) \g /dev/null
 SELECT is((SELECT t.status(run) FROM t.unread), 'CANCELLED', 'mended and redriven, it is cancelled');
 
+-- One that was only woken for a free slot, and cannot be read, leaves it to the next.
+RESET SESSION AUTHORIZATION;
+CREATE FUNCTION t.only_woken(run uuid) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
+$$ UPDATE dealix.workflow_slot SET run_id = NULL WHERE run_id = run $$;
+GRANT EXECUTE ON FUNCTION t.only_woken(uuid) TO tap_app;
+SET SESSION AUTHORIZATION tap_app;
+CREATE TABLE t.turn AS SELECT n, dealix.start('odd', '{}') AS run FROM generate_series(1, 4) n;
+SELECT t.crawl() \g /dev/null
+SELECT dealix.signal(run, 'go'), dealix.tick(1, '1 us') FROM t.turn WHERE n = 1 \g /dev/null
+SELECT t.only_woken(run), t.break(run) FROM t.turn WHERE n = 3 \g /dev/null
+DO $$
+BEGIN
+	FOR i IN 1 .. 50 LOOP
+		EXIT WHEN (SELECT t.status(run) FROM t.turn WHERE n = 3) = 'INCIDENT';
+		PERFORM dealix.tick(1, '1 us');
+	END LOOP;
+END $$;
+SELECT is((SELECT t.status(run) FROM t.turn WHERE n = 3) || coalesce(': ' || t.wrong(), ''), 'INCIDENT', 'an incident that was woken for a slot lets the next have it');
+SELECT dealix.terminate(run) FROM t.turn \g /dev/null
+SELECT t.crawl() \g /dev/null
+
 -- To terminate it nobody has to read it.
 CREATE TABLE t.unread_too AS SELECT dealix.start('odd', '{}') AS run;
 SELECT t.crawl(), t.break(run), dealix.cancel(run), t.crawl() FROM t.unread_too \g /dev/null
