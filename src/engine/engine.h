@@ -715,6 +715,18 @@ typedef struct DxSlotSet
 	Oid			owner;			/* InvalidOid: of all */
 } DxSlotSet;
 
+static inline bool
+dx_same_set(DxSlotSet a, DxSlotSet b)
+{
+	return a.workflow_id == b.workflow_id && a.owner == b.owner;
+}
+
+static inline uint32
+dx_set_hash(DxSlotSet set)
+{
+	return (uint32) set.workflow_id + set.owner;
+}
+
 /* Number of the branch that stands in the queue for such a run. */
 #define DX_TURN_BRANCH	(-1)
 
@@ -730,6 +742,10 @@ extern void dx_turn_over(DxPass *pass, DxRun *run);
 
 extern bool dx_slot_take(DxPass *pass, DxRun *run);
 extern void dx_slots_settle(DxPass *pass);
+
+/* ---------- slot_set.c ---------- */
+
+extern int64 dx_slots_free(DxSlotSet set, bool need);
 extern void dx_slots_limit(int32 workflow_id, int max_concurrency, bool per_owner);
 extern void dx_slots_reassign(Oid from, Oid to);
 extern void dx_slots_restored(void);
@@ -739,7 +755,7 @@ extern void dx_slots_restored(void);
 extern char *dx_queue_name(DxSlotSet set);
 extern int64 dx_queue_wake(DxSlotSet set, Oid owner, int64 n, TimestampTz due);
 extern int	dx_queue_wake_own(DxSlotSet set, int n, Oid owner, pg_uuid_t *ids);
-extern int64 dx_queue_wake_all(int32 workflow_id);
+extern void dx_queue_wake_all(int32 workflow_id);
 extern int64 dx_queue_sweep(Oid owner);
 
 /* ---------- undo.c ---------- */

@@ -25,7 +25,7 @@ static DxStatement suspend_statement = {
 };
 
 static DxStatement slot_statement = {
-	"UPDATE dealix.workflow_slot SET run_id = NULL WHERE run_id = $1 RETURNING workflow_id, owner",
+	"UPDATE dealix.workflow_slot SET run_id = NULL WHERE run_id = $1",
 	1, {UUIDOID}
 };
 
@@ -65,27 +65,13 @@ static void
 give_slot_back(DxRun *run, bool waited)
 {
 	Datum		values[1];
-	DxSlotSet	set;
-	bool		had;
 
 	values[0] = UUIDPGetDatum(&run->id);
 	(void) dx_execute(&slot_statement, values, NULL, false, 0);
-	had = SPI_processed > 0;
-	if (had)
-	{
-		DxRow		row = dx_row(0);
-
-		set.workflow_id = dx_get_int4(&row);
-		set.owner = DatumGetObjectId(dx_get(&row));
-	}
-	SPI_freetuptable(SPI_tuptable);
-	if (!had && waited)
-	{
-		dx_slots_mark(list_make1(run));
-		set = dx_slot_set(run);
-	}
-	if (had || waited)
-		(void) dx_queue_wake(set, InvalidOid, 1, dx_now());
+	if (SPI_processed == 0 && !waited)
+		return;
+	dx_slots_mark(list_make1(run));
+	(void) dx_queue_wake(dx_slot_set(run), InvalidOid, 1, dx_now());
 }
 
 static char *

@@ -3,10 +3,11 @@
  * queue.c
  *	  Runs that wait for a slot of their workflow.
  *
- * Each set of slots (see slot_set.c) has a queue.  Runs are parked in phase SLOT without a timer, in the index branch_slot by
- * workflow, rank and run.  To wake one is to give it one: due_at only says when
- * to look, so it is set without the lock on the run.  Who frees a slot wakes;
- * the sweep finds slots that nobody was woken for.
+ * Each set of slots (see slot_set.c) has a queue.  Runs are parked in phase
+ * SLOT without a timer, in the index branch_slot by set, rank and run.  To wake
+ * one is to give it one: due_at only says when to look, so it is set without the
+ * lock on the run.  Who frees a slot wakes; the sweep finds slots that nobody
+ * was woken for.
  *
  *-------------------------------------------------------------------------
  */
@@ -89,10 +90,9 @@ static Mark marks[NMARKS];
 static Mark *
 mark_of(DxSlotSet set)
 {
-	Mark	   *mark = &marks[((uint32) set.workflow_id + set.owner) % NMARKS];
+	Mark	   *mark = &marks[dx_set_hash(set) % NMARKS];
 
-	if (mark->set.workflow_id != set.workflow_id || mark->set.owner != set.owner ||
-		mark->again_at <= dx_mono())
+	if (!dx_same_set(mark->set, set) || mark->again_at <= dx_mono())
 		memset(mark, 0, sizeof(Mark));
 	mark->set = set;
 	return mark;
@@ -263,13 +263,12 @@ find_queues(void)
 }
 
 /*
- * The limit of a workflow has changed: everybody who waits looks again.  Returns
- * how many there are.  Between dx_engine_enter and dx_engine_leave.
+ * The limit of a workflow has changed: everybody who waits looks again.  Between
+ * dx_engine_enter and dx_engine_leave.
  */
-int64
+void
 dx_queue_wake_all(int32 workflow_id)
 {
-	int64		woken = 0;
 	ListCell   *lc;
 
 	foreach(lc, find_queues())
@@ -278,9 +277,8 @@ dx_queue_wake_all(int32 workflow_id)
 
 		CHECK_FOR_INTERRUPTS();
 		if (set->workflow_id == workflow_id)
-			woken += dx_queue_wake(*set, InvalidOid, PG_INT32_MAX, dx_now());
+			(void) dx_queue_wake(*set, InvalidOid, PG_INT32_MAX, dx_now());
 	}
-	return woken;
 }
 
 /*

@@ -125,20 +125,7 @@ static DxStatement shrink_statement = {
 	2, {INT4OID, OIDOID}
 };
 
-static DxStatement free_statement = {
-	"SELECT COALESCE(w.max_concurrency, 0) - (SELECT pg_catalog.count(*)"
-	" FROM dealix.workflow_slot WHERE workflow_id = $1 AND owner = $2 AND run_id IS NOT NULL)"
-	" FROM dealix.workflow w WHERE workflow_id = $1",
-	2, {INT4OID, OIDOID}
-};
-
 /* ---------- in hand ---------- */
-
-static bool
-same_set(DxSlotSet a, DxSlotSet b)
-{
-	return a.workflow_id == b.workflow_id && a.owner == b.owner;
-}
 
 static bool
 is_free(const Slot *slot)
@@ -260,7 +247,7 @@ find_in_hand(DxPass *pass, const DxRun *run)
 	{
 		Slot	   *slot = lfirst(lc);
 
-		if (!same_set(slot->set, dx_slot_set(run)) || !is_free(slot))
+		if (!dx_same_set(slot->set, dx_slot_set(run)) || !is_free(slot))
 			continue;
 		if (!slot->crowded)
 			return slot;
@@ -302,7 +289,7 @@ lock_more(DxPass *pass, DxSlotSet set)
 	{
 		Slot	   *slot = lfirst(lc);
 
-		if (same_set(slot->set, set))
+		if (dx_same_set(slot->set, set))
 			numbers[n++] = Int32GetDatum(slot->slot);
 	}
 	values[0] = Int32GetDatum(set.workflow_id);
@@ -373,51 +360,6 @@ dx_slot_take(DxPass *pass, DxRun *run)
 
 /* ---------- the end of a pass ---------- */
 
-/*
- * When to count the slots of a workflow again.  Under an old snapshot a count
- * wades through all that is dead: its share of the time is bounded.  Between
- * two counts a pass knows of the slots that it has in hand.
- */
-typedef struct Count
-{
-	DxSlotSet	set;
-	DxMono		again_at;
-} Count;
-
-#define NCOUNTS			16
-
-/* A count that takes longer than that takes one part in so many of the time. */
-#define COUNT_IS_LONG_MS	1
-#define COUNT_LASTS		20
-
-static Count counts[NCOUNTS];
-
-/* Returns -1 when it is too early to count, and need not be. */
-static int64
-count_free(DxSlotSet set, bool need)
-{
-	Count	   *count = &counts[((uint32) set.workflow_id + set.owner) % NCOUNTS];
-	DxMono		begun = dx_mono();
-	DxMono		now;
-	Datum		values[2];
-	int64		nfree;
-	bool		isnull;
-
-	if (!need && same_set(count->set, set) && begun < count->again_at)
-		return -1;
-	values[0] = Int32GetDatum(set.workflow_id);
-	values[1] = ObjectIdGetDatum(set.owner);
-	(void) dx_execute(&free_statement, values, NULL, false, 1);
-	nfree = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-										SPI_tuptable->tupdesc, 1, &isnull));
-	SPI_freetuptable(SPI_tuptable);
-	now = dx_mono();
-	count->set = set;
-	count->again_at = now - begun < COUNT_IS_LONG_MS * INT64CONST(1000) ? 0 :
-		now + COUNT_LASTS * (now - begun);
-	return Max(nfree, 0);
-}
-
 static int
 count_in_hand(DxPass *pass, DxSlotSet set, bool taken)
 {
@@ -428,7 +370,7 @@ count_in_hand(DxPass *pass, DxSlotSet set, bool taken)
 	{
 		Slot	   *slot = lfirst(lc);
 
-		n += same_set(slot->set, set) && next_holder(slot) == NULL &&
+		n += dx_same_set(slot->set, set) && next_holder(slot) == NULL &&
 			(slot->taken || !taken) && (!slot->crowded || !taken);
 	}
 	return n;
@@ -482,7 +424,7 @@ hand_on(DxPass *pass, DxSlotSet set)
 
 		if (given == n)
 			break;
-		if (!same_set(slot->set, set) || next_holder(slot) != NULL ||
+		if (!dx_same_set(slot->set, set) || next_holder(slot) != NULL ||
 			!slot->taken || slot->crowded)
 			continue;
 		slot->handed_on = true;
@@ -534,13 +476,13 @@ wake_for_free(DxPass *pass, DxSlotSet set)
 	{
 		DxRun	   *run = lfirst(lc);
 
-		if (!same_set(dx_slot_set(run), set))
+		if (!dx_same_set(dx_slot_set(run), set))
 			continue;
 		need = need || gave_up_turn(run);
 		refused = refused || run->refused;
 		quick += run->slotted && dx_status_ended(run->status);
 	}
-	nfree = count_free(set, need);
+	nfree = dx_slots_free(set, need);
 	if (nfree < 0)
 		nfree = ready + refused;
 	if (!refused || need)
@@ -562,7 +504,7 @@ add_set(List *sets, DxSlotSet set)
 
 	foreach(lc, sets)
 	{
-		if (same_set(*(DxSlotSet *) lfirst(lc), set))
+		if (dx_same_set(*(DxSlotSet *) lfirst(lc), set))
 			return sets;
 	}
 	added = palloc(sizeof(DxSlotSet));

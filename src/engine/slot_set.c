@@ -17,6 +17,13 @@
 #include "engine/columns.h"
 #include "engine/engine.h"
 
+static DxStatement free_statement = {
+	"SELECT COALESCE(w.max_concurrency, 0) - (SELECT pg_catalog.count(*)"
+	" FROM dealix.workflow_slot WHERE workflow_id = $1 AND owner = $2 AND run_id IS NOT NULL)"
+	" FROM dealix.workflow w WHERE workflow_id = $1",
+	2, {INT4OID, OIDOID}
+};
+
 static DxStatement kind_statement = {
 	"SELECT per_owner FROM dealix.workflow WHERE workflow_id = $1 FOR UPDATE",
 	1, {INT4OID}
@@ -110,6 +117,54 @@ static DxStatement renamed_statement = {
 	1, {OIDOID}
 };
 
+/*
+ * When to count the slots of a workflow again.  Under an old snapshot a count
+ * wades through all that is dead: its share of the time is bounded.  Between
+ * two counts a pass knows of the slots that it has in hand.
+ */
+typedef struct Count
+{
+	DxSlotSet	set;
+	DxMono		again_at;
+} Count;
+
+#define NCOUNTS			16
+
+/* A count that takes longer than that takes one part in so many of the time. */
+#define COUNT_IS_LONG_MS	1
+#define COUNT_LASTS		20
+
+static Count counts[NCOUNTS];
+
+/*
+ * How many slots of a set nobody has.  -1: it is too early to count, and need
+ * not be.  Between dx_engine_enter and dx_engine_leave.
+ */
+int64
+dx_slots_free(DxSlotSet set, bool need)
+{
+	Count	   *count = &counts[dx_set_hash(set) % NCOUNTS];
+	DxMono		begun = dx_mono();
+	DxMono		now;
+	Datum		values[2];
+	int64		nfree;
+	bool		isnull;
+
+	if (!need && dx_same_set(count->set, set) && begun < count->again_at)
+		return -1;
+	values[0] = Int32GetDatum(set.workflow_id);
+	values[1] = ObjectIdGetDatum(set.owner);
+	(void) dx_execute(&free_statement, values, NULL, false, 1);
+	nfree = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+	now = dx_mono();
+	count->set = set;
+	count->again_at = now - begun < COUNT_IS_LONG_MS * INT64CONST(1000) ? 0 :
+		now + COUNT_LASTS * (now - begun);
+	return Max(nfree, 0);
+}
+
 /* Puts the slots of a workflow, or of all with a limit per owner, into their sets. */
 static void
 place(int32 workflow_id)
@@ -151,7 +206,7 @@ dx_slots_limit(int32 workflow_id, int max_concurrency, bool per_owner)
 		place(workflow_id);
 	if (max_concurrency > 0)
 		(void) dx_execute(&make_statement, values, nulls, false, 0);
-	(void) dx_queue_wake_all(workflow_id);
+	dx_queue_wake_all(workflow_id);
 	dx_engine_leave(&saved);
 }
 

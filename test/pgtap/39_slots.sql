@@ -168,15 +168,18 @@ GRANT EXECUTE ON FUNCTION t.only_woken(uuid) TO tap_app;
 SET SESSION AUTHORIZATION tap_app;
 CREATE TABLE t.turn AS SELECT n, dealix.start('odd', '{}') AS run FROM generate_series(1, 4) n;
 SELECT t.crawl() \g /dev/null
-SELECT dealix.signal(run, 'go'), dealix.tick(1, '1 us') FROM t.turn WHERE n = 1 \g /dev/null
-SELECT t.only_woken(run), t.break(run) FROM t.turn WHERE n = 3 \g /dev/null
-DO $$
+-- One pass at a time, and none that looks for slots: until the run is there.
+CREATE PROCEDURE t.until(which int, wanted text) LANGUAGE plpgsql AS $$
 BEGIN
 	FOR i IN 1 .. 50 LOOP
-		EXIT WHEN (SELECT t.status(run) FROM t.turn WHERE n = 3) = 'INCIDENT';
+		EXIT WHEN (SELECT t.status(run) FROM t.turn WHERE n = which) = wanted;
 		PERFORM dealix.tick(1, '1 us');
 	END LOOP;
 END $$;
+SELECT dealix.signal(run, 'go') FROM t.turn WHERE n = 1 \g /dev/null
+CALL t.until(1, 'SUCCEEDED');
+SELECT t.only_woken(run), t.break(run) FROM t.turn WHERE n = 3 \g /dev/null
+CALL t.until(3, 'INCIDENT');
 SELECT is((SELECT t.status(run) FROM t.turn WHERE n = 3) || coalesce(': ' || t.wrong(), ''), 'INCIDENT', 'an incident that was woken for a slot lets the next have it');
 SELECT dealix.terminate(run) FROM t.turn \g /dev/null
 SELECT t.crawl() \g /dev/null
