@@ -115,18 +115,25 @@ redrive_time(const DxRun *run)
 	return at == 0 ? NULL : dx_json_timestamp(at);
 }
 
+/* Is this member asked for?  NULL: all of them are. */
+static bool
+asked_for(const char *member, const char *name)
+{
+	return member == NULL || strcmp(member, name) == 0;
+}
+
 static Jsonb *
-execution_context(DxRun *run, bool with_input)
+execution_context(DxRun *run, const char *member)
 {
 	char	   *id = dx_uuid_text(&run->id);
 
 	return dx_payload("Id", dx_json_string(id),
-					  "Input", with_input ? run->input : NULL,
+					  "Input", asked_for(member, "Input") ? run->input : NULL,
 					  "Name", dx_json_string(run->key ? run->key : id),
 					  "RoleArn", dx_json_string(GetUserNameFromId(run->owner, false)),
 					  "StartTime", dx_json_timestamp(run->created_at),
 					  "RedriveCount", dx_json_int(run->redrives),
-					  "RedriveTime", redrive_time(run),
+					  "RedriveTime", asked_for(member, "RedriveTime") ? redrive_time(run) : NULL,
 					  "CorrelationId", dx_json_text(run->correlation_id),
 					  "TraceParent", dx_json_text(run->traceparent),
 					  NULL);
@@ -156,14 +163,14 @@ build_context(void *arg)
 {
 	ContextArg *at = arg;
 
-	return dx_payload("Execution", execution_context(at->run, true),
+	return dx_payload("Execution", execution_context(at->run, NULL),
 					  "State", state_context(at->branch),
 					  "StateMachine", machine_context(at->run),
 					  "Map", map_context(at->run, at->branch),
 					  "Task", task_context(at->branch), NULL);
 }
 
-/* DxEnv.context_member: the run's input is not copied if it is not asked for. */
+/* DxEnv.context_member: what costs something is there if it is asked for. */
 static int
 context_member(void *arg, const char *first, const char *second, Jsonb **value)
 {
@@ -176,7 +183,7 @@ context_member(void *arg, const char *first, const char *second, Jsonb **value)
 		return 2;
 	}
 	if (strcmp(first, "Execution") == 0)
-		*value = execution_context(at->run, second == NULL);
+		*value = execution_context(at->run, second);
 	else if (strcmp(first, "State") == 0)
 		*value = state_context(at->branch);
 	else if (strcmp(first, "StateMachine") == 0)
