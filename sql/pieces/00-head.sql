@@ -39,22 +39,6 @@ BEGIN
 			USING ERRCODE = 'duplicate_schema', DETAIL = pg_catalog.format('%s may.', what),
 				HINT = 'Drop it, or REVOKE the right (see also ALTER DEFAULT PRIVILEGES), then run CREATE EXTENSION dealix_exec again.';
 	END IF;
-	-- To use it is what dealix.grant_access() gave before a DROP EXTENSION.
-	FOR what IN SELECT a.grantee::pg_catalog.regrole::text FROM pg_catalog.pg_namespace n, LATERAL pg_catalog.aclexplode(n.nspacl) a
-		WHERE n.oid OPERATOR(pg_catalog.=) 'dealix'::pg_catalog.regnamespace AND a.grantee OPERATOR(pg_catalog.<>) n.nspowner
-			AND a.grantee OPERATOR(pg_catalog.<>) 0
-	LOOP
-		EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA dealix FROM %s', what);
-	END LOOP;
-END
-$$;
-
-REVOKE ALL ON SCHEMA dealix FROM PUBLIC;
-
--- What nobody calls by hand: what views, policies and triggers are made of, and
--- rights that are functions.
-DO $$
-BEGIN
 	IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname OPERATOR(pg_catalog.=) 'dealix_internal') THEN
 		RAISE EXCEPTION 'schema "dealix_internal" already exists'
 			USING ERRCODE = 'duplicate_schema',
@@ -62,19 +46,25 @@ BEGIN
 	END IF;
 END
 $$;
+
+-- What nobody calls by hand: what views, policies and triggers are made of, and
+-- rights that are functions.
 CREATE SCHEMA dealix_internal;
 COMMENT ON SCHEMA dealix_internal IS 'What dealix_exec is made of; nobody calls it by hand, and it changes with any version.';
+
+-- To use them is what dealix.grant_access() gave before a DROP EXTENSION, and
+-- what default privileges may have given.
 DO $$
 DECLARE
-	who text;
+	given record;
 BEGIN
-	-- Default privileges may have given others rights on it.
-	FOR who IN SELECT a.grantee::pg_catalog.regrole::text FROM pg_catalog.pg_namespace n, LATERAL pg_catalog.aclexplode(n.nspacl) a
-		WHERE n.nspname OPERATOR(pg_catalog.=) 'dealix_internal' AND a.grantee OPERATOR(pg_catalog.<>) n.nspowner
-			AND a.grantee OPERATOR(pg_catalog.<>) 0
+	FOR given IN SELECT n.nspname, a.grantee::pg_catalog.regrole AS who
+		FROM pg_catalog.pg_namespace n, LATERAL pg_catalog.aclexplode(n.nspacl) a
+		WHERE n.oid OPERATOR(pg_catalog.=) ANY (ARRAY['dealix', 'dealix_internal']::pg_catalog.regnamespace[])
+			AND a.grantee OPERATOR(pg_catalog.<>) n.nspowner AND a.grantee OPERATOR(pg_catalog.<>) 0
 	LOOP
-		EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA dealix_internal FROM %s', who);
+		EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA %s FROM %s', given.nspname, given.who);
 	END LOOP;
 END
 $$;
-REVOKE ALL ON SCHEMA dealix_internal FROM PUBLIC;
+REVOKE ALL ON SCHEMA dealix, dealix_internal FROM PUBLIC;

@@ -56,10 +56,11 @@ refused('CREATE SCHEMA dealix; CREATE TEXT SEARCH CONFIGURATION dealix.x (COPY =
 refused('CREATE SCHEMA dealix; CREATE SEQUENCE dealix.x', $empty, 'a sequence');
 refused('CREATE SCHEMA dealix; ALTER DEFAULT PRIVILEGES IN SCHEMA dealix GRANT EXECUTE ON FUNCTIONS TO eve', $empty, 'default privileges for what will be in it');
 refused('CREATE SCHEMA dealix; CREATE PUBLICATION x FOR TABLES IN SCHEMA dealix', $empty, 'a publication of what will be in it');
+refused('CREATE SCHEMA dealix_internal AUTHORIZATION eve', qr/schema "dealix_internal" already exists/, 'the schema of what nobody calls');
 
 $node->safe_psql('postgres', 'CREATE DATABASE defaults');
 $node->safe_psql('defaults', 'CREATE SCHEMA dealix; GRANT USAGE ON SCHEMA dealix TO eve; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO eve;
-	ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO eve; ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO eve; CREATE EXTENSION dealix_exec');
+	ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO eve; ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO eve; ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO eve; CREATE EXTENSION dealix_exec');
 is($node->safe_psql('defaults', q{SELECT count(*) FROM (SELECT relacl AS acl, relowner AS owner FROM pg_class WHERE relnamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace)
 	UNION ALL SELECT nspacl, nspowner FROM pg_namespace WHERE nspname IN ('dealix', 'dealix_internal')
 	UNION ALL SELECT proacl, proowner FROM pg_proc WHERE pronamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace)) o, LATERAL aclexplode(acl) a WHERE a.grantee <> owner}),
