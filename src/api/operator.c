@@ -11,9 +11,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "outside/outside.h"
-#include "access/xact.h"
 #include "utils/builtins.h"
-#include "utils/resowner.h"
 
 PG_FUNCTION_INFO_V1(dealix_terminate);
 PG_FUNCTION_INFO_V1(dealix_kill);
@@ -60,39 +58,19 @@ close_run(DxPass *pass)
 	SPI_finish();
 }
 
-/* Takes the run if nobody has it; *unread: it could not be read. */
-static DxRun *
-take_run(DxPass *pass, const pg_uuid_t *run_id, bool *unread)
+typedef struct TakeCall
 {
-	MemoryContext oldcxt = CurrentMemoryContext;
-	ResourceOwner oldowner = CurrentResourceOwner;
-	DxRun	   *run = NULL;
+	DxPass	   *pass;
+	const pg_uuid_t *run_id;
+	DxRun	   *run;
+} TakeCall;
 
-	*unread = false;
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(oldcxt);
-	PG_TRY();
-	{
-		run = dx_pass_take(pass, run_id, false);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		int			sqlstate = geterrcode();
+static void
+take_run(void *arg)
+{
+	TakeCall   *call = arg;
 
-		if (sqlstate == ERRCODE_QUERY_CANCELED || sqlstate == ERRCODE_READ_ONLY_SQL_TRANSACTION ||
-			ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_TO_CATEGORY(ERRCODE_T_R_SERIALIZATION_FAILURE))
-			PG_RE_THROW();
-		MemoryContextSwitchTo(oldcxt);
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		pass->runs = NIL;
-		*unread = true;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(oldcxt);
-	CurrentResourceOwner = oldowner;
-	return run;
+	call->run = dx_pass_take(call->pass, call->run_id, false);
 }
 
 /*
@@ -108,18 +86,19 @@ stop_run(FunctionCallInfo fcinfo,
 	text_to_cstring(PG_GETARG_TEXT_PP(1));
 	DxPassResult result;
 	DxPass	   *pass;
+	TakeCall	call = {NULL, NULL, NULL};
 	DxRun	   *run;
 	bool		unread;
 	bool		goes_on;
 
 	require_run_id(fcinfo);
 	dx_check_comment(reason, "the reason");
-	pass = open_pass(&result);
-	run = take_run(pass, PG_GETARG_UUID_P(0), &unread);
+	call.pass = pass = open_pass(&result);
+	call.run_id = PG_GETARG_UUID_P(0);
+	unread = dx_subtransaction(take_run, &call) != NULL;
+	run = unread ? dx_pass_take_unread(pass, call.run_id) : call.run;
 	/* Of one that has handed over to another, that one ends. */
-	if (unread)
-		goes_on = dx_terminate_unread(PG_GETARG_UUID_P(0), reason);
-	else if (run == NULL || run->continued)
+	if (run == NULL || run->continued)
 		goes_on = send(PG_GETARG_UUID_P(0), reason);
 	else
 	{
@@ -131,7 +110,10 @@ stop_run(FunctionCallInfo fcinfo,
 			MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
 			DxActor		actor = dx_actor();
 
-			dx_run_terminate(pass, run, reason, &actor);
+			if (unread)
+				dx_terminate_unread(pass, run, reason, &actor);
+			else
+				dx_run_terminate(pass, run, reason, &actor);
 			MemoryContextSwitchTo(oldcxt);
 		}
 	}

@@ -182,6 +182,7 @@ extern int	dx_frame_shortage(void);
 
 /* In a PG_CATCH of a background process: report, abort, be idle. */
 extern void dx_frame_abort(void);
+extern ErrorData *dx_subtransaction(void (*body) (void *arg), void *arg);
 
 /* The last error of this process, whether or not the log has it. */
 extern void dx_error_note(const ErrorData *edata);

@@ -207,3 +207,41 @@ dx_frame_abort(void)
 	pgstat_report_activity(STATE_IDLE, NULL);
 	RESUME_INTERRUPTS();
 }
+
+/*
+ * dx_subtransaction
+ *		Calls body in a subtransaction: NULL, or the error that has rolled it
+ *		back.  A cancel, and what concerns the whole transaction (it is read
+ *		only, or cannot be serialized), is thrown on.
+ */
+ErrorData *
+dx_subtransaction(void (*body) (void *arg), void *arg)
+{
+	MemoryContext oldcxt = CurrentMemoryContext;
+	ResourceOwner oldowner = CurrentResourceOwner;
+	ErrorData  *edata = NULL;
+
+	Assert(IsTransactionState());
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(oldcxt);
+	PG_TRY();
+	{
+		body(arg);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(oldcxt);
+		edata = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(oldcxt);
+	CurrentResourceOwner = oldowner;
+	if (edata != NULL && (edata->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+						  edata->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION ||
+						  edata->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE))
+		ReThrowError(edata);
+	return edata;
+}

@@ -8,8 +8,8 @@
  * ERROR ends the pass.  The run then goes alone, and if it fails there too, the
  * place at which it did is remembered in this process: a pass over the same run
  * that comes to the same place puts the error there as the state's, where Retry
- * and Catch (of a compensation its Retry) see it, and ends after it.  So nothing is paid where nothing fails,
- * and nothing has to be undone in memory.
+ * and Catch (of a compensation its Retry) see it, and ends after it.  So nothing
+ * is paid where nothing fails, and nothing has to be undone in memory.
  *
  *-------------------------------------------------------------------------
  */

@@ -358,8 +358,11 @@ extern void dx_pass_close(DxPass *pass);
 
 /* ---------- quarantine.c ---------- */
 
+extern DxRun *dx_pass_take_unread(DxPass *pass, const pg_uuid_t *run_id);
+extern void dx_terminate_unread(DxPass *pass, DxRun *run, const char *reason,
+								const DxActor *actor);
+
 /* Makes an incident of a run whose pass failed by an error of the engine. */
-extern bool dx_terminate_unread(const pg_uuid_t *run_id, const char *reason);
 extern void dx_pass_quarantine(const pg_uuid_t *run_id, const char *message);
 
 /* ---------- scan.c ---------- */

@@ -432,45 +432,15 @@ typedef struct GuardedCall
 } GuardedCall;
 
 static void
-guarded_body(const GuardedCall *call)
+guarded_body(void *arg)
 {
+	const GuardedCall *call = arg;
+
 	if (call->quarantine != NULL)
 		dx_pass_quarantine(call->hint, call->quarantine);
 	else
 		dx_pass(call->owner, call->limits, call->hint, call->hint ? 1 : 0, false,
 				call->result);
-}
-
-/* In a subtransaction; NULL, or the error that rolled it back. */
-static ErrorData *
-in_subtransaction(const GuardedCall *call)
-{
-	MemoryContext oldcxt = CurrentMemoryContext;
-	ResourceOwner oldowner = CurrentResourceOwner;
-	ErrorData  *edata = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(oldcxt);
-	PG_TRY();
-	{
-		guarded_body(call);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(oldcxt);
-		edata = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(oldcxt);
-	CurrentResourceOwner = oldowner;
-	if (edata != NULL && (edata->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-						  edata->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION ||
-						  edata->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE))
-		ReThrowError(edata);
-	return edata;
 }
 
 static void
@@ -488,15 +458,15 @@ one_at_a_time(Oid owner, const DxPassLimits *limits, DxPassResult *total)
 	{
 		DxPassResult result;
 		GuardedCall call = {owner, &alone, &ids[i], NULL, &result};
-		ErrorData  *edata = in_subtransaction(&call);
+		ErrorData  *edata = dx_subtransaction(guarded_body, &call);
 
 		while (edata != NULL &&
 			   dx_careful_failed(&ids[i], edata->sqlerrcode, edata->message))
-			edata = in_subtransaction(&call);
+			edata = dx_subtransaction(guarded_body, &call);
 		if (edata != NULL)
 		{
 			call.quarantine = edata->message;
-			edata = in_subtransaction(&call);
+			edata = dx_subtransaction(guarded_body, &call);
 			if (edata != NULL)
 				ReThrowError(edata);
 			/* That was a step forward, too: whoever drains goes on. */
@@ -517,7 +487,7 @@ dx_pass_guarded(Oid owner, const DxPassLimits *limits, const pg_uuid_t *hint,
 				DxPassResult *result)
 {
 	GuardedCall call = {owner, limits, hint, NULL, result};
-	ErrorData  *edata = in_subtransaction(&call);
+	ErrorData  *edata = dx_subtransaction(guarded_body, &call);
 
 	if (edata == NULL)
 		return;

@@ -155,17 +155,29 @@ load_bare_branches(DxRun *run)
 	SPI_freetuptable(SPI_tuptable);
 }
 
-/* Stops it for good, unread: no step, no compensation. */
 static void
-end(DxPass *pass, DxRun *run, const char *reason, const DxActor *actor)
+load_bare(DxRun *run)
+{
+	DxIdentity	saved;
+
+	dx_engine_enter(&saved);
+	run->workflow = workflow_name(run);
+	load_bare_branches(run);
+	dx_slots_mark(list_make1(run));
+	dx_engine_leave(&saved);
+}
+
+/*
+ * Stops a run of dx_pass_take_unread for good: no step, no compensation, and
+ * nothing that would have to be read for its messages.
+ */
+void
+dx_terminate_unread(DxPass *pass, DxRun *run, const char *reason, const DxActor *actor)
 {
 	DxIdentity	saved;
 	Datum		values[1];
 
 	dx_engine_enter(&saved);
-	run->workflow = workflow_name(run);
-	load_bare_branches(run);
-	dx_slots_mark(pass->runs);
 	values[0] = UUIDPGetDatum(&run->id);
 	(void) dx_execute(&forget_statement, values, NULL, false, 0);
 	dx_engine_leave(&saved);
@@ -212,25 +224,19 @@ claim_header(DxPass *pass, const pg_uuid_t *run_id)
 }
 
 /*
- * Terminates a run that cannot be read.  false: it has ended, there is none, or
- * the caller may not.  Needs SPI_connect.
+ * Locks a run that cannot be read, to terminate it.  NULL: there is no such run.
+ * Needs SPI_connect.
  */
-bool
-dx_terminate_unread(const pg_uuid_t *run_id, const char *reason)
+DxRun *
+dx_pass_take_unread(DxPass *pass, const pg_uuid_t *run_id)
 {
-	DxPassResult result;
-	DxPass	   *pass = dx_pass_open(InvalidOid, false, 1000, &result);
 	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
-	DxActor		actor = dx_actor();
 	DxRun	   *run = claim_header(pass, run_id);
-	bool		goes_on = run != NULL && !dx_status_ended(run->status) &&
-		dx_may_operate(run->owner);
 
-	if (goes_on)
-		end(pass, run, reason, &actor);
+	if (run != NULL)
+		load_bare(run);
 	MemoryContextSwitchTo(oldcxt);
-	dx_pass_close(pass);
-	return goes_on;
+	return run;
 }
 
 /*
@@ -249,7 +255,10 @@ dx_pass_quarantine(const pg_uuid_t *run_id, const char *message)
 	char	   *reason;
 
 	if (run != NULL && !dx_status_ended(run->status) && asked_to_end(run, &actor, &reason))
-		end(pass, run, reason, &actor);
+	{
+		load_bare(run);
+		dx_terminate_unread(pass, run, reason, &actor);
+	}
 	else if (run != NULL && !dx_status_ended(run->status))
 	{
 		put_messages_aside(run);

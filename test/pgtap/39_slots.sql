@@ -187,6 +187,14 @@ SELECT t.crawl() \g /dev/null
 -- To terminate it nobody has to read it.
 CREATE TABLE t.unread_too AS SELECT dealix.start('odd', '{}') AS run;
 SELECT t.crawl(), t.break(run), dealix.cancel(run), t.crawl() FROM t.unread_too \g /dev/null
+RESET SESSION AUTHORIZATION;
+GRANT EXECUTE ON FUNCTION dealix.terminate(uuid, text) TO tap_other;
+CREATE TABLE t.unread_id AS TABLE t.unread_too;
+GRANT SELECT ON t.unread_id TO tap_other;
+SET SESSION AUTHORIZATION tap_other;
+SELECT throws_like(format('SELECT dealix.terminate(%L)', run), 'there is no run %', 'not by who may not see it') FROM t.unread_id;
+RESET SESSION AUTHORIZATION;
+SET SESSION AUTHORIZATION tap_app;
 SELECT is((SELECT dealix.terminate(run, 'beyond repair') || ' ' || t.status(run) FROM t.unread_too), 'true TERMINATED', 'an incident that cannot be read is terminated');
 SELECT is((SELECT dealix.terminate(run) FROM t.unread_too), false, 'once');
 SELECT is((SELECT string_agg(payload ->> 'reason', ',') FROM dealix.history JOIN t.unread_too ON run = run_id WHERE event = 'run_terminated'), 'beyond repair', 'which stands in its history');
