@@ -106,6 +106,7 @@ typedef struct Head
 	Oid			owner;
 	int16		rank;
 	pg_uuid_t	task_id;
+	bool		full;			/* a limit of its own leaves no room */
 } Head;
 
 /* Owners who have tasks of this activity that the caller may do. */
@@ -129,6 +130,7 @@ find_owners(const char *activity, Oid user, bool all, Head **heads)
 		(*heads)[i].owner = DatumGetObjectId(dx_get(&row));
 		(*heads)[i].rank = dx_get_int2(&row);
 		(void) dx_get_uuid(&row, &(*heads)[i].task_id);
+		(*heads)[i].full = false;
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return n;
@@ -345,11 +347,16 @@ claim_of_owners(Claim *claim)
 	n = find_owners(claim->activity, claim->user, claim->all, &heads);
 	for (int i = 0; i < (n > 1 ? 2 * n : n) && claimed == 0 && claim->max > 0; i++)
 	{
+		Head	   *head = &heads[i % n];
+
 		CHECK_FOR_INTERRUPTS();
-		claimed = claim_from(claim, heads[i % n].owner, false,
+		if (head->full)
+			continue;
+		claimed = claim_from(claim, head->owner, false,
 							 i + 1 < n ? &heads[i + 1] : NULL);
+		head->full = claim->room.per_owner && claim->room.allowed <= 0;
 		latest.asked = asked;
-		latest.owner = heads[i % n].owner;
+		latest.owner = head->owner;
 	}
 	return claimed;
 }

@@ -233,18 +233,26 @@ look_for_room(const char *activity, Oid owner, int max, DxRoom *room)
 		room->allowed = look_for_tokens(activity, owner, room->allowed, room);
 }
 
-/* What an owner's limit is made of, if it is not there yet. */
-static void
+/* What an owner's limit is made of, if it is not there yet.  false: it all is. */
+static bool
 make_room(const char *activity, Oid owner, const DxRoom *room)
 {
 	Datum		values[2];
+	bool		made = false;
 
 	values[0] = CStringGetTextDatum(activity);
 	values[1] = ObjectIdGetDatum(owner);
 	if (room->has_slots)
+	{
 		(void) dx_execute(&make_slots_statement, values, NULL, false, 0);
+		made = SPI_processed > 0;
+	}
 	if (room->has_rate)
+	{
 		(void) dx_execute(&make_shards_statement, values, NULL, false, 0);
+		made = made || SPI_processed > 0;
+	}
+	return made;
 }
 
 /*
@@ -255,10 +263,8 @@ void
 dx_room_look_of(const char *activity, Oid owner, int max, DxRoom *room)
 {
 	look_for_room(activity, owner, max, room);
-	if (room->allowed > 0)
-		return;
-	make_room(activity, owner, room);
-	look_for_room(activity, owner, max, room);
+	if (room->allowed <= 0 && make_room(activity, owner, room))
+		look_for_room(activity, owner, max, room);
 }
 
 /*
