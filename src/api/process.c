@@ -252,7 +252,8 @@ typedef struct Awaited
 	MemoryContext cxt;			/* of the caller */
 	char	   *status;			/* of the run */
 	DxStatusLook look;
-	long		later;			/* ms after which time alone may bring it; 0: never */
+	long		later;			/* ms after which time alone may bring it; 0:
+								 * never */
 } Awaited;
 
 /*

@@ -25,7 +25,8 @@
 /* An error name and its cause, as the language knows them. */
 typedef struct DxFault
 {
-	char	   *error;			/* e.g. "States.Timeout"; NULL: failed without a name */
+	char	   *error;			/* e.g. "States.Timeout"; NULL: failed without
+								 * a name */
 	char	   *cause;			/* text for people, or NULL */
 } DxFault;
 
@@ -112,8 +113,8 @@ typedef struct DxEnv
 
 	/*
 	 * What a path that begins with $$.first.second needs, without the rest of
-	 * a context that may be large: the number of names that *value stands for,
-	 * 1 or 2, or 0 when there is no such member.  second may be NULL.
+	 * a context that may be large: the number of names that *value stands
+	 * for, 1 or 2, or 0 when there is no such member.  second may be NULL.
 	 */
 	int			(*context_member) (void *arg, const char *first,
 								   const char *second, Jsonb **value);
@@ -221,7 +222,8 @@ typedef struct DxTask
 	DxResourceKind undo_kind;
 	const char *undo_uri;
 	const char *undo_target;
-	DxTemplate *undo_parameters;	/* NULL: the {"input","output","error"} object */
+	DxTemplate *undo_parameters;	/* NULL: the {"input","output","error"}
+									 * object */
 	int			nundo_retriers;
 	DxRetrier  *undo_retriers;
 	DxAmount	undo_timeout;
@@ -342,7 +344,8 @@ typedef struct DxProgram
 	bool		pure;			/* no Task at all */
 	uint64		serial;			/* of a loaded one: no other has had it */
 	Size		kept;			/* bytes that others keep for it elsewhere */
-	struct DxCompiler *source;	/* what states are compiled from later, or NULL */
+	struct DxCompiler *source;	/* what states are compiled from later, or
+								 * NULL */
 } DxProgram;
 
 /* ---------- program.c, problem.c, resource.c ---------- */
@@ -484,10 +487,12 @@ extern DxTemplate *dx_template_compile(const Jsonb *source,
 									   DxProblems *problems);
 extern bool dx_template_eval(const DxTemplate *tmpl, DxEnv *env,
 							 Jsonb **value, DxFault *fault);
+
 /* Compiles one "States.Xxx(...)" call or path as the value of a ".$" member. */
 extern DxTemplate *dx_template_compile_reference(const char *text,
 												 const char *pointer,
 												 DxProblems *problems);
+
 /* Member names of a template that is an object, if they are known. */
 extern bool dx_template_keys(const DxTemplate *tmpl, List **keys);
 
@@ -582,11 +587,13 @@ extern Jsonb *dx_json_array(int n, Jsonb *const *values);
 extern Jsonb *dx_json_empty_object(void);
 extern Jsonb *dx_json_string(const char *text);
 extern Jsonb *dx_json_from_value(JsonbValue *value);	/* copies */
-extern void dx_json_to_value(const Jsonb *json, JsonbValue *value);	/* scalar, or jbvBinary */
+extern void dx_json_to_value(const Jsonb *json, JsonbValue *value); /* scalar, or jbvBinary */
 extern bool dx_json_get(const Jsonb *object, const char *key, JsonbValue *value);
 extern Jsonb *dx_json_get_json(const Jsonb *object, const char *key);	/* NULL: absent */
-extern char *dx_json_get_text(const Jsonb *object, const char *key);	/* NULL: absent or not a string */
+extern char *dx_json_get_text(const Jsonb *object, const char *key);	/* NULL: absent or not a
+																		 * string */
 extern Jsonb *dx_json_set(const Jsonb *object, const char *key, const Jsonb *value);
+
 /* Compact text as AWS writes it: no blanks after , and :. */
 extern char *dx_json_compact(const Jsonb *json);
 

@@ -125,7 +125,7 @@ static Jsonb *
 filler_open(Filler *f, uint32 header, int nentries, Size data_size)
 {
 	Size		head = offsetof(JsonbContainer, children) +
-		sizeof(JEntry) * nentries;
+	sizeof(JEntry) * nentries;
 	Jsonb	   *json;
 
 	if (data_size > JENTRY_OFFLENMASK || head > JENTRY_OFFLENMASK)

@@ -101,7 +101,7 @@ compile_processor(DxCompiler *c, DxStateSource *source, DxMap *map)
 	map->distributed = compile_processor_config(c, &inner->node);
 	if (map->distributed && c->machines[source->machine].express)
 		dx_problem(c->problems, dx_pointer_child(inner->node.pointer,
-												  "ProcessorConfig"),
+												 "ProcessorConfig"),
 				   DX_P_NOT_SUPPORTED, "Use the mode INLINE.",
 				   "a state machine of the type EXPRESS has no distributed Map");
 }

@@ -34,6 +34,7 @@ static const struct
 	const char *text;
 	DxFilterOperator op;
 }			operators[] =
+
 {
 	{"===", DX_FILTER_SAME},
 	{"!==", DX_FILTER_NOT_SAME},

@@ -23,6 +23,7 @@ static const struct
 	DxIntegration integration;
 	const char *member;
 }			integrations[] =
+
 {
 	{"states:startExecution", DX_INTEGRATION_START, "StateMachineArn"},
 	{"states:startExecution.sync", DX_INTEGRATION_SYNC, "StateMachineArn"},

@@ -357,7 +357,7 @@ dx_call_doubt(const DxCall *call)
 	{
 		const char *right = wrong_literal(call, i);
 		char	   *inner = call->args[i].kind == DX_ARGUMENT_CALL ?
-			dx_call_doubt(call->args[i].call) : NULL;
+		dx_call_doubt(call->args[i].call) : NULL;
 
 		if (right != NULL)
 			return psprintf("%s always fails: its argument %d has to be %s",

@@ -82,7 +82,7 @@ merge(const JsonbValue *a, const JsonbValue *b, bool deep, JsonbValue *result)
 	while (i < nleft || j < nright)
 	{
 		int			order = i == nleft ? 1 : j == nright ? -1 :
-			dx_name_compare(&left[i].name, &right[j].name);
+		dx_name_compare(&left[i].name, &right[j].name);
 
 		CHECK_FOR_INTERRUPTS();
 		if (order < 0)

@@ -158,7 +158,7 @@ exit_expression(const DxState *state, DxEnv *env, Jsonb *result,
 				Jsonb **output, Jsonb **variables, DxFault *fault)
 {
 	bool		has_result = state->type == DX_STATE_TASK ||
-		state->type == DX_STATE_PARALLEL || state->type == DX_STATE_MAP;
+	state->type == DX_STATE_PARALLEL || state->type == DX_STATE_MAP;
 
 	if (env->state_input == NULL)
 		env->state_input = env->input;

@@ -31,7 +31,8 @@ typedef struct Reader
 	int			pos;
 	int			depth;
 	JsonbParseState *state;
-	DxProblems *problems;		/* gets members given twice; NULL: not looked for */
+	DxProblems *problems;		/* gets members given twice; NULL: not looked
+								 * for */
 	const char *pointer;		/* of the value being read, with problems */
 } Reader;
 
@@ -234,7 +235,7 @@ compare_names(const void *left, const void *right)
 	const FoundName *a = left;
 	const FoundName *b = right;
 	int			cmp = a->len != b->len ? (a->len < b->len ? -1 : 1) :
-		memcmp(a->text, b->text, a->len);
+	memcmp(a->text, b->text, a->len);
 
 	return cmp != 0 ? cmp : a->pos - b->pos;
 }

@@ -336,7 +336,7 @@ find_from(const DxPath *path, const JsonbValue *root, const JsonbValue *start,
 {
 	int			nsteps = path->nsteps;
 	bool		function = nsteps > 0 &&
-		path->steps[nsteps - 1].kind == DX_STEP_FUNCTION;
+	path->steps[nsteps - 1].kind == DX_STEP_FUNCTION;
 	bool		single = true;
 
 	if (function)
@@ -521,7 +521,7 @@ dx_path_miss_text(const DxPath *path, const DxMiss *miss)
 {
 	StringInfoData where;
 	bool		leaf = miss->kind == DX_MISS_INDEX ||
-		miss->step == path->nsteps - 1;
+	miss->step == path->nsteps - 1;
 
 	if (miss->kind == DX_MISS_ROOT)
 		return path->root == DX_ROOT_VARIABLE ?

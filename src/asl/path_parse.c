@@ -38,6 +38,7 @@ static const struct
 	const char *name;
 	DxPathFunction function;
 }			path_functions[] =
+
 {
 	{"length", DX_FUNCTION_LENGTH},
 	{"size", DX_FUNCTION_LENGTH},

@@ -22,6 +22,7 @@ static const struct
 	const char *scheme;
 	DxResourceKind kind;
 }			schemes[] =
+
 {
 	{"sql:", DX_RESOURCE_SQL},
 	{"activity:", DX_RESOURCE_ACTIVITY},

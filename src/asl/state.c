@@ -194,7 +194,7 @@ compile_untyped(DxCompiler *c, DxStateSource *source)
 	source->terminal = true;
 	if (!dx_is_object(&source->node))
 		return;
-	if (c->program->source == NULL)	/* a loaded one has been checked */
+	if (c->program->source == NULL) /* a loaded one has been checked */
 		dx_check_state_fields(c, source);
 	(void) dx_read_target(c, source, &source->node, "Next", false);
 }
@@ -216,7 +216,7 @@ compile_state(DxCompiler *c, int index, DxStateSource *source, DxState *state)
 		return;
 	}
 
-	if (c->program->source == NULL)	/* a loaded one has been checked */
+	if (c->program->source == NULL) /* a loaded one has been checked */
 		dx_check_state_fields(c, source);
 	compile_transition(c, source, state);
 	compile_io(c, source, state);

@@ -39,7 +39,7 @@ extern int	dx_max_states;		/* of a definition */
 extern int	dx_max_definition;	/* kB */
 extern int	dx_max_evaluation;	/* kB */
 extern int	dx_outcome_retention;	/* s */
-extern int	dx_max_lease;	/* s */
+extern int	dx_max_lease;		/* s */
 extern int	dx_max_child_depth;
 extern int	dx_program_cache;	/* kB */
 extern int	dx_max_inbox;
@@ -47,7 +47,7 @@ extern int	dx_max_inbox_size;
 extern int	dx_evaluation_timeout;	/* ms, 0 = none */
 extern int	dx_pass_max_subtransactions;	/* 0 = no limit */
 extern bool dx_superuser_runs;
-extern char *dx_outbox_channel;	/* "": no NOTIFY */
+extern char *dx_outbox_channel; /* "": no NOTIFY */
 
 #ifdef USE_ASSERT_CHECKING
 extern bool dx_scan_plans;		/* for tests: see identity.c */
@@ -232,7 +232,7 @@ extern void dx_wake_many(Oid owner);	/* too many to name: scan */
 extern void dx_wake_at(TimestampTz due);	/* a branch is due then */
 extern void dx_wake_ended(const pg_uuid_t *run_id); /* wakes CALL dealix.wait */
 extern void dx_wake_extension(void);	/* CREATE/DROP EXTENSION */
-extern void dx_wake_prepared(void);	/* COMMIT PREPARED of somebody's work */
+extern void dx_wake_prepared(void); /* COMMIT PREPARED of somebody's work */
 extern void dx_wake_launcher(void); /* databases have come or gone */
 
 /* ---------- poison.c: runs that end the process that advances them ---------- */

@@ -192,7 +192,7 @@ static void
 define_sizes(void)
 {
 	GucContext	context = process_shared_preload_libraries_in_progress ?
-		PGC_POSTMASTER : PGC_SIGHUP;
+	PGC_POSTMASTER : PGC_SIGHUP;
 
 	define_int("dealix_exec.max_databases",
 			   "Number of databases that the launcher can look after.",

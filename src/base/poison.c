@@ -636,7 +636,10 @@ terminate(int signo, siginfo_t *info, void *context)
 {
 	int			save_errno = errno;
 
-	/* A child of ours, on its way to another program, has nothing to clean up. */
+	/*
+	 * A child of ours, on its way to another program, has nothing to clean
+	 * up.
+	 */
 	if (MyProcPid != getpid())
 		_exit(1);
 	if (info->si_pid == PostmasterPid)

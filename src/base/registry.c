@@ -24,7 +24,7 @@
 #include "storage/proc.h"
 
 #define MAX_HOLDS		8
-#define STEADY_MS		(60 * 1000)	/* alive for this long: not a failure */
+#define STEADY_MS		(60 * 1000) /* alive for this long: not a failure */
 
 /* Databases that this backend holds RETIRING. */
 static Oid	held[MAX_HOLDS];

@@ -14,7 +14,8 @@
 
 /* What can't be taken away at once; a step that leaves it ends its pass. */
 #define DX_LEFT_TEMPORARY	0x01	/* temporary objects: dropped already */
-#define DX_LEFT_CONSTRAINTS 0x02	/* SET CONSTRAINTS: until the transaction ends */
+#define DX_LEFT_CONSTRAINTS 0x02	/* SET CONSTRAINTS: until the transaction
+									 * ends */
 #define DX_LEFT_OBJECT		0x04	/* large objects that are open: likewise */
 #define DX_LEFT_LOCK		0x08	/* session locks: released when it ends */
 #define DX_LEFT_PROCESS		0x10	/* as long as this process lives */

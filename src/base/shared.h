@@ -37,15 +37,15 @@
 typedef enum DxDatabaseState
 {
 	DX_DB_FREE,					/* unused slot; next: STOPPED */
-	DX_DB_STOPPED,				/* dispatcher to be started at not_before; next:
-								 * STARTING, RETIRING, FREE */
+	DX_DB_STOPPED,				/* dispatcher to be started at not_before;
+								 * next: STARTING, RETIRING, FREE */
 	DX_DB_STARTING,				/* dispatcher registered, or looking for the
 								 * extension; next: RUNNING, ABSENT, STOPPED,
 								 * RETIRING */
 	DX_DB_RUNNING,				/* dispatcher at work; next: ABSENT, STOPPED,
 								 * RETIRING */
-	DX_DB_ABSENT,				/* no extension there; next: STOPPED, RETIRING,
-								 * FREE */
+	DX_DB_ABSENT,				/* no extension there; next: STOPPED,
+								 * RETIRING, FREE */
 	DX_DB_RETIRING				/* its processes have to go; next: FREE */
 } DxDatabaseState;
 
@@ -62,7 +62,8 @@ typedef struct DxDatabase
 	bool		held;			/* a copy: waits for dealix.resume_engine() */
 	bool		starving;		/* wants a worker, no place is free */
 	bool		resting;		/* STOPPED until there is something to do */
-	bool		yield;			/* the dispatcher is to rest: others wait for its place */
+	bool		yield;			/* the dispatcher is to rest: others wait for
+								 * its place */
 	dlist_head	line;			/* owners that have work and wait for a ring */
 	int			nline;
 	int			holds;			/* backends that keep it RETIRING */
@@ -123,7 +124,8 @@ typedef struct DxRing
 	int			head;			/* where the next id is taken */
 	int			count;
 	uint64		popped;			/* ids taken, ever */
-	int			pops;			/* times that ids were taken since the last scan */
+	int			pops;			/* times that ids were taken since the last
+								 * scan */
 	bool		hurry;			/* the scan owed is for something urgent */
 	uint64		scan_wanted;	/* scans asked for, ever */
 	uint64		scan_done;		/* of these, satisfied */
@@ -161,7 +163,8 @@ typedef struct DxOwner
 } DxOwner;
 
 #define DX_ASK_NOTHING	0
-#define DX_ASK_LATER	1		/* all workers are at work: see whether they last */
+#define DX_ASK_LATER	1		/* all workers are at work: see whether they
+								 * last */
 #define DX_ASK_NOW		2		/* no worker, or too much for those there are */
 
 typedef struct DxWaiter
@@ -193,7 +196,8 @@ typedef struct DxShared
 	int			ring_size;
 	int			nwaiters;
 	pg_atomic_uint32 waiting;	/* waiters in use */
-	pg_atomic_uint32 waiter_turn;	/* where the next piece of work looks first */
+	pg_atomic_uint32 waiter_turn;	/* where the next piece of work looks
+									 * first */
 	pg_atomic_uint32 server_commit; /* synchronous_commit of the server */
 } DxShared;
 
@@ -333,7 +337,7 @@ extern bool dx_poison_too_often(const DxSuspect *suspect);
 #define DX_MAX_DEATHS	3
 #define DX_MAX_OUTAGES	10
 
-#define DX_MAX_NOTES	1024		/* ids in one transaction; then "many" */
+#define DX_MAX_NOTES	1024	/* ids in one transaction; then "many" */
 
 /* ---------- waiter.c ---------- */
 

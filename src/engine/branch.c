@@ -164,7 +164,7 @@ try_catch(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
 						"next", dx_json_string(next->name), NULL));
 	dx_env_init(&env, pass, run, branch);
 	if (!dx_eval_catch(branch->state, catcher, &env, fault, &output, &variables,
-					 &failure) ||
+					   &failure) ||
 		!within_limits(branch, output, variables, &failure))
 	{
 		branch_failed(pass, run, branch, &failure);

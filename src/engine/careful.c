@@ -120,7 +120,7 @@ bool
 dx_careful_failed(const pg_uuid_t *run_id, int sqlstate, const char *message)
 {
 	bool		too_large = ERRCODE_TO_CATEGORY(sqlstate) != ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) &&
-		ERRCODE_TO_CATEGORY(sqlstate) != ERRCODE_TO_CATEGORY(ERRCODE_FEATURE_NOT_SUPPORTED);
+	ERRCODE_TO_CATEGORY(sqlstate) != ERRCODE_TO_CATEGORY(ERRCODE_FEATURE_NOT_SUPPORTED);
 	bool		again = same_place(&here, &broken);
 
 	if (!here.known || memcmp(&here.run_id, run_id, UUID_LEN) != 0 ||

@@ -172,7 +172,8 @@ typedef struct DxBranch
 	DxCounts	counts;			/* in JOIN */
 	Jsonb	   *items;			/* in JOIN: what the children are made from */
 	int32		stored_results; /* results that wait in the table */
-	bool		data_changed;	/* data or items: large, so not written in vain */
+	bool		data_changed;	/* data or items: large, so not written in
+								 * vain */
 	Jsonb	   *variables;		/* NULL: none */
 	bool		ticketed;
 	pg_uuid_t	ticket;			/* what answers from outside refer to */
@@ -587,6 +588,7 @@ extern bool dx_step_waits(DxPass *pass, const DxRun *run, DxBranch *branch,
 extern void dx_signal_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
 extern void dx_signal_wake(DxPass *pass, DxRun *run, DxBranch *branch);
 extern bool dx_signal_here(const DxRun *run, const DxBranch *branch);
+
 /* Names in "a|b" or "a&b" that are accepted when a workflow is published. */
 #define DX_MAX_NAMES	64
 

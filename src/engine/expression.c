@@ -168,7 +168,7 @@ dx_expression_search_path(void)
 {
 	if (strcmp(namespace_search_path, "pg_catalog, pg_temp") != 0)
 		(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 /*
@@ -332,7 +332,7 @@ bind(const PlanEntry *entry, Evaluation *evaluation)
 	{
 		ParamExternData *param = &params->params[foreach_current_index(lc)];
 		Jsonb	   *value = variable(entry, evaluation->env, evaluation->cxt,
-										lfirst(lc));
+									 lfirst(lc));
 
 		if (value == NULL)
 			ereport(ERROR,

@@ -180,7 +180,7 @@ static void
 check_function(Check *check, const FuncCall *call)
 {
 	int			n = list_length(call->args) +
-		(call->agg_within_group ? list_length(call->agg_order) : 0);
+	(call->agg_within_group ? list_length(call->agg_order) : 0);
 
 	if (FuncnameGetCandidates(call->funcname, n, argument_names(call),
 							  !call->func_variadic, true, false, true) != NULL ||

@@ -158,7 +158,7 @@ static struct
 	int			max_size;
 	int64		count;
 	int64		size;
-} uncounted;
+}			uncounted;
 
 static bool
 admitted_uncounted(const pg_uuid_t *run_id, int64 size)

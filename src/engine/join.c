@@ -121,7 +121,7 @@ child_input(DxPass *pass, DxRun *run, DxBranch *parent, int index, Jsonb **input
 	}
 	dx_env_init(&env, pass, run, parent);
 	return dx_eval_item_input(parent->state, &env, index, dx_json_from_value(item),
-							input, fault);
+							  input, fault);
 }
 
 static int

@@ -43,6 +43,7 @@ static const struct
 	const char *name;
 	uint32		successors;
 }			phases[] =
+
 {
 	[0] = {"new", EDGE(DX_PHASE_READY) | EDGE(DX_PHASE_UNDO) | EDGE(DX_PHASE_SLOT)},
 	[DX_PHASE_READY] = {"READY",

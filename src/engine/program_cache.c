@@ -39,7 +39,7 @@ static List *orphans = NIL;		/* of DxProgram *, of an extension before */
 static uint64 orphaned_in = 0;
 
 static uint64 uses = 0;
-static uint64 transactions = 1;	/* those that are over, and this one */
+static uint64 transactions = 1; /* those that are over, and this one */
 static bool grown = false;		/* since the last look at all sizes */
 
 static DxStatement version_statement = {

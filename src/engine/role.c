@@ -156,7 +156,10 @@ dx_role_note(Oid role)
 	(void) dx_execute(&note_statement, values, NULL, false, 0);
 	inserted = SPI_processed > 0;
 
-	/* A restore, or an upgrade of the server, brings the row without the entry. */
+	/*
+	 * A restore, or an upgrade of the server, brings the row without the
+	 * entry.
+	 */
 	if (inserted || !find_dependency(role, false))
 	{
 		add_dependency(role);

@@ -26,6 +26,7 @@ static const struct
 	const char *name;
 	uint32		successors;
 }			statuses[] =
+
 {
 	[DX_RUN_RUNNING] = {"RUNNING",
 	EDGE(DX_RUN_COMPENSATING) | EDGE(DX_RUN_INCIDENT) | ENDS},
@@ -291,7 +292,11 @@ resume_failed(DxPass *pass, DxRun *run)
 	token = dx_json_get_text(payload, "token");
 	if (token != NULL)
 		branch->ticketed = dx_token_parse(token, &branch->ticket, &branch->attempt);
-	/* Its end has given the slot back that it had, if its workflow is limited. */
+
+	/*
+	 * Its end has given the slot back that it had, if its workflow is
+	 * limited.
+	 */
 	dx_branch_set_phase(branch, DX_PHASE_SLOT, pass->now);
 	MemoryContextSwitchTo(oldcxt);
 	SPI_freetuptable(SPI_tuptable);
@@ -485,7 +490,11 @@ dx_run_advance(DxPass *pass, DxRun *run)
 	int32		events = run->seq;
 
 	take_commands(pass, run);
-	/* Who waits for a slot in the midst of its work has a deadline all the same. */
+
+	/*
+	 * Who waits for a slot in the midst of its work has a deadline all the
+	 * same.
+	 */
 	if (run->status == DX_RUN_RUNNING && run->deadline <= pass->now)
 		dx_run_time_out(pass, run);
 	if (dx_turn_needed(run))

@@ -27,7 +27,7 @@ static DxStatement run_statement = {
 	" $15, $16, $17, $18, $19)"
 	" ON CONFLICT (workflow_id, owner, key) WHERE key IS NOT NULL DO NOTHING",
 	19, {UUIDOID, TIMESTAMPTZOID, INT4OID, INT4OID, OIDOID, INT2OID, INT2OID,
-	TEXTOID, TEXTOID, TEXTOID, JSONBOID, OIDOID, UUIDOID, INT4OID, INT2OID,
+		TEXTOID, TEXTOID, TEXTOID, JSONBOID, OIDOID, UUIDOID, INT4OID, INT2OID,
 	INT2OID, UUIDOID, UUIDOID, REGROLEARRAYOID}
 };
 
@@ -244,7 +244,8 @@ add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 	values[5] = Int32GetDatum(version->workflow_id);
 	values[6] = Int32GetDatum(version->version_id);
 	values[7] = ObjectIdGetDatum(owner);
-	nulls[9] = nulls[10] = nulls[12] = true;	/* last_branch, undone_to, final_status */
+	nulls[9] = nulls[10] = nulls[12] = true;	/* last_branch, undone_to,
+												 * final_status */
 	values[11] = Int16GetDatum(DX_RUN_RUNNING);
 	values[13] = Int16GetDatum(start->priority);
 	values[14] = Int16GetDatum(start->durability);
@@ -288,7 +289,8 @@ add_branch(DxBulk *bulk, const DxStart *start, Oid owner,
 	values[1] = TimestampTzGetDatum(first_due(start, now));
 	nulls[2] = true;			/* entered_at */
 	values[3] = ObjectIdGetDatum(owner);
-	nulls[5] = nulls[6] = nulls[7] = nulls[8] = true;	/* parent, item, attempt, conflicts */
+	nulls[5] = nulls[6] = nulls[7] = nulls[8] = true;	/* parent, item,
+														 * attempt, conflicts */
 	values[9] = Int16GetDatum(first_phase(start, now));
 	values[10] = Int16GetDatum(-start->priority);
 	for (i = 11; i < BRANCH_COLUMNS; i++)

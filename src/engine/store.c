@@ -135,7 +135,7 @@ static DxRun *
 read_run(HeapTuple tuple, TupleDesc desc)
 {
 	DxRun	   *run = palloc0(sizeof(DxRun));
-	DxRow			row = {tuple, desc, 0, false};
+	DxRow		row = {tuple, desc, 0, false};
 	Datum		chain;
 
 	run->id = *DatumGetUUIDP(dx_get(&row));
@@ -360,7 +360,7 @@ dx_merge_rows(List *runs, void (*read) (DxRun *run, DxRow *row))
 
 	for (i = 0; i < SPI_processed && lc != NULL; i++)
 	{
-		DxRow			row = {SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 0, false};
+		DxRow		row = {SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 0, false};
 		pg_uuid_t  *id = DatumGetUUIDP(dx_get(&row));
 
 		while (lc != NULL &&
@@ -608,7 +608,7 @@ put_branch(DxColumns *columns, const DxRun *run, const DxBranch *branch)
 	dx_put_text(columns, branch->wait_for);
 	dx_put_text(columns, ints_text(branch->retries, branch->nretries));
 	dx_put_text(columns, branch->phase == DX_PHASE_JOIN ?
-			 ints_text((const int32 *) &branch->counts, DX_NCOUNTS) : NULL);
+				ints_text((const int32 *) &branch->counts, DX_NCOUNTS) : NULL);
 	dx_put(columns, BoolGetDatum(branch->data_changed), false);
 	dx_put_jsonb(columns, branch->data);
 	dx_put_jsonb(columns, branch->items);

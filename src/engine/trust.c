@@ -135,7 +135,10 @@ dx_trusts(Oid owner, Oid author)
 	trusted = is_member_of_role_nosuper(owner, author) || superuser_arg(author) ||
 		author == dx_extension_owner() || is_named(owner, author);
 
-	/* What is said by ALTER ROLE and by a new owner of the extension is not kept. */
+	/*
+	 * What is said by ALTER ROLE and by a new owner of the extension is not
+	 * kept.
+	 */
 	if (seen == changes && !IsolationUsesXactSnapshot() &&
 		!superuser_arg(author) && author != dx_extension_owner())
 	{

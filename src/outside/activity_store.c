@@ -28,8 +28,8 @@ static DxStatement insert_statement = {
 	" start_to_close, owner, branch, epoch, rank, token_only, activity, state,"
 	" correlation_id, traceparent, input, details)",
 	18, {UUIDARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
-	TIMESTAMPTZARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, OIDARRAYOID,
-	INT4ARRAYOID, INT4ARRAYOID, INT2ARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
+		TIMESTAMPTZARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, OIDARRAYOID,
+		INT4ARRAYOID, INT4ARRAYOID, INT2ARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
 	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID}
 };
 
@@ -82,8 +82,8 @@ put_activity(DxColumns *columns, const DxHandout *handout, TimestampTz now)
 	const DxActivity *what = handout->what;
 	const DxRun *run = handout->run;
 	TimestampTz until = what->activity ? what->start_by :
-		what->start_to_close < 0 ? DT_NOEND :
-		dx_after_seconds(now, what->start_to_close);
+	what->start_to_close < 0 ? DT_NOEND :
+	dx_after_seconds(now, what->start_to_close);
 
 	dx_put_uuid(columns, &handout->ticket);
 	dx_put_uuid(columns, &run->id);

@@ -76,10 +76,10 @@ static DxStatement claim_statement = {
 /* The same under limits: $11 has a locked slot for each task, or is null. */
 static DxStatement claim_limited_statement = {
 	CLAIM(" slot_id = ($11)[p.n],",
-	"(SELECT task_id, epoch, pg_catalog.row_number()"
-	" OVER (ORDER BY rank, task_id)::int AS n FROM picked)",
-	", s AS (UPDATE dealix.activity_slot s SET taken = true FROM c"
-	" WHERE s.slot_id = c.slot_id)"),
+		  "(SELECT task_id, epoch, pg_catalog.row_number()"
+		  " OVER (ORDER BY rank, task_id)::int AS n FROM picked)",
+		  ", s AS (UPDATE dealix.activity_slot s SET taken = true FROM c"
+		  " WHERE s.slot_id = c.slot_id)"),
 	11, {TEXTOID, OIDOID, INT8OID, INT2OID, UUIDOID, INT2OID, UUIDOID,
 	TIMESTAMPTZOID, TEXTOID, INTERVALOID, INT8ARRAYOID}
 };

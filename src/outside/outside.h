@@ -138,8 +138,10 @@ typedef struct DxRoom
 	bool		crowded;		/* and slots beyond it */
 	bool		has_rate;
 	bool		per_owner;		/* for the tasks of each owner */
-	bool		ahead;			/* the clock was set back: see dx_room_set_back */
-	long		later;			/* ms until time alone may make room; 0: it does not */
+	bool		ahead;			/* the clock was set back: see
+								 * dx_room_set_back */
+	long		later;			/* ms until time alone may make room; 0: it
+								 * does not */
 } DxRoom;
 
 extern bool dx_room_look(const char *activity, int max, DxRoom *room);

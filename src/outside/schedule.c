@@ -197,7 +197,11 @@ dx_schedule_put(Datum *values, const char *nulls)
 	values[8] = PointerGetDatum(dx_requesters_array(dx_requesters_now()));
 	dx_owner_check(DatumGetObjectId(values[0]));
 	dx_engine_enter(&saved);
-	/* Else it would be refused each time that it fires, where nobody reads it. */
+
+	/*
+	 * Else it would be refused each time that it fires, where nobody reads
+	 * it.
+	 */
 	dx_version_find(workflow, 0, &version);
 	dx_trust_check(DatumGetObjectId(values[0]), version.author, workflow);
 	dx_role_note(DatumGetObjectId(values[0]));

@@ -164,7 +164,7 @@ check_members(const Jsonb *shape, Jsonb *json, const char *pointer)
 	JsonbValue	v;
 	JsonbIteratorToken token;
 	bool		closed = dx_json_get(shape, "additionalProperties", &additional) &&
-		additional.type == jbvBool && !additional.val.boolean;
+	additional.type == jbvBool && !additional.val.boolean;
 
 	(void) JsonbIteratorNext(&it, &v, true);
 	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)

@@ -55,7 +55,7 @@ static DxDatabase *database;
 static WorkerHandle *handles;	/* by worker slot */
 
 static TimestampTz seen_until = 0;	/* timers up to there were looked at */
-static int	blocked_ms = 0;			/* last wait for a lock; 0: none */
+static int	blocked_ms = 0;		/* last wait for a lock; 0: none */
 static DxMono last_look = 0;
 static DxMono last_sweep = 0;
 static bool told_held = false;
@@ -242,7 +242,7 @@ static DxMono
 next_sweep(void)
 {
 	DxMono		next = last_sweep == 0 ? 0 :
-		last_sweep + dx_sweep_interval * USECS_PER_SEC;
+	last_sweep + dx_sweep_interval * USECS_PER_SEC;
 
 	return database->sweep_at == 0 ? next : Min(next, database->sweep_at);
 }

@@ -30,7 +30,8 @@
 #define MAX_BUSY		1024
 #define BUSY_FIRST_MS	10
 #define BUSY_MAX_MS		1000
-#define SHORTAGE_MAX_MS	(16 * 1000) /* between two failures for lack of resources */
+#define SHORTAGE_MAX_MS	(16 * 1000) /* between two failures for lack of
+									 * resources */
 
 typedef struct BusyRun
 {

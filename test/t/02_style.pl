@@ -62,6 +62,23 @@ for my $rule (
 	is_deeply($bad{$rule} // [], [], "files $rule");
 }
 
+# The layout itself: with the program that lays out, where it can be had.
+SKIP:
+{
+	my ($said, $errors) = run_command([ 'scripts/indent.sh', '--check' ]);
+
+	skip 'pg_bsd_indent is not to be had', 1 if $errors =~ /not to be had/;
+	is("$said$errors", '', 'C files are as make indent lays them out');
+}
+
+# A defect whose patch does not fit is tried by nobody.
+SKIP:
+{
+	skip 'patch is missing', 1 if system('command -v patch >/dev/null') != 0;
+	is_deeply([ grep { system("patch -p1 --fuzz=1 --dry-run -s <'$_' >/dev/null 2>&1") != 0 } glob 'test/mutants/*.patch' ],
+		[], 'all patches of test/mutants fit');
+}
+
 # A type that the list lacks is indented like a variable.
 SKIP:
 {
