@@ -348,7 +348,7 @@ typedef struct DxProgram
 								 * NULL */
 } DxProgram;
 
-/* ---------- program.c, problem.c, resource.c ---------- */
+/* ---------- program.c, problem.c, resource_uri.c ---------- */
 
 /* The codes of problems. They are documented: add, but do not rename. */
 #define DX_P_MISSING_FIELD		"MISSING_FIELD"

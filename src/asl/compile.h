@@ -215,7 +215,7 @@ extern void dx_compile_map(DxCompiler *c, DxStateSource *source,
 						   DxState *state);
 extern bool dx_processor_is_express(const DxNode *machine);
 
-/* ---------- resource.c ---------- */
+/* ---------- resource_uri.c ---------- */
 
 extern const char *dx_resource_problem(const char *uri, DxResourceKind kind,
 									   const char *target);

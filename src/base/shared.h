@@ -258,7 +258,7 @@ extern int	dx_backoff(int failures);
 extern bool dx_dispatcher_attach(int index, uint32 generation);
 extern void dx_dispatcher_detach(int index, const char *error);
 
-/* ---------- slot.c ---------- */
+/* ---------- worker_slot.c ---------- */
 
 extern void dx_worker_set_state(DxWorker *worker, DxWorkerState state);
 extern const char *dx_worker_state_name(DxWorkerState state);

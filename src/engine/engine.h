@@ -303,7 +303,7 @@ typedef struct DxPass
 	List	   *runs;			/* of DxRun * */
 	List	   *left;			/* locked, but too large for this pass */
 	DxRun	   *running;		/* the one that is being advanced, or NULL */
-	List	   *slots;			/* locked: see slot.c */
+	List	   *slots;			/* locked: see concurrency.c */
 	List	   *slotless;		/* workflows that had none left */
 	bool		slots_freed;	/* some were given back in the table already */
 	List	   *events;			/* of DxEvent *, not written yet */
@@ -569,7 +569,7 @@ extern char *dx_cause_clipped(char *text);
 extern void dx_env_init(DxEnv *env, DxPass *pass, DxRun *run, DxBranch *branch);
 extern Jsonb *dx_json_timestamp(TimestampTz at);
 
-/* ---------- integration.c ---------- */
+/* ---------- integration_io.c ---------- */
 
 extern Jsonb *dx_integration_input(const DxTask *task, Jsonb *effective);
 extern Jsonb *dx_integration_result(const DxPass *pass, const DxBranch *branch,
@@ -594,7 +594,7 @@ extern bool dx_signal_here(const DxRun *run, const DxBranch *branch);
 
 extern List *dx_names_split(const char *names, bool *all);
 
-/* ---------- resource.c: Tasks that are done outside of the pass ---------- */
+/* ---------- handout.c: Tasks that are done outside of the pass ---------- */
 
 /* What a branch asks of the outside; written when the pass is. */
 typedef struct DxHandout
@@ -743,7 +743,7 @@ extern void dx_turn_wait(DxPass *pass, DxRun *run);
 extern void dx_turn_taken(DxPass *pass, DxRun *run);
 extern void dx_turn_over(DxPass *pass, DxRun *run);
 
-/* ---------- slot.c ---------- */
+/* ---------- concurrency.c ---------- */
 
 extern bool dx_slot_take(DxPass *pass, DxRun *run);
 extern void dx_slots_settle(DxPass *pass);
@@ -995,7 +995,7 @@ extern int	dx_persons(const List *names, const List *excluded, int enough);
 extern void dx_check_approvers(List *names, int quorum, const char *pointer,
 							   DxProblems *problems);
 
-/* ---------- limit.c ---------- */
+/* ---------- payload_limit.c ---------- */
 
 /* Bytes of a key, a correlation id or a name: what an index can take. */
 #define DX_MAX_LABEL	512

@@ -4,7 +4,7 @@
  *	  Whose slots there are: the sets that a limit of a workflow is made of.
  *
  * A limit over all owners is one set of slots, with owner 0.  A limit per owner
- * is a set for each owner, made by the first run that needs it (see slot.c).
+ * is a set for each owner, made by the first run that needs it (see concurrency.c).
  * When the kind of the limit changes, or runs change hands, the slots that runs
  * have go into the sets where they belong now, with new numbers: there may be
  * more of them in a set than the limit, as after a limit was lowered.

@@ -128,7 +128,7 @@ extern bool dx_activity_hand_out(DxPass *pass, DxRun *run, DxBranch *branch,
 extern void dx_activity_write(DxPass *pass);
 extern bool dx_activity_exists(const pg_uuid_t *ticket, int32 epoch);
 
-/* ---------- limit.c ---------- */
+/* ---------- activity_limit.c ---------- */
 
 /* What the limits of an activity seem to leave at the moment. */
 typedef struct DxRoom
@@ -151,7 +151,7 @@ extern void dx_room_set_back(const char *activity, Oid owner);
 extern int	dx_room_take(const char *activity, Oid owner, const DxRoom *room,
 						 int wanted, ArrayType **slots);
 
-/* ---------- claim.c, task.c: what workers do with tasks ---------- */
+/* ---------- claim.c, task_answer.c: what workers do with tasks ---------- */
 
 /* How long a claim lasts when neither the definition nor the worker says. */
 #define DX_DEFAULT_LEASE	"5 minutes"

@@ -35,6 +35,11 @@ for my $room (sort keys %may)
 	is_deeply(\@wrong, [], "src/$room calls what it may");
 }
 
+# A file is spoken of by its name.
+my %named;
+push @{ $named{ s{.*/}{}r } }, $_ for glob('src/*.c src/*/*.[ch]');
+is_deeply([ map { @$_ > 1 ? "@$_" : () } map { $named{$_} } sort keys %named ], [], 'no two files of src have the same name');
+
 # Differences between versions of PostgreSQL.
 is_deeply([ grep { !m{^src/base/} && slurp_file($_) =~ /PG_VERSION_NUM/ } glob('src/*.c src/*/*.[ch]') ],
 	[], 'only src/base asks for the version of PostgreSQL');

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * process.c
+ * process_functions.c
  *	  SQL: what the background processes do, waiting for a run, and advancing
  *	  runs without background processes.
  *

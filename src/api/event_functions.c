@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * event.c
+ * event_functions.c
  *	  SQL functions for events that come and go: publish_event, the outbox.
  *
  *-------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * resource.c
+ * handout.c
  *	  Tasks that are done outside of the pass: what they have in common.
  *
  * A branch that hands something out gets a ticket; answers come as messages

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * limit.c
+ * activity_limit.c
  *	  Flow control of activities: how many tasks may be claimed at a time, and
  *	  how many a second.
  *

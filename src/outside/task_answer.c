@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * task.c
+ * task_answer.c
  *	  What programs outside do with tasks that they have: heartbeat, complete,
  *	  fail.
  *

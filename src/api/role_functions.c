@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * role.c
+ * role_functions.c
  *	  The type dealix.role, and dealix.reassign().
  *
  * A role in a table of the engine is its OID; in a dump it is its name.  Unlike

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * slot.c
+ * worker_slot.c
  *	  The worker slots: who works for which owner, and what it has done.
  *
  * Owns dx_worker_slots; dx_shared->lock guards every field.  A dispatcher

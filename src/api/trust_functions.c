@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * trust.c
+ * trust_functions.c
  *	  SQL functions about whom a role trusts: trust_author, distrust_author.
  *
  *-------------------------------------------------------------------------

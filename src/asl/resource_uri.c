@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * resource.c
+ * resource_uri.c
  *	  The Resource of a Task: what kind it is and whether it is well-formed.
  *	  What it stands for is known to the rooms above.
  *

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * integration.c
+ * integration_io.c
  *	  What a Task that is an integration of AWS gives to what it calls, and how
  *	  its result looks.
  *

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * limit.c
+ * payload_limit.c
  *	  How large and how deeply nested JSON may be: what is taken in from
  *	  outside, and what states produce.
  *

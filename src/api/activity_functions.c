@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * activity.c
+ * activity_functions.c
  *	  SQL functions for workers outside: claim, heartbeat, complete, fail.
  *
  *-------------------------------------------------------------------------

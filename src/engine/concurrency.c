@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * slot.c
+ * concurrency.c
  *	  max_concurrency of a workflow: how many of its runs are in progress.
  *
  * A limited workflow has as many rows in dealix.workflow_slot as runs may be
