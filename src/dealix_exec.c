@@ -7,12 +7,15 @@
  */
 #include "postgres.h"
 
-#include "base/base.h"
+#include "base/guc.h"
+#include "base/kill.h"
 #include "base/session.h"
-#include "base/watch.h"
+#include "base/waiter.h"
+#include "base/wake.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "outside/outside.h"
+#include "worker/hooks.h"
 #include "worker/worker.h"
 
 PG_MODULE_MAGIC;

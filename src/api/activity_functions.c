@@ -8,10 +8,26 @@
 #include "postgres.h"
 
 #include "api/arguments.h"
+#include "asl/json.h"
+#include "base/guc.h"
+#include "base/server.h"
+#include "base/uuid.h"
 #include "catalog/pg_type.h"
-#include "outside/outside.h"
+#include "engine/columns.h"
+#include "engine/model.h"
+#include "engine/payload.h"
+#include "engine/payload_limit.h"
+#include "engine/token.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "outside/claim.h"
+#include "outside/release.h"
+#include "outside/task_answer.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #define CLAIM_COLUMNS	11
 #define MAX_CLAIM		10000

@@ -7,14 +7,26 @@
  */
 #include "postgres.h"
 
+#include "asl/json.h"
+#include "base/extension.h"
+#include "base/guc.h"
 #include "base/session.h"
+#include "base/sqlstate.h"
 #include "catalog/pg_type.h"
+#include "engine/guard.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/start.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "outside/outside.h"
+#include "outside/message.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 PG_FUNCTION_INFO_V1(dealix_start);
 PG_FUNCTION_INFO_V1(dealix_start_many);

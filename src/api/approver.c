@@ -8,8 +8,12 @@
 #include "postgres.h"
 
 #include "api/arguments.h"
-#include "outside/outside.h"
+#include "asl/json.h"
+#include "executor/spi.h"
+#include "outside/approval.h"
+#include "outside/decision.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/uuid.h"
 
 PG_FUNCTION_INFO_V1(dealix_approve);

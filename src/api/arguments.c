@@ -10,6 +10,7 @@
 #include "api/arguments.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 void
 dx_connect_spi(void)

@@ -9,7 +9,6 @@
 #define DX_ARGUMENTS_H
 
 #include "fmgr.h"
-#include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
 #define DX_MAX_NAME_LENGTH	512

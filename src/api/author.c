@@ -7,12 +7,16 @@
  */
 #include "postgres.h"
 
+#include "api/author.h"
+#include "asl/asl.h"
+#include "asl/json.h"
+#include "asl/problem.h"
+#include "engine/publish.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
-
-#include "api/author.h"
-#include "engine/engine.h"
+#include "utils/jsonb.h"
 
 PG_FUNCTION_INFO_V1(dealix_validate);
 PG_FUNCTION_INFO_V1(dealix_validate_text);

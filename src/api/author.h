@@ -8,7 +8,7 @@
 #ifndef DX_API_AUTHOR_H
 #define DX_API_AUTHOR_H
 
-#include "asl/asl.h"
+#include "asl/problem.h"
 
 extern void dx_author_refuse(const DxProblems *problems);
 

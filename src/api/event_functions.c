@@ -8,8 +8,14 @@
 #include "postgres.h"
 
 #include "api/arguments.h"
-#include "outside/outside.h"
+#include "asl/json.h"
+#include "engine/columns.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "outside/event.h"
+#include "outside/outbox.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 
 #define MAX_READ	10000
 

@@ -7,11 +7,27 @@
  */
 #include "postgres.h"
 
-#include "engine/engine.h"
+#include "base/frame.h"
+#include "base/poison.h"
+#include "base/server.h"
+#include "base/uuid.h"
+#include "base/waiter.h"
+#include "base/wake.h"
+#include "engine/access.h"
+#include "engine/guard.h"
+#include "engine/held.h"
+#include "engine/history.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/payload_limit.h"
+#include "engine/quarantine.h"
+#include "engine/run.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "outside/outside.h"
+#include "outside/message.h"
 #include "utils/builtins.h"
+#include "utils/uuid.h"
 
 PG_FUNCTION_INFO_V1(dealix_terminate);
 PG_FUNCTION_INFO_V1(dealix_kill);

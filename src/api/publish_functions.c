@@ -7,10 +7,16 @@
  */
 #include "postgres.h"
 
-#include "engine/engine.h"
+#include "asl/json.h"
+#include "asl/problem.h"
+#include "base/server.h"
+#include "engine/binding.h"
+#include "engine/publish.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 
 PG_FUNCTION_INFO_V1(dealix_publish);
 PG_FUNCTION_INFO_V1(dealix_publish_text);

@@ -15,8 +15,11 @@
 
 #include "access/transam.h"
 #include "api/arguments.h"
+#include "base/server.h"
 #include "common/hashfn.h"
-#include "engine/engine.h"
+#include "engine/guard.h"
+#include "engine/reassign.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"

@@ -8,12 +8,18 @@
 #include "postgres.h"
 
 #include "api/arguments.h"
+#include "base/clock.h"
 #include "catalog/pg_type.h"
+#include "engine/payload_limit.h"
+#include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "outside/outside.h"
+#include "outside/schedule.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 PG_FUNCTION_INFO_V1(dealix_schedule_put);
 PG_FUNCTION_INFO_V1(dealix_schedule_drop);

@@ -8,17 +8,29 @@
  */
 #include "postgres.h"
 
+#include "api/author.h"
+#include "asl/asl.h"
+#include "asl/fault.h"
+#include "asl/json.h"
+#include "asl/problem.h"
+#include "base/clock.h"
+#include "base/watch.h"
 #include "catalog/pg_type.h"
+#include "engine/careful.h"
+#include "engine/evaluate.h"
+#include "engine/expression.h"
+#include "engine/guard.h"
+#include "engine/publish.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/float.h"
 #include "utils/json.h"
-
-#include "api/author.h"
-#include "base/watch.h"
-#include "engine/engine.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 PG_FUNCTION_INFO_V1(dealix_test_state);
 

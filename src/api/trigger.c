@@ -10,12 +10,15 @@
 #include "api/arguments.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "engine/start.h"
 #include "executor/spi.h"
 #include "nodes/makefuncs.h"
-#include "outside/outside.h"
+#include "outside/message.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/jsonb.h"
 #include "utils/rel.h"
+#include "utils/uuid.h"
 
 PG_FUNCTION_INFO_V1(dealix_start_run);
 PG_FUNCTION_INFO_V1(dealix_compensate_run);

@@ -8,7 +8,9 @@
 #include "postgres.h"
 
 #include "api/arguments.h"
-#include "engine/engine.h"
+#include "engine/guard.h"
+#include "engine/trust.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 
 PG_FUNCTION_INFO_V1(dealix_trust_author);

@@ -10,9 +10,13 @@
 
 #include <math.h>
 
-#include "utils/timestamp.h"
-
+#include "asl/asl.h"
 #include "asl/eval.h"
+#include "asl/fault.h"
+#include "asl/json.h"
+#include "asl/timestamp.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
 #define MAX_WAIT_SECONDS	99999999	/* as AWS: somewhat over three years */
 

@@ -17,33 +17,11 @@
 #define DX_ASL_H
 
 #include "postgres.h"
-
+#include "asl/fault.h"
+#include "asl/problem.h"
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
-
-/* An error name and its cause, as the language knows them. */
-typedef struct DxFault
-{
-	char	   *error;			/* e.g. "States.Timeout"; NULL: failed without
-								 * a name */
-	char	   *cause;			/* text for people, or NULL */
-} DxFault;
-
-/* One thing that is wrong with a definition. */
-typedef struct DxProblem
-{
-	char	   *pointer;		/* RFC 6901 pointer into the definition */
-	char	   *code;			/* short stable name, e.g. "MISSING_FIELD" */
-	char	   *message;		/* what is wrong */
-	char	   *hint;			/* what would be right, or NULL */
-} DxProblem;
-
-typedef struct DxProblems
-{
-	List	   *list;			/* of DxProblem *, in document order */
-	List	   *warnings;		/* likewise: what can run, and is odd */
-} DxProblems;
 
 typedef enum DxQueryLanguage
 {
@@ -350,33 +328,6 @@ typedef struct DxProgram
 
 /* ---------- program.c, problem.c, resource_uri.c ---------- */
 
-/* The codes of problems. They are documented: add, but do not rename. */
-#define DX_P_MISSING_FIELD		"MISSING_FIELD"
-#define DX_P_UNKNOWN_FIELD		"UNKNOWN_FIELD"
-#define DX_P_MISPLACED_FIELD	"MISPLACED_FIELD"
-#define DX_P_CONFLICT			"CONFLICTING_FIELDS"
-#define DX_P_WRONG_TYPE			"WRONG_TYPE"
-#define DX_P_WRONG_VALUE		"WRONG_VALUE"
-#define DX_P_OUT_OF_RANGE		"OUT_OF_RANGE"
-#define DX_P_BAD_NAME			"INVALID_NAME"
-#define DX_P_BAD_PATH			"INVALID_PATH"
-#define DX_P_BAD_INTRINSIC		"INVALID_INTRINSIC"
-#define DX_P_BAD_EXPRESSION		"INVALID_EXPRESSION"
-#define DX_P_BAD_RESOURCE		"INVALID_RESOURCE"
-#define DX_P_ERROR_NAME			"INVALID_ERROR_NAME"
-#define DX_P_DUPLICATE_STATE	"DUPLICATE_STATE_NAME"
-#define DX_P_DUPLICATE_MEMBER	"DUPLICATE_MEMBER"
-#define DX_P_NO_JSON			"INVALID_JSON"
-#define DX_P_DUPLICATE_LABEL	"DUPLICATE_LABEL_NAME"
-#define DX_P_UNKNOWN_STATE		"UNKNOWN_STATE"
-#define DX_P_UNREACHABLE		"UNREACHABLE_STATE"
-#define DX_P_NO_TERMINAL		"NO_TERMINAL_STATE"
-#define DX_P_QUERY_LANGUAGE		"QUERY_LANGUAGE"
-#define DX_P_NOT_PURE			"NOT_PURE_ASL"
-#define DX_P_NOT_SUPPORTED		"NOT_SUPPORTED"
-#define DX_P_NO_EFFECT			"NO_EFFECT"
-#define DX_P_TOO_DEEP			"TOO_DEEPLY_NESTED"
-
 /* What compile asks its caller about the world. NULL callbacks: all is well. */
 typedef struct DxCompileOptions
 {
@@ -425,14 +376,6 @@ extern void dx_program_free(DxProgram *program);
 extern const DxState *dx_program_state(const DxProgram *program, int index);
 extern const DxState *dx_program_find_state(const DxProgram *program,
 											const char *name);
-extern void dx_problem(DxProblems *problems, const char *pointer,
-					   const char *code, const char *hint,
-					   const char *fmt,...) pg_attribute_printf(5, 6);
-extern void dx_warning(DxProblems *problems, const char *pointer,
-					   const char *code, const char *hint,
-					   const char *fmt,...) pg_attribute_printf(5, 6);
-extern const char *dx_pointer_child(const char *pointer, const char *name);
-extern const char *dx_pointer_item(const char *pointer, int index);
 extern DxResourceKind dx_resource_parse(const char *uri, const char **target,
 										bool *wait_for_token, bool *no_wait);
 extern const char *dx_resource_problem(const char *uri, DxResourceKind kind,
@@ -500,7 +443,6 @@ extern bool dx_template_keys(const DxTemplate *tmpl, List **keys);
 
 extern bool dx_rule_eval(const DxRule *rule, DxEnv *env,
 						 bool *match, DxFault *fault);
-extern bool dx_timestamp_parse(const char *text, int len, TimestampTz *value);
 
 /* ---------- io.c, amount.c: input and output processing of a state ---------- */
 
@@ -508,7 +450,6 @@ extern bool dx_timestamp_parse(const char *text, int len, TimestampTz *value);
  * In all of these env->input is the raw input of the state; they apply
  * InputPath themselves.
  */
-
 /* InputPath, then Parameters/Arguments. */
 extern bool dx_io_enter(const DxState *state, DxEnv *env,
 						Jsonb **effective, DxFault *fault);
@@ -575,51 +516,5 @@ extern int	dx_retry_choose(int nretriers, const DxRetrier *retriers,
 							const int32 *used, const char *error,
 							double random01, double *delay);
 extern const DxCatcher *dx_catch_choose(const DxState *state, const char *error);
-
-/* ---------- json.c: small builders and readers over Jsonb ---------- */
-
-extern Jsonb *dx_json_null(void);
-
-/* Of n values; nested ones are copied as they are, without looking inside. */
-extern Jsonb *dx_json_object(int n, const char *const *keys,
-							 Jsonb *const *values);
-extern Jsonb *dx_json_array(int n, Jsonb *const *values);
-extern Jsonb *dx_json_empty_object(void);
-extern Jsonb *dx_json_string(const char *text);
-extern Jsonb *dx_json_from_value(JsonbValue *value);	/* copies */
-extern void dx_json_to_value(const Jsonb *json, JsonbValue *value); /* scalar, or jbvBinary */
-extern bool dx_json_get(const Jsonb *object, const char *key, JsonbValue *value);
-extern Jsonb *dx_json_get_json(const Jsonb *object, const char *key);	/* NULL: absent */
-extern char *dx_json_get_text(const Jsonb *object, const char *key);	/* NULL: absent or not a
-																		 * string */
-extern Jsonb *dx_json_set(const Jsonb *object, const char *key, const Jsonb *value);
-
-/* Compact text as AWS writes it: no blanks after , and :. */
-extern char *dx_json_compact(const Jsonb *json);
-
-/* json_text.c */
-extern Jsonb *dx_definition_read(const char *text, int len, DxProblems *problems);
-
-/* build.c: how much data an evaluation makes. */
-extern void dx_build_begin(Size limit);
-extern void dx_build_count(Size size);
-
-#define DX_ERROR_ALL			"States.ALL"
-#define DX_ERROR_TASK_FAILED	"States.TaskFailed"
-#define DX_ERROR_TIMEOUT		"States.Timeout"
-#define DX_ERROR_HEARTBEAT		"States.HeartbeatTimeout"
-#define DX_ERROR_RUNTIME		"States.Runtime"
-#define DX_ERROR_DATA_LIMIT		"States.DataLimitExceeded"
-#define DX_ERROR_PERMISSIONS	"States.Permissions"
-#define DX_ERROR_RESULT_PATH	"States.ResultPathMatchFailure"
-#define DX_ERROR_PARAMETER_PATH	"States.ParameterPathFailure"
-#define DX_ERROR_BRANCH_FAILED	"States.BranchFailed"
-#define DX_ERROR_NO_CHOICE		"States.NoChoiceMatched"
-#define DX_ERROR_INTRINSIC		"States.IntrinsicFailure"
-#define DX_ERROR_THRESHOLD		"States.ExceedToleratedFailureThreshold"
-#define DX_ERROR_ITEM_READER	"States.ItemReaderFailed"
-#define DX_ERROR_RESULT_WRITER	"States.ResultWriterFailed"
-#define DX_ERROR_EVENTS			"Limit.Events"
-#define DX_ERROR_QUERY			"States.QueryEvaluationError"
 
 #endif							/* DX_ASL_H */

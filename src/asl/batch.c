@@ -7,9 +7,12 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-
+#include "asl/asl.h"
 #include "asl/eval.h"
+#include "asl/fault.h"
+#include "asl/json.h"
+#include "miscadmin.h"
+#include "utils/jsonb.h"
 
 /* The batches while they are being made. */
 typedef struct Batcher

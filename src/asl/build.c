@@ -13,11 +13,12 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-#include "utils/numeric.h"
-
 #include "asl/eval.h"
-#include "base/base.h"
+#include "asl/json.h"
+#include "base/bounds.h"
+#include "miscadmin.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
 
 /* What may be built, and was; 0 = any amount. */
 static Size build_limit = 0;

@@ -10,13 +10,19 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
+#include "asl/compile.h"
+#include "asl/eval.h"
+#include "asl/fault.h"
+#include "asl/json.h"
+#include "asl/problem.h"
+#include "asl/timestamp.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/numeric.h"
-
-#include "asl/compile.h"
-#include "asl/eval.h"
+#include "utils/timestamp.h"
 
 typedef enum RuleKind
 {

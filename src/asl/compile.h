@@ -16,6 +16,9 @@
 #define DX_ASL_COMPILE_H
 
 #include "asl/asl.h"
+#include "asl/problem.h"
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
 
 #define DX_MAX_NAME			80	/* characters of a state's name */
 #define DX_MAX_SECONDS		99999999
@@ -217,8 +220,6 @@ extern bool dx_processor_is_express(const DxNode *machine);
 
 /* ---------- resource_uri.c ---------- */
 
-extern const char *dx_resource_problem(const char *uri, DxResourceKind kind,
-									   const char *target);
 extern const char *dx_resource_not_express(const char *uri);
 
 /* ---------- graph.c ---------- */

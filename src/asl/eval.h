@@ -15,9 +15,10 @@
 #ifndef DX_ASL_EVAL_H
 #define DX_ASL_EVAL_H
 
-#include "lib/stringinfo.h"
-
 #include "asl/asl.h"
+#include "asl/fault.h"
+#include "lib/stringinfo.h"
+#include "utils/jsonb.h"
 
 /* A name or another piece of text; terminated only in the steps of a path. */
 typedef struct DxName

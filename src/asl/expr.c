@@ -10,6 +10,8 @@
 #include "postgres.h"
 
 #include "asl/asl.h"
+#include "asl/problem.h"
+#include "utils/jsonb.h"
 
 #define OPEN	"{%"
 #define CLOSE	"%}"

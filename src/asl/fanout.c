@@ -11,9 +11,10 @@
 #include <ctype.h>
 #include <math.h>
 
-#include "mb/pg_wchar.h"
-
+#include "asl/asl.h"
 #include "asl/compile.h"
+#include "asl/problem.h"
+#include "mb/pg_wchar.h"
 
 #define MAX_LABEL			40	/* characters */
 #define MAX_BATCH_BYTES		262144

@@ -10,12 +10,12 @@
 
 #include <math.h>
 
+#include "asl/compile.h"
+#include "asl/problem.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
-
-#include "asl/compile.h"
 
 /*
  * Finds a member; when it is required and absent, says so.

@@ -13,13 +13,15 @@
  */
 #include "postgres.h"
 
+#include "asl/eval.h"
+#include "asl/fault.h"
+#include "asl/filter.h"
 #include "catalog/pg_collation.h"
 #include "miscadmin.h"
 #include "regex/regex.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/numeric.h"
-
-#include "asl/filter.h"
 
 /* An operand after evaluation. */
 typedef struct Operand

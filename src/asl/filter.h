@@ -8,7 +8,9 @@
 #ifndef DX_ASL_FILTER_H
 #define DX_ASL_FILTER_H
 
+#include "asl/asl.h"
 #include "asl/eval.h"
+#include "utils/jsonb.h"
 
 typedef enum DxFilterKind
 {

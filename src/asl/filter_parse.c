@@ -16,14 +16,15 @@
  */
 #include "postgres.h"
 
+#include "asl/eval.h"
+#include "asl/filter.h"
 #include "catalog/pg_collation.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "regex/regex.h"
 #include "utils/builtins.h"
-
-#include "asl/filter.h"
+#include "utils/jsonb.h"
 
 #define MAX_DEPTH	50
 #define MAX_FILTERS	1000

@@ -13,8 +13,11 @@
 
 #include <math.h>
 
+#include "asl/asl.h"
 #include "asl/compile.h"
+#include "asl/problem.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 

@@ -8,9 +8,11 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-
+#include "asl/asl.h"
 #include "asl/compile.h"
+#include "asl/problem.h"
+#include "miscadmin.h"
+#include "nodes/pg_list.h"
 
 static int
 compare_by_name(const void *left, const void *right)

@@ -11,7 +11,10 @@
 
 #include <math.h>
 
+#include "asl/asl.h"
 #include "asl/compile.h"
+#include "asl/fault.h"
+#include "asl/problem.h"
 
 /* AWS: less than 31622400, the seconds of a leap year. */
 #define MAX_MAX_DELAY	31622399

@@ -12,8 +12,10 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
 #include "asl/compile.h"
 #include "asl/eval.h"
+#include "asl/problem.h"
 
 #define LATEST	":$LATEST"
 

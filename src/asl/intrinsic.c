@@ -16,10 +16,12 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
+#include "asl/eval.h"
+#include "asl/fault.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-
-#include "asl/eval.h"
+#include "utils/jsonb.h"
 
 #define MAX_DEPTH	50
 

@@ -11,10 +11,11 @@
  */
 #include "postgres.h"
 
+#include "asl/eval.h"
+#include "asl/json.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-
-#include "asl/eval.h"
+#include "utils/jsonb.h"
 
 #define MAX_RANGE		1000
 

@@ -12,13 +12,13 @@
 
 #include <math.h>
 
+#include "asl/eval.h"
 #include "common/cryptohash.h"
 #include "common/sha2.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-
-#include "asl/eval.h"
+#include "utils/jsonb.h"
 
 #define MAX_HASH_INPUT		10000	/* characters, as AWS */
 #define MD5_BYTES			16

@@ -9,11 +9,12 @@
  */
 #include "postgres.h"
 
+#include "asl/eval.h"
+#include "asl/json.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-
-#include "asl/eval.h"
+#include "utils/jsonb.h"
 
 #define MAX_BASE64	10000		/* characters, as AWS */
 

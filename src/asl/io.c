@@ -15,7 +15,11 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
 #include "asl/eval.h"
+#include "asl/fault.h"
+#include "asl/json.h"
+#include "utils/jsonb.h"
 
 /*
  * Evaluates a template with another document as "$".

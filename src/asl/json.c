@@ -10,13 +10,13 @@
  */
 #include "postgres.h"
 
+#include "asl/json.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
+#include "utils/jsonb.h"
 #include "utils/numeric.h"
-
-#include "asl/asl.h"
 
 /*
  * The JSON value null.

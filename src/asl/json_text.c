@@ -12,14 +12,16 @@
  */
 #include "postgres.h"
 
+#include "asl/compile.h"
+#include "asl/eval.h"
+#include "asl/json.h"
+#include "asl/problem.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/numeric.h"
-
-#include "asl/compile.h"
-#include "asl/eval.h"
 
 #define MAX_DEPTH		1000
 #define MAX_DIGITS		1000	/* of a number, and its largest exponent */

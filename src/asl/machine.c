@@ -11,10 +11,12 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
+#include "asl/compile.h"
+#include "asl/problem.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-
-#include "asl/compile.h"
+#include "nodes/pg_list.h"
 
 static void
 add_machine(DxCompiler *c, DxMachineKind kind, const DxNode *node,

@@ -10,9 +10,11 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-
 #include "asl/compile.h"
+#include "asl/json.h"
+#include "asl/problem.h"
+#include "miscadmin.h"
+#include "utils/jsonb.h"
 
 bool
 dx_is_object(const DxNode *node)

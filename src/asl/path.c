@@ -12,10 +12,13 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
+#include "asl/eval.h"
+#include "asl/fault.h"
+#include "asl/json.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-
-#include "asl/eval.h"
+#include "utils/jsonb.h"
 
 /* More values than this cannot come from any document that is taken in. */
 #define MAX_SELECTED	1000000

@@ -10,13 +10,16 @@
 
 #include <math.h>
 
+#include "asl/asl.h"
+#include "asl/eval.h"
+#include "asl/fault.h"
+#include "asl/json.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
+#include "utils/jsonb.h"
 #include "utils/numeric.h"
-
-#include "asl/eval.h"
 
 /*
  * The object with one member replaced or added.

@@ -7,10 +7,9 @@
  */
 #include "postgres.h"
 
+#include "asl/eval.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
-
-#include "asl/eval.h"
 
 /*
  * Keeps the first thing that is wrong.  Returns false, so that a caller can

@@ -13,11 +13,11 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
+#include "asl/eval.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-
-#include "asl/eval.h"
 
 #define MAX_INDEX_DIGITS	9
 #define MAX_STEPS			1000

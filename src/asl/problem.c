@@ -8,13 +8,14 @@
  */
 #include "postgres.h"
 
+#include "asl/compile.h"
+#include "asl/eval.h"
+#include "asl/problem.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "utils/varlena.h"
-
-#include "asl/compile.h"
-#include "asl/eval.h"
 
 /* Longer texts are shown with their beginning only. */
 #define MAX_SHOWN	(DX_MAX_NAME * MAX_MULTIBYTE_CHAR_LEN)

@@ -7,11 +7,15 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
+#include "asl/compile.h"
+#include "asl/json.h"
+#include "asl/problem.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
-
-#include "asl/compile.h"
 
 /* How many words are compared in search of what was meant, in one document. */
 #define MAX_SUGGESTIONS		200000

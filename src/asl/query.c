@@ -10,9 +10,10 @@
 
 #include <ctype.h>
 
-#include "mb/pg_wchar.h"
-
+#include "asl/asl.h"
 #include "asl/compile.h"
+#include "asl/problem.h"
+#include "mb/pg_wchar.h"
 
 static DxPath *
 compile_path(DxCompiler *c, const DxNode *node, DxPathUse use)

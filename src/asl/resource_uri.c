@@ -10,6 +10,7 @@
 
 #include <ctype.h>
 
+#include "asl/asl.h"
 #include "asl/compile.h"
 
 #define MAX_TARGET		256

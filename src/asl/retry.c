@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "asl/asl.h"
+#include "asl/fault.h"
 
 /*
  * No delay is longer than the longest that the language can write down, so

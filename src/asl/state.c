@@ -8,7 +8,11 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
 #include "asl/compile.h"
+#include "asl/problem.h"
+#include "asl/timestamp.h"
+#include "utils/timestamp.h"
 
 /*
  * Next and End.  Every state goes on or ends, but for a Choice, which always

@@ -9,9 +9,11 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-
+#include "asl/asl.h"
 #include "asl/compile.h"
+#include "asl/problem.h"
+#include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
 
 #define TASK		DX_TYPE_BIT(DX_STATE_TASK)
 #define PASS		DX_TYPE_BIT(DX_STATE_PASS)

@@ -7,7 +7,10 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
 #include "asl/compile.h"
+#include "asl/problem.h"
+#include "nodes/pg_list.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 

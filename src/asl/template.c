@@ -11,10 +11,14 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-
-#include "asl/compile.h"
+#include "asl/asl.h"
 #include "asl/eval.h"
+#include "asl/fault.h"
+#include "asl/json.h"
+#include "asl/problem.h"
+#include "miscadmin.h"
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
 
 #define SUFFIX		".$"
 

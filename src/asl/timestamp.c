@@ -8,9 +8,9 @@
  */
 #include "postgres.h"
 
+#include "asl/timestamp.h"
 #include "utils/datetime.h"
-
-#include "asl/asl.h"
+#include "utils/timestamp.h"
 
 #define MAX_FRACTION	9		/* digits; the server keeps six of them */
 #define MAX_OFFSET		(18 * SECS_PER_HOUR)

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "asl/eval.h"
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 
 static bool

@@ -10,12 +10,14 @@
 
 #include <math.h>
 
+#include "asl/eval.h"
+#include "asl/fault.h"
+#include "asl/json.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/numeric.h"
-
-#include "asl/eval.h"
 
 /* Bytes of a JSON text that a cause repeats. */
 #define CLIP_BYTES	4096

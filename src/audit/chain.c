@@ -18,7 +18,9 @@
 #include "common/sha2.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
+#include "utils/uuid.h"
 
 static const char event_domain[] = "dealix_exec/event/1";
 

@@ -13,13 +13,16 @@
  */
 #include "postgres.h"
 
+#include "access/attnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "base/base.h"
+#include "base/bulk.h"
+#include "base/extension.h"
 #include "catalog/namespace.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/itemptr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"

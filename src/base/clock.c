@@ -13,8 +13,11 @@
  */
 #include "postgres.h"
 
-#include "base/base.h"
+#include <limits.h>
+
+#include "base/clock.h"
 #include "portability/instr_time.h"
+#include "utils/timestamp.h"
 
 /*
  * dx_now

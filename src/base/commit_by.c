@@ -19,10 +19,13 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "base/base.h"
+#include "base/clock.h"
+#include "base/commit_by.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 /* pg_advisory_lock() has 1 and 2. */
 #define LOCK_KIND	0xDE

@@ -7,11 +7,11 @@
  */
 #include "postgres.h"
 
-#include "base/compat.h"
-#include "base/session.h"
 #include "access/transam.h"
+#include "base/compat.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
+#include "lib/ilist.h"
 #include "miscadmin.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"

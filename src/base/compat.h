@@ -9,6 +9,8 @@
 #ifndef DX_COMPAT_H
 #define DX_COMPAT_H
 
+#include "storage/lock.h"
+
 #include "postgres.h"
 
 /* Before a declaration, of a function that does not return. */
@@ -30,5 +32,15 @@ extern uint32 dx_wait_event(DxWaitEvent event);
 extern bool dx_owns_database(Oid dboid);
 extern bool dx_owns_extension(Oid extension);
 extern void dx_disarm_timeouts(void);
+
+typedef struct DxHeldLock
+{
+	LOCKTAG		tag;
+	LOCKMASK	modes;
+} DxHeldLock;
+
+extern int	dx_advisory_locks(DxHeldLock *locks, int max);
+extern bool dx_old_writer(int xids);
+extern int	dx_subxids_in_use(void);
 
 #endif							/* DX_COMPAT_H */

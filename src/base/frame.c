@@ -12,14 +12,17 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "base/base.h"
+#include "base/clock.h"
+#include "base/frame.h"
 #include "base/shared.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/lwlock.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
+#include "utils/timestamp.h"
 
 /*
  * A full disk, no memory: what is tried again will fail again for a while.  It

@@ -9,9 +9,9 @@
 
 #include <limits.h>
 
-#include "base/base.h"
-#include "base/shared.h"
+#include "base/guc.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"
 

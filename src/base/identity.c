@@ -11,7 +11,9 @@
  */
 #include "postgres.h"
 
-#include "base/base.h"
+#include "base/extension.h"
+#include "base/guc.h"
+#include "base/identity.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 

@@ -11,9 +11,12 @@
 #include <signal.h>
 
 #include "access/xact.h"
-#include "base/watch.h"
+#include "base/kill.h"
+#include "base/poison.h"
+#include "nodes/pg_list.h"
 #include "storage/procarray.h"
 #include "utils/memutils.h"
+#include "utils/uuid.h"
 
 typedef struct Victim
 {

@@ -11,7 +11,10 @@
  */
 #include "postgres.h"
 
-#include "base/base.h"
+#include "base/bounds.h"
+#include "base/extension.h"
+#include "base/plan.h"
+#include "executor/spi.h"
 #include "nodes/parsenodes.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"

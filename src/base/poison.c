@@ -49,8 +49,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/base.h"
+#include "base/poison.h"
+#include "base/registry.h"
 #include "base/shared.h"
+#include "base/watch.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "port/pg_crc32c.h"
@@ -58,6 +60,7 @@
 #include "storage/fd.h"
 #include "storage/pmsignal.h"
 #include "tcop/tcopprot.h"
+#include "utils/uuid.h"
 
 #define FILE_NAME	"dealix_exec.poison"
 #define MAGIC		"dxpoison"

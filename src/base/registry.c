@@ -17,11 +17,20 @@
 
 #include <signal.h>
 
-#include "base/base.h"
+#include "base/clock.h"
 #include "base/compat.h"
+#include "base/latches.h"
+#include "base/registry.h"
+#include "base/ring.h"
 #include "base/shared.h"
+#include "base/waiter.h"
+#include "base/worker_slot.h"
+#include "lib/ilist.h"
 #include "miscadmin.h"
+#include "storage/condition_variable.h"
+#include "storage/latch.h"
 #include "storage/proc.h"
+#include "utils/timestamp.h"
 
 #define MAX_HOLDS		8
 #define STEADY_MS		(60 * 1000) /* alive for this long: not a failure */

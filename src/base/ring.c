@@ -55,8 +55,16 @@
  */
 #include "postgres.h"
 
-#include "base/base.h"
+#include "base/clock.h"
+#include "base/guc.h"
+#include "base/latches.h"
+#include "base/registry.h"
+#include "base/ring.h"
 #include "base/shared.h"
+#include "base/worker_slot.h"
+#include "lib/ilist.h"
+#include "utils/hsearch.h"
+#include "utils/uuid.h"
 
 #define MAX_BATCH		512		/* ids that one scan reads */
 #define POPS_PER_SCAN	8		/* pops that may come before a scan owed */

@@ -8,7 +8,8 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "base/base.h"
+#include "base/server.h"
+#include "base/waiter.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"

@@ -9,9 +9,6 @@
 #ifndef DX_SESSION_H
 #define DX_SESSION_H
 
-#include "base/base.h"
-#include "storage/lock.h"
-
 /* What can't be taken away at once; a step that leaves it ends its pass. */
 #define DX_LEFT_TEMPORARY	0x01	/* temporary objects: dropped already */
 #define DX_LEFT_CONSTRAINTS 0x02	/* SET CONSTRAINTS: until the transaction
@@ -27,25 +24,5 @@ extern void dx_session_close(SubTransactionId since, bool whole);
 extern int	dx_session_leave(void);
 extern void dx_session_left(int what);
 extern bool dx_session_worn_out(void);
-
-/* ---------- session_watch.c: seeing what code of the user's does ---------- */
-
-/* Is code of the user's running that must leave nothing behind? */
-extern bool dx_session_watched;
-
-extern void dx_session_watch_init(void);
-extern void dx_session_forget_prepared(void);
-
-/* ---------- compat.c ---------- */
-
-typedef struct DxHeldLock
-{
-	LOCKTAG		tag;
-	LOCKMASK	modes;
-} DxHeldLock;
-
-extern int	dx_advisory_locks(DxHeldLock *locks, int max);
-extern bool dx_old_writer(int xids);
-extern int	dx_subxids_in_use(void);
 
 #endif							/* DX_SESSION_H */

@@ -3,8 +3,8 @@
  * shared.h
  *	  Shared memory: databases, processes, rings and waiters.
  *
- * For the rooms base and worker only.  Everything has a fixed size, set at
- * server start.
+ * For the rooms base and worker, and for what api shows of them.  Everything
+ * has a fixed size, set at server start.
  *
  * Locks: dx_shared->lock guards everything in DxShared but the waiters, which
  * dx_shared->waiter_lock guards.  Nobody holds both, and nobody waits, reads
@@ -20,13 +20,15 @@
 #ifndef DX_SHARED_H
 #define DX_SHARED_H
 
-#include "base/base.h"
+#include "base/clock.h"
 #include "lib/ilist.h"
-#include "base/watch.h"
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
+#include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "utils/hsearch.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #define DX_ERROR_LEN	256
 #define DX_CURSOR_LEN	64
@@ -211,140 +213,5 @@ extern DxWaiter *dx_waiters;
 extern DxHint *dx_ring_hints(const DxRing *ring);
 extern void dx_lock(void);
 extern void dx_unlock(void);
-
-/* ---------- sizes (guc.c) ---------- */
-
-extern int	dx_max_databases;
-extern int	dx_max_rings;
-extern int	dx_max_owners;
-extern int	dx_max_workers;
-extern int	dx_ring_size;
-
-/* ---------- frame.c ---------- */
-
-extern void dx_frame_read_write(void);
-
-/* ---------- latches to be set when the lock is released ---------- */
-
-typedef struct DxLatches
-{
-	int			n;
-	Latch	   *latch[64];
-} DxLatches;
-
-extern void dx_latches_add(DxLatches *latches, Latch *latch);
-extern void dx_latches_set(DxLatches *latches);
-
-/* ---------- registry.c ---------- */
-
-extern void dx_database_set_state(DxDatabase *database, DxDatabaseState state);
-extern const char *dx_database_state_name(DxDatabaseState state);
-extern DxDatabase *dx_database_find_locked(Oid dboid);
-extern DxDatabase *dx_database_add_locked(Oid dboid);
-extern void dx_database_free_locked(DxDatabase *database);
-extern void dx_database_failed_locked(DxDatabase *database, const char *error);
-extern void dx_database_recheck_locked(DxDatabase *database, DxLatches *latches);
-extern void dx_database_stop_locked(DxDatabase *database);
-extern void dx_database_call_locked(DxDatabase *database, DxMono when,
-									DxLatches *latches);
-extern int	dx_dispatcher_places(void);
-extern int	dx_worker_places_locked(void);
-extern bool dx_worker_superfluous_locked(const DxRing *ring);
-extern bool dx_database_empty_locked(Oid dboid);
-extern bool dx_database_retire(Oid dboid, int timeout_ms);
-extern void dx_database_release_holds(void);
-extern void dx_wake_launcher_latch(void);
-extern int	dx_backoff(int failures);
-extern bool dx_dispatcher_attach(int index, uint32 generation);
-extern void dx_dispatcher_detach(int index, const char *error);
-
-/* ---------- worker_slot.c ---------- */
-
-extern void dx_worker_set_state(DxWorker *worker, DxWorkerState state);
-extern const char *dx_worker_state_name(DxWorkerState state);
-extern DxWorker *dx_worker_reserve_locked(DxRing *ring);
-extern void dx_worker_free_locked(DxWorker *worker, DxLatches *latches);
-extern void dx_worker_idle_locked(DxWorker *worker);
-extern void dx_worker_unidle_locked(DxWorker *worker);
-extern bool dx_worker_attach(int index, uint32 generation);
-extern void dx_worker_detach(int index, bool lost_work, const char *error);
-extern bool dx_worker_leave(int index);
-extern void dx_worker_report(int index, int runs, int steps);
-extern void dx_worker_error(int index, const char *error);
-extern void dx_worker_ask_yield_locked(const DxRing *wanting, DxLatches *latches);
-
-/* ---------- ring.c ---------- */
-
-typedef enum DxWork
-{
-	DX_WORK_NONE,				/* is idle now: wait on the latch */
-	DX_WORK_RUNS,				/* ids popped */
-	DX_WORK_SCAN,				/* has the scanner's role now */
-	DX_WORK_RECHECK,			/* see whether the extension is still there */
-	DX_WORK_LEAVE				/* exit */
-} DxWork;
-
-extern DxRing *dx_ring_find_locked(Oid dboid, Oid owner);
-extern DxRing *dx_ring_get_locked(DxDatabase *database, Oid owner, bool urgent);
-extern void dx_ring_release_locked(DxRing *ring);
-extern bool dx_ring_line_locked(DxDatabase *database);
-extern void dx_ring_clear_line_locked(DxDatabase *database);
-extern void dx_ring_free_locked(DxRing *ring);
-extern void dx_ring_push_locked(DxRing *ring, const pg_uuid_t *run_id, int rank);
-extern void dx_ring_want_scan_locked(DxRing *ring, bool restart);
-extern bool dx_ring_has_work_locked(const DxRing *ring);
-extern void dx_ring_wake_locked(DxRing *ring, DxLatches *latches);
-extern DxWork dx_ring_take(int worker, int max, pg_uuid_t *ids, int *nids,
-						   void *cursor, int cursor_len, bool may_idle,
-						   bool may_leave);
-extern void dx_ring_hurry_locked(DxRing *ring);
-extern void dx_ring_scanned(int worker, const pg_uuid_t *ids,
-							const int16 *ranks, int nids,
-							const void *cursor, int cursor_len, bool at_end);
-extern void dx_ring_scan_failed(int worker);
-
-/* ---------- poison.c ---------- */
-
-#define DX_POISON_STATE_LEN DX_PLACE_LEN
-
-/* A run whose pass did not come to its end. */
-typedef struct DxSuspect
-{
-	pg_uuid_t	run_id;
-	Oid			dboid;
-	uint16		deaths;			/* of workers, in a row */
-	uint16		outages;		/* of the whole server, in a row */
-	int32		branch;			/* with a verdict: whose step */
-	uint32		verdict;		/* DxVerdict about state */
-	char		state[DX_POISON_STATE_LEN]; /* "" = unknown */
-} DxSuspect;
-
-extern void dx_poison_startup(void);
-extern void dx_poison_signals(void);
-extern void dx_poison_attach(int index, Oid dboid);
-extern void dx_poison_detach(void);
-extern void dx_poison_note(const pg_uuid_t *run_ids, int n);
-extern void dx_poison_clear(void);
-extern bool dx_poison_any(void);
-extern bool dx_poison_find(const pg_uuid_t *run_id, DxSuspect *suspect);
-extern bool dx_poison_too_often(const DxSuspect *suspect);
-
-/*
- * In a row, and then it is an incident.  An outage of the whole server says
- * little about what it was doing; but a step may have eaten the memory of the
- * container that the server is in.
- */
-#define DX_MAX_DEATHS	3
-#define DX_MAX_OUTAGES	10
-
-#define DX_MAX_NOTES	1024	/* ids in one transaction; then "many" */
-
-/* ---------- waiter.c ---------- */
-
-extern bool dx_waiter_begin(const pg_uuid_t *channel, bool takes_one);
-extern void dx_waiter_look(void);
-extern void dx_waiter_end(bool found);
-extern int	dx_waiter_crowd(void);
-extern void dx_waiters_wake(const pg_uuid_t *channels, int n, bool all);
 
 #endif							/* DX_SHARED_H */

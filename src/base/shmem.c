@@ -8,11 +8,21 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "base/base.h"
+#include "base/extension.h"
+#include "base/guc.h"
+#include "base/latches.h"
+#include "base/poison.h"
+#include "base/server.h"
 #include "base/shared.h"
+#include "base/waiter.h"
 #include "miscadmin.h"
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
 #include "storage/shmem.h"
+#include "utils/hsearch.h"
 
 DxShared   *dx_shared = NULL;
 DxDatabase *dx_database_slots = NULL;

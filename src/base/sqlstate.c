@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "base/base.h"
+#include "base/sqlstate.h"
 
 typedef struct StateName
 {

@@ -11,10 +11,12 @@
  */
 #include "postgres.h"
 
-#include "base/base.h"
+#include "base/clock.h"
+#include "base/uuid.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/uuid.h"
 
 #define UNIX_EPOCH_US \
 	((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)

@@ -19,11 +19,14 @@
  */
 #include "postgres.h"
 
-#include "base/base.h"
+#include "base/latches.h"
 #include "base/shared.h"
+#include "base/waiter.h"
 #include "miscadmin.h"
+#include "port/atomics.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
+#include "utils/uuid.h"
 
 /* Our own slot, -1 = none.  A backend waits for one thing at a time. */
 static int	my_slot = -1;

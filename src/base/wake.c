@@ -20,10 +20,18 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "base/base.h"
+#include "base/clock.h"
+#include "base/guc.h"
+#include "base/latches.h"
+#include "base/registry.h"
+#include "base/ring.h"
 #include "base/shared.h"
+#include "base/waiter.h"
+#include "base/wake.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #define MAX_OWNERS	16			/* owners to be scanned; then a sweep */
 #define PREPARED_DELAY_MS	250

@@ -19,11 +19,17 @@
 
 #include <signal.h>
 
+#include "base/guc.h"
+#include "base/poison.h"
+#include "base/uuid.h"
 #include "base/watch.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "tcop/tcopprot.h"
 #include "utils/timeout.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #define BEAT_MS			500
 

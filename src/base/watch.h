@@ -8,7 +8,7 @@
 #ifndef DX_WATCH_H
 #define DX_WATCH_H
 
-#include "base/base.h"
+#include "utils/uuid.h"
 
 /* Bytes of a state's name, or of a pointer to an expression, that are kept. */
 #define DX_PLACE_LEN	72
@@ -43,17 +43,5 @@ extern void dx_watch_enter(DxWatch *outer, double seconds);
 extern bool dx_watch_leave(const DxWatch *outer, double seconds);
 extern void dx_watch_evaluation(bool begins);
 extern bool dx_watch_overdue(void);
-
-/* ---------- poison.c ---------- */
-
-extern void dx_poison_condemn(const pg_uuid_t *run_id, const DxSentence *sentence);
-extern bool dx_poison_sentence(const pg_uuid_t *run_id, DxSentence *sentence);
-extern void dx_poison_clip(char *to, const char *place);
-extern void dx_poison_excuse(const pg_uuid_t *run_id);
-
-/* ---------- kill.c ---------- */
-
-extern void dx_kill_init(void);
-extern void dx_kill_at_commit(int pid, TransactionId xid, const pg_uuid_t *run_id);
 
 #endif							/* DX_WATCH_H */

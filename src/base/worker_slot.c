@@ -12,9 +12,15 @@
  */
 #include "postgres.h"
 
-#include "base/base.h"
+#include "base/clock.h"
+#include "base/guc.h"
+#include "base/latches.h"
+#include "base/registry.h"
+#include "base/ring.h"
 #include "base/shared.h"
+#include "base/worker_slot.h"
 #include "miscadmin.h"
+#include "storage/condition_variable.h"
 #include "storage/proc.h"
 
 /*

@@ -11,7 +11,9 @@
  */
 #include "postgres.h"
 
-#include "engine/engine.h"
+#include "base/extension.h"
+#include "base/server.h"
+#include "engine/access.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 

@@ -11,10 +11,13 @@
  */
 #include "postgres.h"
 
+#include "asl/json.h"
 #include "catalog/pg_type.h"
-#include "engine/engine.h"
+#include "engine/argument.h"
+#include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 
 static bool
@@ -29,7 +32,7 @@ needs_query(Oid type)
 
 /* Prepares the conversion to a type; what it keeps lives in cxt. */
 void
-dx_argument_prepare(DxArgument *argument, Oid type, MemoryContext cxt)
+dx_argument_prepare(DxSqlArgument *argument, Oid type, MemoryContext cxt)
 {
 	Oid			function;
 
@@ -44,7 +47,7 @@ dx_argument_prepare(DxArgument *argument, Oid type, MemoryContext cxt)
 
 /* Gives back what a conversion holds outside of its context. */
 void
-dx_argument_release(DxArgument *argument)
+dx_argument_release(DxSqlArgument *argument)
 {
 	if (argument->plan != NULL)
 		SPI_freeplan(argument->plan);
@@ -52,7 +55,7 @@ dx_argument_release(DxArgument *argument)
 }
 
 static Datum
-value_by_query(DxArgument *argument, JsonbValue *value, bool *isnull)
+value_by_query(DxSqlArgument *argument, JsonbValue *value, bool *isnull)
 {
 	MemoryContext oldcxt = CurrentMemoryContext;
 	Datum		values[1];
@@ -113,7 +116,7 @@ scalar_text(JsonbValue *value)
  * and domain checks may be the owner's code.
  */
 Datum
-dx_argument_value(DxArgument *argument, JsonbValue *value, bool *isnull)
+dx_argument_value(DxSqlArgument *argument, JsonbValue *value, bool *isnull)
 {
 	if (argument->by_query)
 		return value_by_query(argument, value, isnull);

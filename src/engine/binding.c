@@ -13,8 +13,14 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
+#include "base/extension.h"
+#include "base/identity.h"
+#include "base/plan.h"
 #include "catalog/pg_type.h"
-#include "engine/engine.h"
+#include "engine/binding.h"
+#include "engine/role.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"

@@ -12,9 +12,13 @@
 
 #include <math.h>
 
+#include "base/clock.h"
 #include "common/pg_prng.h"
-#include "engine/engine.h"
+#include "engine/budget.h"
+#include "engine/pass.h"
+#include "nodes/pg_list.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 /* from + seconds, saturating at DT_NOEND. */
 TimestampTz

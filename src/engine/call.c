@@ -11,14 +11,30 @@
  */
 #include "postgres.h"
 
+#include "asl/fault.h"
+#include "asl/json.h"
+#include "base/clock.h"
+#include "base/plan.h"
+#include "base/sqlstate.h"
 #include "base/watch.h"
 #include "catalog/pg_type.h"
-#include "engine/engine.h"
+#include "engine/argument.h"
+#include "engine/call.h"
+#include "engine/guard.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/payload_limit.h"
+#include "engine/pin.h"
+#include "engine/program_cache.h"
+#include "engine/resolve.h"
+#include "engine/sentence.h"
+#include "executor/spi.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/syscache.h"
@@ -36,7 +52,7 @@ typedef struct CallEntry
 	bool		valid;
 	DxCallee	callee;
 	SPIPlanPtr	plan;
-	DxArgument *arguments;
+	DxSqlArgument *arguments;
 	MemoryContext cxt;
 	Size		size;
 	double		expected;		/* ms that it takes, as far as is known */
@@ -244,7 +260,7 @@ fill(const DxRun *run, CallEntry *entry, const char *target, const Jsonb *input,
 		dx_pin_owner_holds(pins, &entry->callee, entry->key.owner, fault);
 	if (resolved)
 	{
-		entry->arguments = palloc0(sizeof(DxArgument) * Max(entry->callee.nargs, 1));
+		entry->arguments = palloc0(sizeof(DxSqlArgument) * Max(entry->callee.nargs, 1));
 		for (i = 0; i < entry->callee.nargs; i++)
 			dx_argument_prepare(&entry->arguments[i], entry->callee.types[i], cxt);
 		entry->plan = plan_call(&entry->callee);

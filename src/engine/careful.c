@@ -15,9 +15,15 @@
  */
 #include "postgres.h"
 
-#include "engine/engine.h"
+#include "asl/fault.h"
+#include "asl/json.h"
+#include "base/guc.h"
+#include "base/sqlstate.h"
+#include "engine/careful.h"
+#include "engine/model.h"
 #include "mb/pg_wchar.h"
 #include "utils/memutils.h"
+#include "utils/uuid.h"
 
 /* Longer texts of errors are cut: they go into the history, and to Catch. */
 #define MAX_ERROR	512

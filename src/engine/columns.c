@@ -8,11 +8,17 @@
  */
 #include "postgres.h"
 
+#include "base/bounds.h"
+#include "base/plan.h"
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
+#include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 DxColumns *
 dx_columns_make(const DxStatement *statement, int max_rows)

@@ -8,7 +8,11 @@
 #ifndef DX_COLUMNS_H
 #define DX_COLUMNS_H
 
-#include "engine/engine.h"
+#include "base/plan.h"
+#include "executor/spi.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 /* Arrays that are filled row by row and become a statement's parameters. */
 typedef struct DxColumns
@@ -66,19 +70,5 @@ extern Jsonb *dx_get_jsonb(DxRow *row);
 extern int32 *dx_get_ints(DxRow *row, int *n);
 extern List *dx_get_requesters(DxRow *row);
 extern bool dx_get_uuid(DxRow *row, pg_uuid_t *uuid);
-
-/*
- * inbox.c: what of a message is loaded with a run.  A payload up to this size,
- * as it is stored, comes with the envelope.
- */
-#define DX_SMALL_PAYLOAD	"2000"
-#define DX_ENVELOPE \
-	"run_id, inbox_id, kind, name," \
-	" CASE WHEN pg_catalog.pg_column_size(payload) <= " DX_SMALL_PAYLOAD " THEN payload END," \
-	" sender::pg_catalog.oid, COALESCE(session, sender)::pg_catalog.oid, sent_at," \
-	" branch, ticket, epoch, seen IS NOT NULL," \
-	" COALESCE(pg_catalog.pg_column_size(payload) > " DX_SMALL_PAYLOAD ", false)"
-
-extern void dx_inbox_read(DxRun *run, DxRow *row);
 
 #endif							/* DX_COLUMNS_H */

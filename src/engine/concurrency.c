@@ -32,12 +32,25 @@
  */
 #include "postgres.h"
 
+#include "base/bounds.h"
+#include "base/clock.h"
+#include "base/guc.h"
+#include "base/identity.h"
+#include "base/plan.h"
 #include "catalog/pg_type.h"
+#include "engine/budget.h"
 #include "engine/columns.h"
-#include "engine/engine.h"
+#include "engine/concurrency.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/queue.h"
+#include "engine/slot_set.h"
+#include "engine/turn.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/uuid.h"
 
 /* What another transaction has locked may be free after that. */
 #define LOOK_SOON_SECONDS	0.2

@@ -8,33 +8,34 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
+#include "asl/json.h"
+#include "base/identity.h"
+#include "base/plan.h"
+#include "base/uuid.h"
 #include "catalog/pg_type.h"
+#include "engine/branch.h"
 #include "engine/columns.h"
-#include "engine/engine.h"
+#include "engine/context.h"
+#include "engine/expression.h"
+#include "engine/guard.h"
+#include "engine/history.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/payload.h"
+#include "engine/token.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 typedef struct ContextArg
 {
 	DxRun	   *run;
 	DxBranch   *branch;
 } ContextArg;
-
-/* A time in UTC, as the language writes it. */
-Jsonb *
-dx_json_timestamp(TimestampTz at)
-{
-	char		buf[64];
-	struct pg_tm tm;
-	fsec_t		fsec;
-
-	if (timestamp2tm(at, NULL, &tm, &fsec, NULL, NULL) != 0)
-		return dx_json_null();
-	snprintf(buf, sizeof(buf), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-			 tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min,
-			 tm.tm_sec, (int) (fsec / 1000));
-	return dx_json_string(buf);
-}
 
 /* $$.Map of a branch that is, or is within, an iteration of a Map. */
 static Jsonb *

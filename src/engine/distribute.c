@@ -13,9 +13,21 @@
  */
 #include "postgres.h"
 
-#include "engine/engine.h"
+#include "asl/asl.h"
+#include "asl/fault.h"
+#include "asl/json.h"
+#include "base/guc.h"
+#include "engine/budget.h"
+#include "engine/distribute.h"
+#include "engine/handout.h"
+#include "engine/join.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/payload_limit.h"
+#include "engine/result.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/numeric.h"
 
 /* Are the items of this branch's Map runs? */

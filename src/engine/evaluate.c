@@ -12,9 +12,14 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
+#include "asl/fault.h"
+#include "base/guc.h"
 #include "base/watch.h"
-#include "engine/engine.h"
+#include "engine/evaluate.h"
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 /* In a PG_CATCH: its time was over.  Errors: any other is raised again. */
 static void

@@ -7,10 +7,15 @@
  */
 #include "postgres.h"
 
-#include "base/watch.h"
+#include "base/identity.h"
+#include "base/kill.h"
+#include "base/plan.h"
+#include "base/uuid.h"
 #include "catalog/pg_type.h"
-#include "engine/engine.h"
+#include "engine/evict.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/uuid.h"
 
 /* A pass locks the rows of its runs. */
 static DxStatement holder_statement = {

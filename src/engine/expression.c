@@ -12,10 +12,22 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
+#include "asl/fault.h"
+#include "asl/json.h"
+#include "base/clock.h"
+#include "base/guc.h"
+#include "base/plan.h"
 #include "base/watch.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "engine/engine.h"
+#include "engine/expression.h"
+#include "engine/guard.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/program_cache.h"
+#include "engine/sentence.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -25,7 +37,9 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 typedef struct PlanKey
 {

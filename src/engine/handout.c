@@ -15,8 +15,20 @@
  */
 #include "postgres.h"
 
-#include "engine/engine.h"
+#include "asl/asl.h"
+#include "asl/json.h"
+#include "base/uuid.h"
+#include "engine/branch.h"
+#include "engine/budget.h"
+#include "engine/handout.h"
+#include "engine/history.h"
+#include "engine/inbox.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/payload.h"
+#include "engine/phase.h"
 #include "utils/builtins.h"
+#include "utils/uuid.h"
 
 static const DxResource *resources[DX_RESOURCE_OTHER + 1];
 static void (*write_handouts) (DxPass *pass) = NULL;
@@ -301,11 +313,4 @@ dx_answers_late(DxPass *pass, DxRun *run)
 			answered_branch(run, message) == NULL)
 			dx_message_late(pass, run, message);
 	}
-}
-
-/* A uuid as JSON. */
-Jsonb *
-dx_json_uuid(const pg_uuid_t *uuid)
-{
-	return dx_json_string(dx_uuid_text(uuid));
 }

@@ -13,8 +13,14 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "base/extension.h"
+#include "base/identity.h"
+#include "base/plan.h"
 #include "catalog/pg_type.h"
-#include "engine/engine.h"
+#include "engine/held.h"
+#include "engine/role.h"
+#include "engine/slot_set.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 
 static DxStatement identity_statement = {

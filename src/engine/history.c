@@ -10,10 +10,16 @@
  */
 #include "postgres.h"
 
-#include "engine/engine.h"
+#include "audit/audit.h"
+#include "base/clock.h"
+#include "engine/history.h"
+#include "engine/model.h"
+#include "engine/pass.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/numeric.h"
+#include "utils/timestamp.h"
 
 /* Names by number; the numbers are stored. */
 static const char *const event_names[] =
@@ -174,53 +180,4 @@ dx_event_by(DxPass *pass, DxRun *run, DxEventKind kind, const DxActor *actor,
 {
 	append_start(pass, run);
 	append(pass, run, kind, NULL, actor, dx_now(), payload);
-}
-
-#define PAYLOAD_MAX_PAIRS	12
-
-/*
- * An object for a payload: pairs of key and Jsonb *, up to a NULL key; pairs
- * whose value is NULL are left out.
- */
-Jsonb *
-dx_payload(const char *first_key,...)
-{
-	const char *keys[PAYLOAD_MAX_PAIRS];
-	Jsonb	   *values[PAYLOAD_MAX_PAIRS];
-	const char *key;
-	va_list		args;
-	int			n = 0;
-
-	va_start(args, first_key);
-	for (key = first_key; key != NULL; key = va_arg(args, const char *))
-	{
-		Jsonb	   *value = va_arg(args, Jsonb *);
-
-		if (value == NULL)
-			continue;
-		dx_check_room(n, PAYLOAD_MAX_PAIRS, "members of an event's payload");
-		keys[n] = key;
-		values[n++] = value;
-	}
-	va_end(args);
-	return dx_json_object(n, keys, values);
-}
-
-/* A number as JSON. */
-Jsonb *
-dx_json_int(int32 value)
-{
-	JsonbValue	v;
-
-	v.type = jbvNumeric;
-	v.val.numeric = DatumGetNumeric(DirectFunctionCall1(int4_numeric,
-														Int32GetDatum(value)));
-	return dx_json_from_value(&v);
-}
-
-/* A text as JSON, for dx_payload: no text, no member. */
-Jsonb *
-dx_json_text(const char *text)
-{
-	return text != NULL ? dx_json_string(text) : NULL;
 }

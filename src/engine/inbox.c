@@ -15,10 +15,23 @@
  */
 #include "postgres.h"
 
+#include "base/guc.h"
+#include "base/identity.h"
+#include "base/plan.h"
+#include "base/uuid.h"
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
-#include "engine/engine.h"
+#include "engine/handout.h"
+#include "engine/inbox.h"
+#include "engine/line.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/signal.h"
+#include "engine/store.h"
+#include "executor/spi.h"
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
+#include "utils/uuid.h"
 
 static DxStatement load_statement = {
 	"SELECT " DX_ENVELOPE

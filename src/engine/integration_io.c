@@ -11,7 +11,14 @@
  */
 #include "postgres.h"
 
-#include "engine/engine.h"
+#include "asl/asl.h"
+#include "asl/fault.h"
+#include "asl/json.h"
+#include "engine/integration_io.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/payload.h"
+#include "utils/jsonb.h"
 
 /*
  * What the bound resource is called with: the parameter Input or Payload, an

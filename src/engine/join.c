@@ -13,9 +13,26 @@
  */
 #include "postgres.h"
 
-#include "engine/engine.h"
+#include "asl/asl.h"
+#include "asl/fault.h"
+#include "asl/json.h"
+#include "engine/branch.h"
+#include "engine/budget.h"
+#include "engine/context.h"
+#include "engine/distribute.h"
+#include "engine/evaluate.h"
+#include "engine/handout.h"
+#include "engine/history.h"
+#include "engine/join.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/payload.h"
+#include "engine/phase.h"
+#include "engine/result.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
 static int
 live_children(const DxBranch *branch)

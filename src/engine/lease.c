@@ -19,11 +19,18 @@
  */
 #include "postgres.h"
 
+#include "base/guc.h"
+#include "base/plan.h"
+#include "base/wake.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "engine/columns.h"
-#include "engine/engine.h"
+#include "engine/lease.h"
+#include "engine/model.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #define LIVES_UNTIL \
 	"LEAST(COALESCE(t.heartbeat_at, t.claimed_at) + t.lease, t.until_at)"

@@ -14,10 +14,18 @@
  */
 #include "postgres.h"
 
+#include "base/identity.h"
+#include "base/plan.h"
+#include "base/wake.h"
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
-#include "engine/engine.h"
+#include "engine/inbox.h"
+#include "engine/line.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/uuid.h"
 
 static DxStatement last_statement = {
 	"SELECT run_id FROM dealix.run WHERE first_run = $1 ORDER BY run_id DESC LIMIT 1",

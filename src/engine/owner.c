@@ -12,8 +12,11 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "base/guc.h"
+#include "base/sqlstate.h"
 #include "catalog/pg_authid.h"
-#include "engine/engine.h"
+#include "engine/owner.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/syscache.h"

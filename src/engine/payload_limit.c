@@ -8,8 +8,16 @@
  */
 #include "postgres.h"
 
-#include "engine/engine.h"
+#include "asl/fault.h"
+#include "asl/json.h"
+#include "base/guc.h"
+#include "base/sqlstate.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/payload_limit.h"
+#include "engine/run.h"
 #include "miscadmin.h"
+#include "utils/jsonb.h"
 
 /* No jsonb becomes a text this much longer, but for numbers with exponents. */
 #define TEXT_GROWTH		8

@@ -25,8 +25,16 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
+#include "base/clock.h"
+#include "base/uuid.h"
 #include "datatype/timestamp.h"
-#include "engine/engine.h"
+#include "engine/join.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/phase.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
 /* A timer that nobody will live to see is a timer all the same. */
 #define LAST_TIME	(END_TIMESTAMP - 1)

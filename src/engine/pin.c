@@ -14,10 +14,19 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "asl/fault.h"
+#include "base/identity.h"
+#include "base/plan.h"
+#include "base/sqlstate.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
-#include "engine/engine.h"
+#include "engine/model.h"
+#include "engine/pin.h"
+#include "engine/resolve.h"
+#include "engine/trust.h"
+#include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 

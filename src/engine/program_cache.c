@@ -16,11 +16,22 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "asl/asl.h"
+#include "asl/json.h"
+#include "asl/problem.h"
+#include "base/extension.h"
+#include "base/guc.h"
+#include "base/plan.h"
 #include "catalog/pg_type.h"
-#include "engine/engine.h"
+#include "engine/binding.h"
+#include "engine/call.h"
+#include "engine/expression.h"
+#include "engine/program_cache.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
 
 typedef struct ProgramEntry

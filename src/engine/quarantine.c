@@ -11,11 +11,23 @@
  */
 #include "postgres.h"
 
+#include "asl/fault.h"
+#include "base/clock.h"
+#include "base/identity.h"
+#include "base/plan.h"
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
-#include "engine/engine.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/quarantine.h"
+#include "engine/queue.h"
+#include "engine/run.h"
+#include "engine/store.h"
+#include "engine/turn.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 static DxStatement suspend_statement = {
 	"WITH s AS (UPDATE dealix.branch SET suspended = true, due_at = 'infinity'"

@@ -13,11 +13,19 @@
  */
 #include "postgres.h"
 
+#include "base/bounds.h"
+#include "base/clock.h"
+#include "base/plan.h"
+#include "base/wake.h"
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
-#include "engine/engine.h"
+#include "engine/queue.h"
+#include "engine/turn.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #define WAITS	"phase = 12 AND due_at IS NULL"
 

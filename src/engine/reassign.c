@@ -11,14 +11,29 @@
  */
 #include "postgres.h"
 
+#include "base/extension.h"
+#include "base/identity.h"
+#include "base/plan.h"
+#include "base/wake.h"
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
-#include "engine/engine.h"
+#include "engine/history.h"
+#include "engine/model.h"
+#include "engine/owner.h"
+#include "engine/pass.h"
+#include "engine/payload.h"
+#include "engine/reassign.h"
+#include "engine/role.h"
+#include "engine/slot_set.h"
+#include "engine/trust.h"
+#include "engine/version.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+#include "utils/uuid.h"
 
 /* Runs whose events are written at a time. */
 #define BATCH	1000

@@ -14,8 +14,13 @@
 
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
-#include "engine/engine.h"
+#include "engine/guard.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/requester.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "utils/array.h"
 
 /* Everybody who has asked for the run, its owner included. */

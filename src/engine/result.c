@@ -11,10 +11,22 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
+#include "asl/fault.h"
+#include "asl/json.h"
+#include "base/identity.h"
+#include "base/plan.h"
 #include "catalog/pg_type.h"
-#include "engine/engine.h"
+#include "engine/distribute.h"
+#include "engine/evaluate.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/result.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/uuid.h"
 
 static DxStatement collect_statement = {
 	"SELECT item, output FROM dealix.branch_result"

@@ -9,11 +9,21 @@
  */
 #include "postgres.h"
 
+#include "base/bounds.h"
+#include "base/clock.h"
+#include "base/identity.h"
+#include "base/plan.h"
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
-#include "engine/engine.h"
+#include "engine/held.h"
+#include "engine/lease.h"
+#include "engine/queue.h"
+#include "engine/scan.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 static DxStatement due_statement = {
 	"SELECT run_id, due_at FROM dealix.branch"

@@ -8,8 +8,12 @@
  */
 #include "postgres.h"
 
+#include "asl/fault.h"
+#include "base/poison.h"
 #include "base/watch.h"
-#include "engine/engine.h"
+#include "engine/guard.h"
+#include "engine/model.h"
+#include "engine/sentence.h"
 
 /* Looks whether there is one for this run, which has just been claimed. */
 void

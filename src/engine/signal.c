@@ -11,8 +11,23 @@
  */
 #include "postgres.h"
 
-#include "engine/engine.h"
+#include "asl/asl.h"
+#include "asl/fault.h"
+#include "asl/json.h"
+#include "base/clock.h"
+#include "engine/branch.h"
+#include "engine/budget.h"
+#include "engine/evaluate.h"
+#include "engine/history.h"
+#include "engine/inbox.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/payload.h"
+#include "engine/phase.h"
+#include "engine/signal.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
 /*
  * The names in "a|b" (*all = false) or "a&b" (*all = true), as char *.

@@ -13,9 +13,15 @@
  */
 #include "postgres.h"
 
+#include "base/clock.h"
+#include "base/identity.h"
+#include "base/plan.h"
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
-#include "engine/engine.h"
+#include "engine/queue.h"
+#include "engine/slot_set.h"
+#include "engine/turn.h"
+#include "executor/spi.h"
 
 static DxStatement free_statement = {
 	"SELECT COALESCE(w.max_concurrency, 0) - (SELECT pg_catalog.count(*)"

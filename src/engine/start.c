@@ -10,10 +10,29 @@
  */
 #include "postgres.h"
 
+#include "base/bulk.h"
+#include "base/clock.h"
+#include "base/identity.h"
+#include "base/plan.h"
+#include "base/server.h"
+#include "base/uuid.h"
+#include "base/wake.h"
 #include "catalog/pg_type.h"
-#include "engine/engine.h"
+#include "engine/model.h"
+#include "engine/owner.h"
+#include "engine/payload_limit.h"
+#include "engine/requester.h"
+#include "engine/role.h"
+#include "engine/start.h"
+#include "engine/trust.h"
+#include "engine/version.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 /* Columns of the tables, as bulk inserts count them. */
 #define BRANCH_COLUMNS	20

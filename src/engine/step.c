@@ -7,7 +7,25 @@
  */
 #include "postgres.h"
 
-#include "engine/engine.h"
+#include "asl/asl.h"
+#include "asl/fault.h"
+#include "base/clock.h"
+#include "engine/branch.h"
+#include "engine/budget.h"
+#include "engine/call.h"
+#include "engine/evaluate.h"
+#include "engine/guard.h"
+#include "engine/handout.h"
+#include "engine/history.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/payload.h"
+#include "engine/phase.h"
+#include "engine/run.h"
+#include "engine/step.h"
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
 /* A deadlock or a serialization failure: again, without using up an attempt. */
 static void

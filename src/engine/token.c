@@ -10,7 +10,9 @@
  */
 #include "postgres.h"
 
-#include "engine/engine.h"
+#include "base/uuid.h"
+#include "engine/token.h"
+#include "utils/uuid.h"
 
 #define TICKET_LENGTH	36		/* of a uuid as text */
 

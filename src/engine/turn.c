@@ -18,11 +18,22 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
+#include "base/plan.h"
 #include "catalog/pg_type.h"
+#include "engine/branch.h"
 #include "engine/columns.h"
-#include "engine/engine.h"
+#include "engine/distribute.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/phase.h"
+#include "engine/queue.h"
+#include "engine/turn.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 static DxStatement limited_statement = {
 	"SELECT workflow_id, per_owner FROM dealix.workflow"

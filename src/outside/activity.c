@@ -11,8 +11,25 @@
  */
 #include "postgres.h"
 
-#include "outside/outside.h"
+#include "asl/asl.h"
+#include "asl/fault.h"
+#include "asl/json.h"
+#include "base/clock.h"
+#include "engine/branch.h"
+#include "engine/budget.h"
+#include "engine/evaluate.h"
+#include "engine/handout.h"
+#include "engine/history.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/payload.h"
+#include "engine/phase.h"
+#include "engine/run.h"
+#include "outside/activity.h"
+#include "outside/activity_store.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
 typedef struct Limits
 {

@@ -31,11 +31,18 @@
 
 #include <math.h>
 
+#include "base/bounds.h"
+#include "base/clock.h"
+#include "base/plan.h"
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
-#include "outside/outside.h"
+#include "engine/columns.h"
+#include "executor/spi.h"
+#include "outside/activity_limit.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
+#include "utils/timestamp.h"
 
 static DxStatement limit_statement = {
 	"SELECT max_in_flight IS NOT NULL, rate IS NOT NULL, per_owner"

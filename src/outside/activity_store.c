@@ -7,9 +7,27 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
+#include "base/clock.h"
+#include "base/guc.h"
+#include "base/identity.h"
+#include "base/plan.h"
+#include "base/wake.h"
 #include "catalog/pg_type.h"
-#include "outside/outside.h"
+#include "engine/branch.h"
+#include "engine/budget.h"
+#include "engine/columns.h"
+#include "engine/handout.h"
+#include "engine/lease.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "executor/spi.h"
+#include "outside/activity.h"
+#include "outside/activity_store.h"
+#include "outside/claim.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 static DxStatement insert_statement = {
 	"INSERT INTO dealix.activity_task (task_id, run_id, created_at, claimed_at,"

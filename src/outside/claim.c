@@ -7,11 +7,25 @@
  */
 #include "postgres.h"
 
+#include "base/clock.h"
+#include "base/extension.h"
+#include "base/identity.h"
+#include "base/plan.h"
+#include "base/server.h"
+#include "base/sqlstate.h"
+#include "base/wake.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "engine/columns.h"
+#include "engine/held.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
-#include "outside/outside.h"
+#include "outside/activity_limit.h"
+#include "outside/claim.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 /* Owners with the first of their unclaimed tasks, the most urgent owner first. */
 static DxStatement owners_statement = {

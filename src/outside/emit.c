@@ -8,10 +8,25 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
+#include "asl/json.h"
+#include "base/clock.h"
+#include "base/guc.h"
+#include "base/plan.h"
 #include "catalog/pg_type.h"
 #include "commands/async.h"
-#include "outside/outside.h"
+#include "engine/branch.h"
+#include "engine/columns.h"
+#include "engine/handout.h"
+#include "engine/history.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/payload.h"
+#include "outside/activity.h"
+#include "outside/emit.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
 static DxStatement insert_statement = {
 	"INSERT INTO dealix.outbox (run_id, owner, at, topic, event)"

@@ -17,11 +17,17 @@
  */
 #include "postgres.h"
 
+#include "base/extension.h"
+#include "base/identity.h"
+#include "base/plan.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "engine/columns.h"
+#include "engine/role.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "outside/outside.h"
+#include "outside/outbox.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"

@@ -7,7 +7,17 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
+#include "engine/handout.h"
+#include "engine/pass.h"
+#include "outside/activity.h"
+#include "outside/activity_store.h"
+#include "outside/approval.h"
+#include "outside/child.h"
+#include "outside/emit.h"
+#include "outside/event.h"
 #include "outside/outside.h"
+#include "outside/schedule.h"
 
 /* Within dx_engine_enter, after the engine's own tables are written. */
 static void

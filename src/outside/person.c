@@ -12,8 +12,9 @@
  */
 #include "postgres.h"
 
+#include "engine/guard.h"
 #include "miscadmin.h"
-#include "outside/outside.h"
+#include "outside/person.h"
 #include "tcop/pquery.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"

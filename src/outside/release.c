@@ -7,10 +7,20 @@
  */
 #include "postgres.h"
 
+#include "base/clock.h"
+#include "base/identity.h"
+#include "base/plan.h"
+#include "base/server.h"
 #include "catalog/pg_type.h"
+#include "engine/columns.h"
+#include "engine/lease.h"
+#include "engine/model.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
-#include "outside/outside.h"
+#include "outside/release.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 /* As the end of a lease, and its run hears who ended it.  See lease.c. */
 static DxStatement release_statement = {

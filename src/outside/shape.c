@@ -10,10 +10,12 @@
  */
 #include "postgres.h"
 
+#include "asl/json.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "outside/outside.h"
+#include "outside/shape.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/numeric.h"
 
 static const char *type_name(const JsonbValue *value);

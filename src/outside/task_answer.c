@@ -14,10 +14,26 @@
  */
 #include "postgres.h"
 
+#include "base/clock.h"
+#include "base/guc.h"
+#include "base/identity.h"
+#include "base/plan.h"
+#include "base/server.h"
+#include "base/sqlstate.h"
+#include "base/wake.h"
 #include "catalog/pg_type.h"
+#include "engine/columns.h"
+#include "engine/lease.h"
+#include "engine/model.h"
+#include "engine/token.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
-#include "outside/outside.h"
+#include "outside/claim.h"
+#include "outside/task_answer.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 #define LIVES_UNTIL \
 	"LEAST(COALESCE(t.heartbeat_at, t.claimed_at) + t.lease, t.until_at)"

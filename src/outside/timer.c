@@ -8,7 +8,23 @@
  */
 #include "postgres.h"
 
-#include "outside/outside.h"
+#include "asl/asl.h"
+#include "asl/fault.h"
+#include "base/clock.h"
+#include "base/plan.h"
+#include "base/wake.h"
+#include "engine/branch.h"
+#include "engine/budget.h"
+#include "engine/columns.h"
+#include "engine/context.h"
+#include "engine/evaluate.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "engine/phase.h"
+#include "executor/spi.h"
+#include "outside/timer.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 /*
  * Until when the branch waits at most, by TimeoutSeconds; DT_NOEND: for ever.

@@ -17,8 +17,11 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
-#include "base/base.h"
-#include "base/shared.h"
+#include "access/xlog.h"
+#include "base/compat.h"
+#include "base/extension.h"
+#include "base/registry.h"
+#include "base/wake.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_extension.h"
@@ -28,7 +31,8 @@
 #include "nodes/parsenodes.h"
 #include "tcop/utility.h"
 #include "utils/syscache.h"
-#include "worker/worker.h"
+#include "worker/hooks.h"
+#include "worker/process.h"
 
 /* How long a statement waits for our processes before it takes its chance. */
 #define RETIRE_TIMEOUT_MS	10000

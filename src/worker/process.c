@@ -12,16 +12,21 @@
  */
 #include "postgres.h"
 
-#include "base/base.h"
-#include "base/shared.h"
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/extension.h"
+#include "base/frame.h"
+#include "base/poison.h"
+#include "base/registry.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "worker/worker.h"
+#include "worker/process.h"
 
 DxProcessKind dx_process_kind = DX_PROCESS_NONE;
 

@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * distribute.h
+ *	  A Map of mode DISTRIBUTED: each item is a run of its own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DX_ENGINE_DISTRIBUTE_H
+#define DX_ENGINE_DISTRIBUTE_H
+
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "utils/jsonb.h"
+
+/* What such a Map hands out: kind WORKFLOW, phase JOIN. */
+typedef struct DxItemRun
+{
+	int32		item;
+	Jsonb	   *input;
+} DxItemRun;
+
+extern bool dx_distributes(const DxBranch *branch);
+extern void dx_item_open(DxPass *pass, DxRun *run, DxBranch *branch, int item,
+						 Jsonb *input);
+extern bool dx_items_ended(DxPass *pass, DxRun *run, DxBranch *branch);
+
+#endif							/* DX_ENGINE_DISTRIBUTE_H */

@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * slot_set.h
+ *	  Whose slots there are: the sets that a limit of a workflow is made of.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DX_ENGINE_SLOT_SET_H
+#define DX_ENGINE_SLOT_SET_H
+
+#include "engine/turn.h"
+
+extern int64 dx_slots_free(DxSlotSet set, bool need);
+extern void dx_slots_limit(int32 workflow_id, int max_concurrency, bool per_owner);
+extern void dx_slots_reassign(Oid from, Oid to);
+extern void dx_slots_restored(void);
+
+#endif							/* DX_ENGINE_SLOT_SET_H */

@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * token.h
+ *	  Task tokens: what was asked (a ticket) and at which attempt (the
+ *	  epoch).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DX_ENGINE_TOKEN_H
+#define DX_ENGINE_TOKEN_H
+
+#include "utils/uuid.h"
+
+extern char *dx_token_text(const pg_uuid_t *ticket, int32 epoch);
+extern bool dx_token_parse(const char *token, pg_uuid_t *ticket, int32 *epoch);
+
+#endif							/* DX_ENGINE_TOKEN_H */

@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * timer.h
+ *	  What the kinds of waiting have in common: the timer of a branch, what
+ *	  the pass has given up, and waking runs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DX_OUTSIDE_TIMER_H
+#define DX_OUTSIDE_TIMER_H
+
+#include "asl/asl.h"
+#include "base/plan.h"
+#include "engine/columns.h"
+#include "engine/model.h"
+#include "engine/pass.h"
+#include "utils/timestamp.h"
+
+extern bool dx_timer_start(DxPass *pass, DxRun *run, DxBranch *branch,
+						   DxEnv *env, TimestampTz *until);
+extern void dx_timer_restart(DxPass *pass, DxRun *run, DxBranch *branch);
+extern DxColumns *dx_given_up(DxPass *pass, DxPhase phase,
+							  const DxStatement *statement);
+extern int	dx_count_branches(DxPass *pass);
+extern void dx_wake_returned(void);
+
+/* As SQL: the priority of a run. */
+#define DX_PRIORITY_OF(run_id) \
+	"(SELECT r.priority FROM dealix.run r WHERE r.run_id = " run_id ")"
+
+#endif							/* DX_OUTSIDE_TIMER_H */
