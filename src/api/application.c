@@ -16,6 +16,7 @@
 #include "engine/guard.h"
 #include "engine/model.h"
 #include "engine/pass.h"
+#include "engine/pass_guarded.h"
 #include "engine/start.h"
 #include "executor/spi.h"
 #include "fmgr.h"

@@ -21,6 +21,7 @@
 #include "engine/pass.h"
 #include "engine/payload_limit.h"
 #include "engine/quarantine.h"
+#include "engine/redrive.h"
 #include "engine/run.h"
 #include "executor/spi.h"
 #include "fmgr.h"

@@ -29,6 +29,7 @@
 #include "engine/held.h"
 #include "engine/lease.h"
 #include "engine/pass.h"
+#include "engine/pass_guarded.h"
 #include "engine/run.h"
 #include "executor/spi.h"
 #include "fmgr.h"

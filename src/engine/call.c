@@ -69,6 +69,8 @@ invalidate_calls(Datum arg, int cacheid, uint32 hashvalue)
 	calls_stale = true;
 }
 
+static void forget_calls(uint64 program);
+
 static void
 prepare_calls(void)
 {
@@ -83,6 +85,7 @@ prepare_calls(void)
 		ctl.hcxt = TopMemoryContext;
 		calls = hash_create("dealix_exec calls", 64, &ctl,
 							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		dx_program_keeper(forget_calls);
 		CacheRegisterSyscacheCallback(PROCOID, invalidate_calls, (Datum) 0);
 		CacheRegisterSyscacheCallback(NAMESPACEOID, invalidate_calls, (Datum) 0);
 		CacheRegisterSyscacheCallback(TYPEOID, invalidate_calls, (Datum) 0);
@@ -304,14 +307,12 @@ look_up(const DxRun *run, int state_index, const char *target,
 }
 
 /* Forgets the calls of a Program, which is about to go. */
-void
-dx_calls_forget(uint64 program)
+static void
+forget_calls(uint64 program)
 {
 	HASH_SEQ_STATUS seq;
 	CallEntry  *entry;
 
-	if (calls == NULL)
-		return;
 	hash_seq_init(&seq, calls);
 	while ((entry = hash_seq_search(&seq)) != NULL)
 	{

@@ -14,8 +14,6 @@
 #include "engine/pass.h"
 #include "utils/jsonb.h"
 
-extern void dx_calls_forget(uint64 program);
-
 extern DxCallOutcome dx_call_sql(DxPass *pass, DxRun *run, int state_index,
 								 const char *target, Jsonb *input,
 								 double timeout, Jsonb **result,

@@ -20,7 +20,6 @@
 #include "engine/budget.h"
 #include "engine/distribute.h"
 #include "engine/handout.h"
-#include "engine/join.h"
 #include "engine/model.h"
 #include "engine/pass.h"
 #include "engine/payload_limit.h"
@@ -30,39 +29,32 @@
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
-/* Are the items of this branch's Map runs? */
+/*
+ * Hands an item out; its run is started when the pass is written.  false: the
+ * fault is the Map's.
+ */
 bool
-dx_distributes(const DxBranch *branch)
-{
-	return branch->state->type == DX_STATE_MAP && branch->state->u.map.distributed;
-}
-
-/* Hands an item out; its run is started when the pass is written. */
-void
-dx_item_open(DxPass *pass, DxRun *run, DxBranch *branch, int item, Jsonb *input)
+dx_item_open(DxPass *pass, DxRun *run, DxBranch *branch, int item, Jsonb *input,
+			 DxFault *fault)
 {
 	DxItemRun  *handed = palloc(sizeof(DxItemRun));
-	DxFault		fault;
 
 	if (run->depth >= dx_max_child_depth)
 	{
-		fault.error = pstrdup(DX_ERROR_RUNTIME);
-		fault.cause = psprintf("Runs start runs to a depth of %d, and dealix_exec.max_child_depth allows no more.",
-							   run->depth);
-		dx_join_failed(pass, run, branch, &fault);
-		return;
+		fault->error = pstrdup(DX_ERROR_RUNTIME);
+		fault->cause = psprintf("Runs start runs to a depth of %d, and dealix_exec.max_child_depth allows no more.",
+								run->depth);
+		return false;
 	}
-	if (!dx_within_limits(input, branch->state->name, &fault))
-	{
-		dx_join_failed(pass, run, branch, &fault);
-		return;
-	}
+	if (!dx_within_limits(input, branch->state->name, fault))
+		return false;
 	handed->item = item;
 	handed->input = input;
 	(void) dx_handout(pass, run, branch, DX_RESOURCE_WORKFLOW, DX_PHASE_JOIN, handed);
 	branch->counts.opened++;
 	run->children++;
 	run->changed = true;
+	return true;
 }
 
 static int32
@@ -78,12 +70,12 @@ item_of(const DxMessage *message)
 
 /* false: that was one failure too many. */
 static bool
-count_item(DxPass *pass, DxRun *run, DxBranch *branch, const DxMessage *message)
+count_item(DxPass *pass, DxRun *run, DxBranch *branch, const DxMessage *message,
+		   DxFault *fault)
 {
 	char	   *status = dx_json_get_text(message->payload, "status");
 	int32		item = item_of(message);
 	Jsonb	   *output;
-	DxFault		fault;
 
 	if (item < 0 || item >= branch->counts.total)
 		return true;
@@ -96,17 +88,15 @@ count_item(DxPass *pass, DxRun *run, DxBranch *branch, const DxMessage *message)
 		return true;
 	}
 	branch->counts.failed++;
-	if (dx_tolerance_holds(branch, &fault))
-		return true;
-	dx_join_failed(pass, run, branch, &fault);
-	return false;
+	return dx_tolerance_holds(branch, fault);
 }
 
 /*
- * Takes the outcomes of items that have ended.  false: the Map has failed.
+ * Takes the outcomes of items that have ended.  false: the Map has failed, by
+ * *fault.
  */
 bool
-dx_items_ended(DxPass *pass, DxRun *run, DxBranch *branch)
+dx_items_ended(DxPass *pass, DxRun *run, DxBranch *branch, DxFault *fault)
 {
 	DxMessage  *message;
 
@@ -114,7 +104,7 @@ dx_items_ended(DxPass *pass, DxRun *run, DxBranch *branch)
 	while ((message = dx_branch_answer(pass, branch)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!count_item(pass, run, branch, message))
+		if (!count_item(pass, run, branch, message, fault))
 			return false;
 		/* The rest has its turn in another pass. */
 		if (dx_budget_spent(pass))

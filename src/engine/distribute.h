@@ -8,6 +8,7 @@
 #ifndef DX_ENGINE_DISTRIBUTE_H
 #define DX_ENGINE_DISTRIBUTE_H
 
+#include "asl/fault.h"
 #include "engine/model.h"
 #include "engine/pass.h"
 #include "utils/jsonb.h"
@@ -19,9 +20,9 @@ typedef struct DxItemRun
 	Jsonb	   *input;
 } DxItemRun;
 
-extern bool dx_distributes(const DxBranch *branch);
-extern void dx_item_open(DxPass *pass, DxRun *run, DxBranch *branch, int item,
-						 Jsonb *input);
-extern bool dx_items_ended(DxPass *pass, DxRun *run, DxBranch *branch);
+extern bool dx_item_open(DxPass *pass, DxRun *run, DxBranch *branch, int item,
+						 Jsonb *input, DxFault *fault);
+extern bool dx_items_ended(DxPass *pass, DxRun *run, DxBranch *branch,
+						   DxFault *fault);
 
 #endif							/* DX_ENGINE_DISTRIBUTE_H */

@@ -209,6 +209,26 @@ prepare(PlanEntry *entry, const char *text)
 			 SPI_result_code_string(SPI_result));
 }
 
+/* Forgets the plans of a Program, which is about to go. */
+static void
+forget_expressions(uint64 program)
+{
+	HASH_SEQ_STATUS seq;
+	PlanEntry  *entry;
+
+	hash_seq_init(&seq, plans);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+	{
+		if (entry->key.program != program)
+			continue;
+		if (entry->plan != NULL)
+			SPI_freeplan(entry->plan);
+		if (entry->cxt != NULL)
+			MemoryContextDelete(entry->cxt);
+		(void) hash_search(plans, &entry->key, HASH_REMOVE, NULL);
+	}
+}
+
 static PlanEntry *
 look_up(const DxRun *run, const DxExpr *expr)
 {
@@ -225,6 +245,7 @@ look_up(const DxRun *run, const DxExpr *expr)
 		ctl.hcxt = TopMemoryContext;
 		plans = hash_create("dealix_exec expressions", 64, &ctl,
 							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		dx_program_keeper(forget_expressions);
 	}
 	entry = hash_search(plans, &key, HASH_ENTER, &found);
 	if (!found)
@@ -252,28 +273,6 @@ look_up(const DxRun *run, const DxExpr *expr)
 						dx_plan_size(entry->plan));
 	}
 	return entry;
-}
-
-/* Forgets the plans of a Program, which is about to go. */
-void
-dx_expressions_forget(uint64 program)
-{
-	HASH_SEQ_STATUS seq;
-	PlanEntry  *entry;
-
-	if (plans == NULL)
-		return;
-	hash_seq_init(&seq, plans);
-	while ((entry = hash_seq_search(&seq)) != NULL)
-	{
-		if (entry->key.program != program)
-			continue;
-		if (entry->plan != NULL)
-			SPI_freeplan(entry->plan);
-		if (entry->cxt != NULL)
-			MemoryContextDelete(entry->cxt);
-		(void) hash_search(plans, &entry->key, HASH_REMOVE, NULL);
-	}
 }
 
 /* ---------- evaluating ---------- */

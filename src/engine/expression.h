@@ -12,9 +12,6 @@
 #include "engine/model.h"
 #include "engine/pass.h"
 
-/* Before a Program is forgotten: its plans, in expression.c and call.c. */
-extern void dx_expressions_forget(uint64 program);
-
 extern void dx_expression_env(DxEnv *env, DxPass *pass, DxRun *run);
 extern void dx_expression_search_path(void);
 

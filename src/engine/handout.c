@@ -18,12 +18,12 @@
 #include "asl/asl.h"
 #include "asl/json.h"
 #include "base/uuid.h"
-#include "engine/branch.h"
 #include "engine/budget.h"
+#include "engine/envelope.h"
 #include "engine/handout.h"
 #include "engine/history.h"
-#include "engine/inbox.h"
 #include "engine/model.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "engine/payload.h"
 #include "engine/phase.h"
@@ -189,17 +189,18 @@ awaited_resource(const DxBranch *branch)
  * A branch in a phase outside has answers, or its timer is over, or it goes on
  * after an incident.
  */
-void
+DxOutcome
 dx_branch_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 {
+	const DxResource *resource = awaited_resource(branch);
 	bool		anew = branch->conflicts == DX_WAITS_ANEW;
 
+	Assert(DX_PHASE_IS_OUTSIDE(branch->phase));
 	if (anew)
 		branch->conflicts = 0;
 	if (anew && branch->answers == NIL)
-		awaited_resource(branch)->resume(pass, run, branch);
-	else
-		awaited_resource(branch)->wake(pass, run, branch);
+		return resource->resume(pass, run, branch);
+	return resource->wake(pass, run, branch);
 }
 
 /*

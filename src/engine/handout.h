@@ -10,6 +10,7 @@
 
 #include "asl/asl.h"
 #include "engine/model.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
@@ -30,13 +31,13 @@ typedef struct DxHandout
 typedef struct DxResource
 {
 	/* A branch has come to the Task; its effective input is evaluated. */
-	void		(*enter) (DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
+	DxOutcome	(*enter) (DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
 
 	/* Answers have come (branch->answers), or the branch's timer is over. */
-	void		(*wake) (DxPass *pass, DxRun *run, DxBranch *branch);
+	DxOutcome	(*wake) (DxPass *pass, DxRun *run, DxBranch *branch);
 
 	/* After an incident, in a pass: waits on, or begins anew by phase READY. */
-	void		(*resume) (DxPass *pass, DxRun *run, DxBranch *branch);
+	DxOutcome	(*resume) (DxPass *pass, DxRun *run, DxBranch *branch);
 
 	/* Hands out a compensation.  false: that is all, nobody answers. */
 	bool		(*undo) (DxPass *pass, DxRun *run, DxBranch *branch,
@@ -46,7 +47,7 @@ typedef struct DxResource
 	bool		(*awaited) (const pg_uuid_t *ticket, int32 epoch);
 
 	/* Waits for the task token, after the pass has done the Task itself. */
-	void		(*await) (DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
+	DxOutcome	(*await) (DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
 } DxResource;
 
 extern void dx_resource_register(DxResourceKind kind, const DxResource *resource);
@@ -56,9 +57,10 @@ extern void dx_handouts_write(DxPass *pass);
 extern DxHandout *dx_handout(DxPass *pass, DxRun *run, DxBranch *branch,
 							 DxResourceKind kind, DxPhase phase, void *what);
 extern bool dx_handout_valid(const DxHandout *handout);
+extern bool dx_branch_gives_up(const DxBranch *branch);
 extern void dx_branch_ticket(DxBranch *branch);
 extern void dx_branch_new_ticket(DxBranch *branch);
-extern void dx_branch_wake(DxPass *pass, DxRun *run, DxBranch *branch);
+extern DxOutcome dx_branch_wake(DxPass *pass, DxRun *run, DxBranch *branch);
 extern void dx_branch_resume(DxPass *pass, DxBranch *branch);
 extern bool dx_branch_answered(const DxBranch *branch);
 extern DxMessage *dx_branch_answer(DxPass *pass, DxBranch *branch);

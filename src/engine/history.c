@@ -3,7 +3,7 @@
  * history.c
  *	  One event for each transition, numbered and chained per run.
  *
- * Events are kept in the pass and written in one statement (store.c), in their
+ * Events are kept in the pass and written in one statement (store_write.c), in their
  * order; that is when the chain's head moves.
  *
  *-------------------------------------------------------------------------

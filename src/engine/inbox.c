@@ -21,13 +21,14 @@
 #include "base/uuid.h"
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
+#include "engine/envelope.h"
 #include "engine/handout.h"
 #include "engine/inbox.h"
 #include "engine/line.h"
+#include "engine/merge.h"
 #include "engine/model.h"
 #include "engine/pass.h"
 #include "engine/signal.h"
-#include "engine/store.h"
 #include "executor/spi.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -37,11 +38,6 @@ static DxStatement load_statement = {
 	"SELECT " DX_ENVELOPE
 	" FROM dealix.inbox WHERE run_id = ANY ($1) ORDER BY run_id, inbox_id",
 	1, {UUIDARRAYOID}
-};
-
-static DxStatement payload_statement = {
-	"SELECT payload FROM dealix.inbox WHERE run_id = $1 AND inbox_id = $2",
-	2, {UUIDOID, INT8OID}
 };
 
 static DxStatement inbox_seen_statement = {
@@ -64,33 +60,6 @@ static DxStatement size_statement = {
 	1, {UUIDOID}
 };
 
-/* A message for the run, from a row of DX_ENVELOPE behind its run_id. */
-void
-dx_inbox_read(DxRun *run, DxRow *row)
-{
-	DxMessage  *message = palloc0(sizeof(DxMessage));
-
-	message->inbox_id = DatumGetInt64(dx_get(row));
-	message->kind = dx_get_int2(row);
-	message->name = dx_get_text(row);
-	message->payload = dx_get_jsonb(row);
-	message->sender.role = DatumGetObjectId(dx_get(row));
-	message->sender.session = DatumGetObjectId(dx_get(row));
-	message->sent_at = dx_get_time(row, 0);
-	message->branch = dx_get_int4(row);
-	if (row->isnull)
-		message->branch = -1;
-	(void) dx_get_uuid(row, &message->ticket);
-	message->epoch = dx_get_int4(row);
-	message->seen = DatumGetBool(dx_get(row));
-	message->absent = DatumGetBool(dx_get(row));
-	message->mailbox = *dx_mailbox(run, message);
-	/* What is for the line is for its last run: see line.c. */
-	if (run->continued && message->branch < 0)
-		return;
-	run->messages = lappend(run->messages, message);
-}
-
 /*
  * The envelopes of all messages of locked runs, each answer with its branch.
  * runs: in order of run_id, with their branches.  Between dx_engine_enter and
@@ -106,7 +75,7 @@ dx_inbox_load(DxPass *pass, List *runs)
 	values[0] = dx_run_ids(runs);
 	(void) dx_execute(&load_statement, values, NULL, false, 0);
 	MemoryContextSwitchTo(pass->cxt);
-	dx_merge_rows(runs, dx_inbox_read);
+	dx_merge_rows(runs, dx_envelope_read);
 	MemoryContextSwitchTo(oldcxt);
 	SPI_freetuptable(SPI_tuptable);
 
@@ -115,45 +84,6 @@ dx_inbox_load(DxPass *pass, List *runs)
 	foreach(lc, runs)
 		dx_answers_match(lfirst(lc));
 	MemoryContextSwitchTo(oldcxt);
-}
-
-static void
-fetch_payload(DxMessage *message)
-{
-	MemoryContext oldcxt;
-	DxIdentity	saved;
-	Datum		values[2];
-
-	values[0] = UUIDPGetDatum(&message->mailbox);
-	values[1] = Int64GetDatum(message->inbox_id);
-	dx_engine_enter(&saved);
-	(void) dx_execute(&payload_statement, values, NULL, false, 1);
-	dx_engine_leave(&saved);
-	if (SPI_processed > 0)
-	{
-		DxRow		row = dx_row(0);
-
-		oldcxt = MemoryContextSwitchTo(GetMemoryChunkContext(message));
-		message->payload = dx_get_jsonb(&row);
-		MemoryContextSwitchTo(oldcxt);
-	}
-	SPI_freetuptable(SPI_tuptable);
-	message->absent = false;
-}
-
-/*
- * Takes a message out of the inbox, with its payload: the one place where that
- * is done.  Needs SPI.
- */
-void
-dx_message_take(DxPass *pass, DxMessage *message)
-{
-	message->consumed = true;
-	/* That was a step: the pass may end. */
-	if (pass != NULL)
-		pass->progressed = true;
-	if (message->absent)
-		fetch_payload(message);
 }
 
 /*

@@ -14,6 +14,8 @@
 #include "asl/asl.h"
 #include "asl/fault.h"
 #include "asl/json.h"
+#include "engine/context.h"
+#include "engine/evaluate.h"
 #include "engine/integration_io.h"
 #include "engine/model.h"
 #include "engine/pass.h"
@@ -128,4 +130,22 @@ dx_integration_fault(const DxPass *pass, const DxBranch *branch, Jsonb *input,
 		all = dx_json_set(all, "Cause", dx_json_string(fault->cause));
 	fault->error = pstrdup(DX_ERROR_TASK_FAILED);
 	fault->cause = dx_json_compact(all);
+}
+
+/* What the branch's Task was called with; evaluated anew after a wait. */
+Jsonb *
+dx_called_with(DxPass *pass, DxRun *run, DxBranch *branch)
+{
+	DxFault		fault;
+
+	if (branch->effective == NULL)
+	{
+		DxEnv		env;
+
+		dx_env_init(&env, pass, run, branch);
+		if (!dx_eval_enter(branch->state, &env, &branch->effective, &fault))
+			branch->effective = branch->data;
+		branch->effective = dx_integration_input(&branch->state->u.task, branch->effective);
+	}
+	return branch->effective;
 }

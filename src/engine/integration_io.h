@@ -20,5 +20,6 @@ extern Jsonb *dx_integration_result(const DxPass *pass, const DxBranch *branch,
 									Jsonb *input, Jsonb *result);
 extern void dx_integration_fault(const DxPass *pass, const DxBranch *branch,
 								 Jsonb *input, const char *status, DxFault *fault);
+extern Jsonb *dx_called_with(DxPass *pass, DxRun *run, DxBranch *branch);
 
 #endif							/* DX_ENGINE_INTEGRATION_IO_H */

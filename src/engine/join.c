@@ -18,6 +18,7 @@
 #include "asl/json.h"
 #include "engine/branch.h"
 #include "engine/budget.h"
+#include "engine/children.h"
 #include "engine/context.h"
 #include "engine/distribute.h"
 #include "engine/evaluate.h"
@@ -25,42 +26,16 @@
 #include "engine/history.h"
 #include "engine/join.h"
 #include "engine/model.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "engine/payload.h"
 #include "engine/phase.h"
 #include "engine/result.h"
 #include "miscadmin.h"
+#include "nodes/bitmapset.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
-
-static int
-live_children(const DxBranch *branch)
-{
-	return branch->counts.opened - branch->counts.done - branch->counts.failed;
-}
-
-static bool
-may_open(const DxBranch *branch)
-{
-	return branch->counts.opened < branch->counts.total &&
-		(branch->counts.limit <= 0 || live_children(branch) < branch->counts.limit);
-}
-
-/* Is there a child to open, or have all come to their end? */
-bool
-dx_join_can_go_on(const DxBranch *branch)
-{
-	return may_open(branch) ||
-		(branch->counts.opened == branch->counts.total && live_children(branch) == 0);
-}
-
-/* The same, or have items that are runs sent their outcomes? */
-bool
-dx_join_due(const DxBranch *branch)
-{
-	return dx_branch_answered(branch) || dx_join_can_go_on(branch);
-}
 
 /* ---------- entering ---------- */
 
@@ -93,7 +68,7 @@ enter_map(DxRun *run, DxBranch *branch, DxEnv *env, DxFault *fault)
 }
 
 /* A branch has come to a Parallel or Map state. */
-void
+DxOutcome
 dx_join_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
 	DxFault		fault;
@@ -104,10 +79,7 @@ dx_join_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 		enter_parallel(run, branch, env, &fault) :
 		enter_map(run, branch, env, &fault);
 	if (!entered)
-	{
-		dx_branch_step_failed(pass, run, branch, &fault);
-		return;
-	}
+		return dx_failed(&fault);
 	branch->stored_results = 0;
 	branch->data_changed = true;
 	if (dx_distributes(branch))
@@ -115,6 +87,7 @@ dx_join_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	dx_branch_park(run, branch, DX_PHASE_JOIN, DT_NOEND);
 	dx_event(pass, run, DX_EVENT_BRANCHES_STARTED, branch,
 			 dx_payload("count", dx_json_int(branch->counts.total), NULL));
+	return dx_parked();
 }
 
 /* ---------- children ---------- */
@@ -148,7 +121,8 @@ child_machine(const DxBranch *parent, int index)
 		parent->state->u.parallel.machines[index] : parent->state->u.map.machine;
 }
 
-static void
+/* Opens the next child, whose turn it is then; an item that is a run is handed out. */
+static DxOutcome
 open_child(DxPass *pass, DxRun *run, DxBranch *parent)
 {
 	int			index = parent->counts.opened;
@@ -157,15 +131,14 @@ open_child(DxPass *pass, DxRun *run, DxBranch *parent)
 	DxFault		fault;
 	Jsonb	   *input;
 
+	Assert(dx_children_may_open(parent));
 	if (!child_input(pass, run, parent, index, &input, &fault))
-	{
-		dx_join_failed(pass, run, parent, &fault);
-		return;
-	}
+		return dx_join_failed(pass, run, parent, &fault);
 	if (dx_distributes(parent))
 	{
-		dx_item_open(pass, run, parent, index, input);
-		return;
+		if (!dx_item_open(pass, run, parent, index, input, &fault))
+			return dx_join_failed(pass, run, parent, &fault);
+		return dx_parked();
 	}
 	machine = &run->program->machines[child_machine(parent, index)];
 	child = dx_branch_new(pass, run, parent->branch);
@@ -173,11 +146,7 @@ open_child(DxPass *pass, DxRun *run, DxBranch *parent)
 	dx_branch_goto(child, dx_program_state(run->program, machine->start), input);
 	child->variables = parent->variables;
 	parent->counts.opened++;
-	dx_branch_advance(pass, run, child);
-
-	/* Nobody has to hear of a child that was born and ended in this pass. */
-	if (child->gone && !child->stored && llast(run->branches) == child)
-		run->branches = list_delete_last(run->branches);
+	return dx_opened(child);
 }
 
 /* A child branch has come to its end. */
@@ -194,93 +163,108 @@ dx_join_child_done(DxPass *pass, DxRun *run, DxBranch *child, Jsonb *output)
 	parent->changed = true;
 }
 
-/* Drops everything below a branch. */
+/*
+ * Drops everything below a branch.  Branches stand in order of their numbers,
+ * and a child's is greater than its parent's.
+ */
 static void
 drop_children(DxRun *run, DxBranch *parent)
 {
+	Bitmapset  *dropped = bms_make_singleton(parent->branch);
 	ListCell   *lc;
 
-	check_stack_depth();
+	dx_results_forget(run, parent);
 	foreach(lc, run->branches)
 	{
 		DxBranch   *branch = lfirst(lc);
 
-		if (branch->parent != parent->branch || branch->gone)
+		if (branch->gone || branch->parent < 0 || !bms_is_member(branch->parent, dropped))
 			continue;
+		Assert(branch->branch > branch->parent);
 		branch->gone = true;
-		if (branch->phase == DX_PHASE_JOIN)
-			drop_children(run, branch);
+		if (branch->phase != DX_PHASE_JOIN)
+			continue;
+		dropped = bms_add_member(dropped, branch->branch);
+		dx_results_forget(run, branch);
 	}
-	dx_results_forget(run, parent);
+	bms_free(dropped);
 }
 
 /* The Parallel or Map as a whole has failed: its other children stop. */
-void
+DxOutcome
 dx_join_failed(DxPass *pass, DxRun *run, DxBranch *parent, const DxFault *fault)
 {
+	Assert(parent->phase == DX_PHASE_JOIN);
 	drop_children(run, parent);
 	parent->items = NULL;
 	parent->data_changed = true;
 	memset(&parent->counts, 0, sizeof(parent->counts));
 	dx_branch_set_phase(parent, DX_PHASE_READY, pass->now);
-	dx_branch_step_failed(pass, run, parent, fault);
+	return dx_failed(fault);
 }
 
-/* A child branch has failed: that is the parent's failure, if not tolerated. */
-void
+/*
+ * A child branch has failed.  Returns the parent if that is its failure, and
+ * what has become of it in *outcome; NULL: it is tolerated, or nobody's.
+ */
+DxBranch *
 dx_join_child_failed(DxPass *pass, DxRun *run, DxBranch *child,
-					 const DxFault *fault)
+					 DxOutcome *outcome)
 {
 	DxBranch   *parent = dx_branch_find(run, child->parent);
+	bool		heartbeat = outcome->heartbeat;
 	DxFault		exceeded;
 
 	child->gone = true;
 	if (parent == NULL)
-		return;
+		return NULL;
 	parent->counts.failed++;
 	parent->changed = true;
-	parent->heartbeat_missed = child->heartbeat_missed && !dx_tolerates_failures(parent);
 	if (!dx_tolerates_failures(parent))
-		dx_join_failed(pass, run, parent, fault);
-	else if (!dx_tolerance_holds(parent, &exceeded))
-		dx_join_failed(pass, run, parent, &exceeded);
+	{
+		*outcome = dx_join_failed(pass, run, parent, &outcome->fault);
+		outcome->heartbeat = heartbeat;
+		return parent;
+	}
+	if (dx_tolerance_holds(parent, &exceeded))
+		return NULL;
+	*outcome = dx_join_failed(pass, run, parent, &exceeded);
+	return parent;
 }
 
 /* ---------- joining ---------- */
 
 /*
- * Opens children until the limit of concurrency, and joins when all have come
- * to their end.
+ * Opens the next child, if the limit of concurrency allows one, and joins when
+ * all have come to their end.
  */
-void
+DxOutcome
 dx_join_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 {
-	const DxState *state = branch->state;
+	DxFault		fault;
+	Jsonb	   *results;
 
-	check_stack_depth();
-	if (dx_distributes(branch) && !dx_items_ended(pass, run, branch))
-		return;
-	while (!branch->gone && branch->phase == DX_PHASE_JOIN &&
-		   branch->state == state && may_open(branch))
+	Assert(branch->phase == DX_PHASE_JOIN);
+	if (dx_distributes(branch) && !dx_items_ended(pass, run, branch, &fault))
+		return dx_join_failed(pass, run, branch, &fault);
+	while (dx_children_may_open(branch))
 	{
+		DxOutcome	outcome;
+
 		CHECK_FOR_INTERRUPTS();
 		/* The rest has its turn in another pass. */
 		if (dx_budget_spent(pass))
-			return;
-		open_child(pass, run, branch);
-		if (dx_status_ended(run->status) || run->status != DX_RUN_RUNNING)
-			return;
+			return dx_parked();
+		outcome = open_child(pass, run, branch);
+		if (outcome.kind != DX_OUTCOME_PARKED)
+			return outcome;
 	}
-	if (branch->gone || branch->phase != DX_PHASE_JOIN || branch->state != state)
-		return;
-	if (dx_join_can_go_on(branch))
-	{
-		Jsonb	   *results = dx_results_collect(pass, run, branch);
-
-		branch->items = NULL;
-		branch->data_changed = true;
-		branch->answered = true;
-		dx_branch_set_phase(branch, DX_PHASE_READY, pass->now);
-		dx_branch_step_done(pass, run, branch, results);
-	}
+	if (!dx_children_can_go_on(branch))
+		return dx_parked();
+	results = dx_results_collect(pass, run, branch);
+	branch->items = NULL;
+	branch->data_changed = true;
+	branch->answered = true;
+	dx_branch_set_phase(branch, DX_PHASE_READY, pass->now);
+	return dx_done(results);
 }

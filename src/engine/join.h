@@ -11,19 +11,18 @@
 #include "asl/asl.h"
 #include "asl/fault.h"
 #include "engine/model.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "utils/jsonb.h"
 
-extern void dx_join_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
-extern void dx_join_advance(DxPass *pass, DxRun *run, DxBranch *branch);
-extern bool dx_join_can_go_on(const DxBranch *branch);
-extern bool dx_join_due(const DxBranch *branch);
+extern DxOutcome dx_join_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
+extern DxOutcome dx_join_advance(DxPass *pass, DxRun *run, DxBranch *branch);
 extern void dx_join_child_done(DxPass *pass, DxRun *run, DxBranch *child,
 							   Jsonb *output);
-extern void dx_join_child_failed(DxPass *pass, DxRun *run, DxBranch *child,
-								 const DxFault *fault);
+extern DxBranch *dx_join_child_failed(DxPass *pass, DxRun *run, DxBranch *child,
+									  DxOutcome *outcome);
 
-extern void dx_join_failed(DxPass *pass, DxRun *run, DxBranch *parent,
-						   const DxFault *fault);
+extern DxOutcome dx_join_failed(DxPass *pass, DxRun *run, DxBranch *parent,
+								const DxFault *fault);
 
 #endif							/* DX_ENGINE_JOIN_H */

@@ -19,7 +19,7 @@
 #include "base/wake.h"
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
-#include "engine/inbox.h"
+#include "engine/envelope.h"
 #include "engine/line.h"
 #include "engine/model.h"
 #include "engine/pass.h"
@@ -76,13 +76,6 @@ dx_line_wake(const DxRun *run)
 	dx_wake_run(run->owner, &last, run->priority);
 }
 
-/* Where a message of the run's stands. */
-const pg_uuid_t *
-dx_mailbox(const DxRun *run, const DxMessage *message)
-{
-	return message->branch < 0 ? &run->first_run : &run->id;
-}
-
 static int
 compare_lines(const ListCell *a, const ListCell *b)
 {
@@ -107,7 +100,7 @@ merge_messages(List *runs)
 			lc = lnext(runs, lc);
 		if (lc != NULL &&
 			memcmp(((DxRun *) lfirst(lc))->first_run.data, line.data, UUID_LEN) == 0)
-			dx_inbox_read(lfirst(lc), &row);
+			dx_envelope_read(lfirst(lc), &row);
 	}
 }
 

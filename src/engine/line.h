@@ -17,6 +17,5 @@
 extern void dx_line_last(const pg_uuid_t *first_run, pg_uuid_t *last);
 extern void dx_line_wake(const DxRun *run);
 extern void dx_line_load(DxPass *pass, List *runs);
-extern const pg_uuid_t *dx_mailbox(const DxRun *run, const DxMessage *message);
 
 #endif							/* DX_ENGINE_LINE_H */

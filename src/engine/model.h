@@ -152,7 +152,6 @@ typedef struct DxBranch
 	pg_uuid_t	stored_ticket;
 	bool		stored;			/* has a row */
 	bool		apart;			/* its step takes a pass of its own */
-	bool		heartbeat_missed;	/* the States.Timeout at hand is that */
 	bool		changed;
 	bool		gone;			/* to be deleted */
 } DxBranch;

@@ -15,28 +15,27 @@
 #include "access/xact.h"
 #include "base/clock.h"
 #include "base/compat.h"
-#include "base/frame.h"
 #include "base/guc.h"
 #include "base/identity.h"
 #include "base/poison.h"
 #include "base/server.h"
 #include "base/wake.h"
 #include "base/watch.h"
-#include "engine/branch.h"
+#include "engine/advance.h"
 #include "engine/budget.h"
 #include "engine/careful.h"
+#include "engine/due.h"
 #include "engine/held.h"
 #include "engine/line.h"
 #include "engine/model.h"
 #include "engine/owner.h"
 #include "engine/pass.h"
 #include "engine/program_cache.h"
-#include "engine/quarantine.h"
 #include "engine/queue.h"
-#include "engine/run.h"
 #include "engine/scan.h"
 #include "engine/sentence.h"
-#include "engine/store.h"
+#include "engine/store_read.h"
+#include "engine/store_write.h"
 #include "engine/turn.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
@@ -443,82 +442,4 @@ dx_pass(Oid owner, const DxPassLimits *limits, const pg_uuid_t *hints,
 
 	advance_watched(pass);
 	dx_pass_close(pass);
-}
-
-/* ---------- in a transaction that is not ours ---------- */
-
-typedef struct GuardedCall
-{
-	Oid			owner;
-	const DxPassLimits *limits;
-	const pg_uuid_t *hint;		/* one run, or NULL */
-	const char *quarantine;		/* then: why */
-	DxPassResult *result;
-} GuardedCall;
-
-static void
-guarded_body(void *arg)
-{
-	const GuardedCall *call = arg;
-
-	if (call->quarantine != NULL)
-		dx_pass_quarantine(call->hint, call->quarantine);
-	else
-		dx_pass(call->owner, call->limits, call->hint, call->hint ? 1 : 0, false,
-				call->result);
-}
-
-static void
-one_at_a_time(Oid owner, const DxPassLimits *limits, DxPassResult *total)
-{
-	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * limits->max_runs);
-	DxPassLimits alone = {1, limits->max_time, false, false};
-	DxDueCursor cursor;
-	int			n;
-	int			i;
-
-	memset(&cursor, 0, sizeof(cursor));
-	n = dx_scan_due(owner, &cursor, limits->max_runs, ids, NULL);
-	for (i = 0; i < n; i++)
-	{
-		DxPassResult result;
-		GuardedCall call = {owner, &alone, &ids[i], NULL, &result};
-		ErrorData  *edata = dx_subtransaction(guarded_body, &call);
-
-		while (edata != NULL &&
-			   dx_careful_failed(&ids[i], edata->sqlerrcode, edata->message))
-			edata = dx_subtransaction(guarded_body, &call);
-		if (edata != NULL)
-		{
-			call.quarantine = edata->message;
-			edata = dx_subtransaction(guarded_body, &call);
-			if (edata != NULL)
-				ReThrowError(edata);
-			/* That was a step forward, too: whoever drains goes on. */
-			total->advanced++;
-			continue;
-		}
-		total->claimed += result.claimed;
-		total->advanced += result.advanced;
-		total->steps += result.steps;
-		total->ended += result.ended;
-	}
-	total->more = n == limits->max_runs;
-	pfree(ids);
-}
-
-void
-dx_pass_guarded(Oid owner, const DxPassLimits *limits, const pg_uuid_t *hint,
-				DxPassResult *result)
-{
-	GuardedCall call = {owner, limits, hint, NULL, result};
-	ErrorData  *edata = dx_subtransaction(guarded_body, &call);
-
-	if (edata == NULL)
-		return;
-	ereport(LOG,
-			(errmsg("dealix_exec: a pass failed, its runs go one at a time: %s",
-					edata->message)));
-	memset(result, 0, sizeof(DxPassResult));
-	one_at_a_time(owner, limits, result);
 }

@@ -86,13 +86,6 @@ extern void dx_pass(Oid owner, const DxPassLimits *limits,
 					const pg_uuid_t *hints, int nhints,
 					bool cancel_is_error, DxPassResult *result);
 
-/*
- * dx_pass for callers inside of a transaction that they do not own, with the
- * retry one run at a time and the quarantine done in subtransactions.  hint: a
- * run to look at, or NULL.
- */
-extern void dx_pass_guarded(Oid owner, const DxPassLimits *limits,
-							const pg_uuid_t *hint, DxPassResult *result);
 
 /* For calls about one run: a pass that holds just this run, locked. */
 extern DxPass *dx_pass_open(Oid owner, bool cancel_is_error, int max_time,

@@ -12,10 +12,7 @@
 #include "asl/json.h"
 #include "base/guc.h"
 #include "base/sqlstate.h"
-#include "engine/model.h"
-#include "engine/pass.h"
 #include "engine/payload_limit.h"
-#include "engine/run.h"
 #include "miscadmin.h"
 #include "utils/jsonb.h"
 
@@ -141,23 +138,6 @@ dx_check_states(int nstates)
 				 errmsg("the definition has %d states", nstates),
 				 errdetail("The limit is %d.", dx_max_states),
 				 errhint("Let parts of it be workflows of their own (workflow:name), or raise dealix_exec.max_states.")));
-}
-
-/*
- * A run that has written so much does not come to its end by itself: it fails,
- * and is compensated.  True if it was ended.
- */
-bool
-dx_too_many_events(DxPass *pass, DxRun *run)
-{
-	DxFault		fault = {DX_ERROR_EVENTS, NULL};
-
-	if (run->seq < dx_max_events || run->status != DX_RUN_RUNNING)
-		return false;
-	fault.cause = psprintf("The run has %d events in its history, and dealix_exec.max_events allows no more. A run that goes on for long hands over to a new one by workflow:continue_as_new.",
-						   run->seq);
-	dx_run_fail(pass, run, DX_RUN_FAILED, &fault);
-	return true;
 }
 
 /*

@@ -10,8 +10,6 @@
 #define DX_ENGINE_PAYLOAD_LIMIT_H
 
 #include "asl/fault.h"
-#include "engine/model.h"
-#include "engine/pass.h"
 #include "utils/jsonb.h"
 
 /* Bytes of a key, a correlation id or a name: what an index can take. */
@@ -24,7 +22,6 @@ extern void dx_check_label(const char *value, const char *name);
 extern void dx_check_comment(const char *value, const char *name);
 extern void dx_check_definition(const Jsonb *definition);
 extern void dx_check_states(int nstates);
-extern bool dx_too_many_events(DxPass *pass, DxRun *run);
 extern void dx_check_payload(const Jsonb *json, const char *what);
 extern bool dx_within_limits(const Jsonb *json, const char *state,
 							 DxFault *fault);

@@ -29,7 +29,7 @@
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "datatype/timestamp.h"
-#include "engine/join.h"
+#include "engine/children.h"
 #include "engine/model.h"
 #include "engine/pass.h"
 #include "engine/phase.h"
@@ -149,7 +149,7 @@ settle(const DxPass *pass, const DxRun *run, DxBranch *branch)
 {
 	if (branch->phase == DX_PHASE_JOIN && !branch->suspended)
 		dx_branch_park((DxRun *) run, branch, DX_PHASE_JOIN,
-					   dx_join_can_go_on(branch) ? pass->now : DT_NOEND);
+					   dx_children_can_go_on(branch) ? pass->now : DT_NOEND);
 }
 
 /* What is wrong with the branch: that nothing could wake it.  NULL: nothing. */
@@ -168,7 +168,7 @@ cannot_wake(const DxBranch *branch)
 		branch->due_at == DT_NOEND)
 		return "waits in no queue";
 	if (branch->phase == DX_PHASE_JOIN && branch->due_at == DT_NOEND &&
-		dx_join_can_go_on(branch))
+		dx_children_can_go_on(branch))
 		return "has nothing to wait for";
 	return NULL;
 }

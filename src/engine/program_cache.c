@@ -19,13 +19,12 @@
 #include "asl/asl.h"
 #include "asl/json.h"
 #include "asl/problem.h"
+#include "base/bounds.h"
 #include "base/extension.h"
 #include "base/guc.h"
 #include "base/plan.h"
 #include "catalog/pg_type.h"
 #include "engine/binding.h"
-#include "engine/call.h"
-#include "engine/expression.h"
 #include "engine/program_cache.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -53,6 +52,10 @@ static uint64 uses = 0;
 static uint64 transactions = 1; /* those that are over, and this one */
 static bool grown = false;		/* since the last look at all sizes */
 
+/* Who keeps something for Programs elsewhere: plans of calls, of expressions. */
+static DxForget keepers[4];
+static int	nkeepers = 0;
+
 static DxStatement version_statement = {
 	"SELECT w.name, v.version, v.definition, v.bindings FROM dealix.version v"
 	" JOIN dealix.workflow w ON w.workflow_id = v.workflow_id"
@@ -73,8 +76,8 @@ count_transactions(XactEvent event, void *arg)
 static void
 forget_program(DxProgram *program)
 {
-	dx_expressions_forget(program->serial);
-	dx_calls_forget(program->serial);
+	for (int i = 0; i < nkeepers; i++)
+		keepers[i] (program->serial);
 	dx_program_free(program);
 }
 
@@ -185,6 +188,14 @@ shrink(void)
 		forget_program(oldest->program);
 		(void) hash_search(programs, &oldest->version_id, HASH_REMOVE, NULL);
 	}
+}
+
+/* Called once for each file that does: it forgets what it keeps with a program. */
+void
+dx_program_keeper(DxForget forget)
+{
+	dx_check_room(nkeepers, lengthof(keepers), "keepers of programs");
+	keepers[nkeepers++] = forget;
 }
 
 /*

@@ -22,7 +22,7 @@
 #include "engine/quarantine.h"
 #include "engine/queue.h"
 #include "engine/run.h"
-#include "engine/store.h"
+#include "engine/store_read.h"
 #include "engine/turn.h"
 #include "executor/spi.h"
 #include "miscadmin.h"

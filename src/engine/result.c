@@ -17,7 +17,7 @@
 #include "base/identity.h"
 #include "base/plan.h"
 #include "catalog/pg_type.h"
-#include "engine/distribute.h"
+#include "engine/children.h"
 #include "engine/evaluate.h"
 #include "engine/model.h"
 #include "engine/pass.h"

@@ -10,34 +10,24 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "asl/asl.h"
 #include "asl/fault.h"
 #include "asl/json.h"
 #include "base/clock.h"
 #include "base/guc.h"
 #include "base/identity.h"
 #include "base/plan.h"
-#include "base/poison.h"
-#include "base/sqlstate.h"
 #include "base/uuid.h"
 #include "base/wake.h"
 #include "catalog/pg_type.h"
 #include "engine/access.h"
 #include "engine/branch.h"
-#include "engine/budget.h"
 #include "engine/columns.h"
-#include "engine/concurrency.h"
-#include "engine/handout.h"
 #include "engine/history.h"
-#include "engine/inbox.h"
 #include "engine/model.h"
 #include "engine/pass.h"
 #include "engine/payload.h"
 #include "engine/phase.h"
-#include "engine/requester.h"
 #include "engine/run.h"
-#include "engine/token.h"
-#include "engine/turn.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -83,12 +73,6 @@ static DxStatement status_statement = {
 	" AND n.first_run = COALESCE(r.first_run, r.run_id)"
 	" ORDER BY n.run_id DESC LIMIT 1)) l WHERE r.run_id = $1",
 	1, {UUIDOID}
-};
-
-static DxStatement failure_statement = {
-	"SELECT state, payload FROM dealix.history_event"
-	" WHERE run_id = $1 AND kind = $2 ORDER BY seq DESC LIMIT 1",
-	2, {UUIDOID, INT2OID}
 };
 
 /* The name of a status; "UNKNOWN" for a foreign number. */
@@ -258,301 +242,6 @@ dx_run_terminate(DxPass *pass, DxRun *run, const char *reason,
 	dx_wake_ended(&run->first_run);
 }
 
-/* Brings an incident's branches back to life: attempts count from zero. */
-static void
-resume_incident(DxPass *pass, DxRun *run)
-{
-	ListCell   *lc;
-
-	dx_run_set_status(run, run->final_status == DX_RUN_NONE ?
-					  DX_RUN_RUNNING : DX_RUN_COMPENSATING);
-	if (run->status == DX_RUN_RUNNING)
-		run->error = run->cause = NULL;
-	foreach(lc, run->branches)
-	{
-		DxBranch   *branch = lfirst(lc);
-
-		dx_branch_resume(pass, branch);
-		branch->retries = NULL;
-		branch->nretries = 0;
-		if (branch->phase == DX_PHASE_UNDO && !branch->ticketed)
-			branch->attempt = 0;
-		branch->changed = true;
-	}
-}
-
-/* Makes the branch of a failed run again from what its failure recorded. */
-static void
-resume_failed(DxPass *pass, DxRun *run)
-{
-	DxIdentity	saved;
-	Datum		values[2];
-	DxBranch   *branch;
-	MemoryContext oldcxt = CurrentMemoryContext;
-	char	   *state;
-	Jsonb	   *payload;
-	bool		isnull;
-	char	   *token;
-
-	dx_engine_enter(&saved);
-	values[0] = UUIDPGetDatum(&run->id);
-	values[1] = Int16GetDatum(DX_EVENT_STATE_FAILED);
-	(void) dx_execute(&failure_statement, values, NULL, false, 1);
-	dx_engine_leave(&saved);
-	if (SPI_processed == 0)
-		ereport(ERROR,
-				(errcode(DX_SQLSTATE_WRONG_STATE),
-				 errmsg("run %s did not fail in a state", dx_uuid_text(&run->id)),
-				 errhint("Start a new run.")));
-
-	MemoryContextSwitchTo(pass->cxt);
-	state = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-	payload = DatumGetJsonbPCopy(SPI_getbinval(SPI_tuptable->vals[0],
-											   SPI_tuptable->tupdesc, 2, &isnull));
-	dx_run_set_status(run, DX_RUN_RUNNING);
-	run->error = run->cause = NULL;
-	run->finished_at = 0;
-	run->deadline = DT_NOEND;
-	branch = dx_branch_new(pass, run, -1);
-	dx_branch_goto(branch, dx_program_find_state(run->program, state),
-				   dx_json_get_json(payload, "input"));
-	branch->variables = dx_json_get_json(payload, "variables");
-	/* What was handed out keeps its idempotency key. */
-	token = dx_json_get_text(payload, "token");
-	if (token != NULL)
-		branch->ticketed = dx_token_parse(token, &branch->ticket, &branch->attempt);
-
-	/*
-	 * Its end has given the slot back that it had, if its workflow is
-	 * limited.
-	 */
-	dx_branch_set_phase(branch, DX_PHASE_SLOT, pass->now);
-	MemoryContextSwitchTo(oldcxt);
-	SPI_freetuptable(SPI_tuptable);
-}
-
-/*
- * Goes on from where a run stopped: an incident from its branches, a failed
- * run from its failed state.  Errors: DX007 when there is nothing to go on
- * from.
- */
-void
-dx_run_redrive(DxPass *pass, DxRun *run)
-{
-	DxRunStatus before = run->status;
-	DxActor		actor = dx_actor();
-
-	if (before == DX_RUN_INCIDENT)
-		resume_incident(pass, run);
-	else if (!dx_status_ended(before) && dx_poison_left_alone(&run->id))
-		 /* nothing in the tables has stopped it */ ;
-	else if (dx_status_ended(before) && run->map_state != NULL)
-		ereport(ERROR,
-				(errcode(DX_SQLSTATE_WRONG_STATE),
-				 errmsg("run %s is an item of a Map, which has counted its outcome",
-						dx_uuid_text(&run->id)),
-				 errhint("Redrive run %s, whose Map begins anew.",
-						 dx_uuid_text(&run->parent_run))));
-	else if ((before == DX_RUN_FAILED || before == DX_RUN_TIMED_OUT) &&
-			 run->undone_to == 0)
-		resume_failed(pass, run);
-	else if (before == DX_RUN_FAILED || before == DX_RUN_TIMED_OUT)
-		ereport(ERROR,
-				(errcode(DX_SQLSTATE_WRONG_STATE),
-				 errmsg("run %s is already compensated", dx_uuid_text(&run->id)),
-				 errdetail("What its failed step was to build upon is undone."),
-				 errhint("Start a new run.")));
-	else
-		ereport(ERROR,
-				(errcode(DX_SQLSTATE_WRONG_STATE),
-				 errmsg("run %s can't be redriven: it is %s",
-						dx_uuid_text(&run->id), dx_status_name(before)),
-				 errhint("Only runs that are FAILED, TIMED_OUT or INCIDENT can.")));
-
-	run->redrives = Min(run->redrives + 1, PG_INT16_MAX);
-	/* Who redrives it has repaired what it died of, or thinks so. */
-	dx_poison_forget(&run->id);
-	/* What it asks people now, it asks for him as well. */
-	dx_requester_add(pass, run);
-	dx_event_by(pass, run, DX_EVENT_RUN_REDRIVEN, &actor,
-				dx_payload("from", dx_json_string(dx_status_name(before)), NULL));
-	dx_wake_run(run->owner, &run->id, run->priority);
-}
-
-/* A cancel: everything stops, what can be compensated is. */
-static void
-take_cancel(DxPass *pass, DxRun *run, DxMessage *message)
-{
-	DxFault		fault = {"Cancelled", NULL};
-
-	dx_message_take(pass, message);
-	if (run->final_status != DX_RUN_NONE || dx_status_ended(run->status))
-	{
-		dx_message_late(pass, run, message);
-		return;
-	}
-	fault.cause = message->payload ?
-		dx_json_get_text(message->payload, "reason") : NULL;
-	dx_event_by(pass, run, DX_EVENT_CANCEL_REQUESTED, &message->sender,
-				message->payload);
-	dx_run_fail(pass, run, DX_RUN_CANCELLED, &fault);
-}
-
-/* A run that has succeeded is undone; one that goes on is cancelled. */
-static void
-take_compensate(DxPass *pass, DxRun *run, DxMessage *message)
-{
-	DxFault		fault = {"Compensated", NULL};
-
-	if (run->status != DX_RUN_SUCCEEDED)
-	{
-		take_cancel(pass, run, message);
-		return;
-	}
-	if (!run->program->has_compensation)
-	{
-		dx_message_late(pass, run, message);
-		return;
-	}
-	dx_message_take(pass, message);
-	fault.cause = message->payload ?
-		dx_json_get_text(message->payload, "reason") : NULL;
-	dx_event_by(pass, run, DX_EVENT_CANCEL_REQUESTED, &message->sender,
-				message->payload);
-	run->output = NULL;
-	run->finished_at = 0;
-	dx_run_fail(pass, run, DX_RUN_CANCELLED, &fault);
-}
-
-/* The parent run has ended, and its children end with it. */
-static void
-take_terminate(DxPass *pass, DxRun *run, DxMessage *message)
-{
-	dx_message_take(pass, message);
-	if (dx_status_ended(run->status))
-		dx_message_late(pass, run, message);
-	else
-		dx_run_terminate(pass, run, message->payload ?
-						 dx_json_get_text(message->payload, "reason") : NULL,
-						 &message->sender);
-}
-
-static void
-take_commands(DxPass *pass, DxRun *run)
-{
-	ListCell   *lc;
-
-	foreach(lc, run->messages)
-	{
-		DxMessage  *message = lfirst(lc);
-
-		if (message->consumed)
-			continue;
-		if (message->kind == DX_MESSAGE_CANCEL)
-			take_cancel(pass, run, message);
-		else if (message->kind == DX_MESSAGE_COMPENSATE)
-			take_compensate(pass, run, message);
-		else if (message->kind == DX_MESSAGE_TERMINATE)
-			take_terminate(pass, run, message);
-	}
-}
-
-/* What arrives after the end is on record, and gone. */
-static void
-note_late_messages(DxPass *pass, DxRun *run)
-{
-	ListCell   *lc;
-
-	foreach(lc, run->messages)
-	{
-		DxMessage  *message = lfirst(lc);
-
-		/* The rest has its turn in another pass. */
-		if (dx_budget_spent(pass))
-			return;
-		/* What was sent to the line waits for its next run. */
-		if (!message->consumed && !(run->continued && message->branch < 0))
-			dx_message_late(pass, run, message);
-	}
-}
-
-static void
-begin(DxPass *pass, DxRun *run)
-{
-	run->started_at = pass->now;
-	/* The TimeoutSeconds of a workflow is not that of an item of its Map. */
-	if (run->program->timeout >= 0 && run->map_state == NULL)
-		run->deadline = dx_after_seconds(run->created_at, run->program->timeout);
-	run->changed = true;
-}
-
-static bool
-advance_branches(DxPass *pass, DxRun *run)
-{
-	bool		progress = false;
-	int			i;
-
-	/* The list may grow while we walk over it. */
-	for (i = 0; i < list_length(run->branches); i++)
-	{
-		DxBranch   *branch = list_nth(run->branches, i);
-
-		CHECK_FOR_INTERRUPTS();
-		if (dx_status_ended(run->status) || run->status == DX_RUN_INCIDENT ||
-			dx_budget_spent(pass))
-			return false;
-		if (branch->gone || !dx_branch_due(pass, run, branch))
-			continue;
-		dx_branch_advance(pass, run, branch);
-		progress = true;
-	}
-	return progress;
-}
-
-/*
- * Advances a run until every branch is parked, or the run ends, or the budget
- * of the pass is spent.
- */
-void
-dx_run_advance(DxPass *pass, DxRun *run)
-{
-	int32		events = run->seq;
-
-	take_commands(pass, run);
-
-	/*
-	 * Who waits for a slot in the midst of its work has a deadline all the
-	 * same.
-	 */
-	if (run->status == DX_RUN_RUNNING && run->deadline <= pass->now)
-		dx_run_time_out(pass, run);
-	if (dx_turn_needed(run))
-	{
-		if (!dx_slot_take(pass, run))
-			return;
-		if (run->started_at == 0)
-			begin(pass, run);
-	}
-	if (run->status == DX_RUN_RUNNING && run->deadline <= pass->now)
-		dx_run_time_out(pass, run);
-
-	while (!dx_status_ended(run->status) && run->status != DX_RUN_INCIDENT &&
-		   advance_branches(pass, run))
-		CHECK_FOR_INTERRUPTS();
-
-	if (dx_status_ended(run->status))
-		note_late_messages(pass, run);
-	else if (run->status != DX_RUN_INCIDENT)
-		dx_answers_late(pass, run);
-	dx_turn_over(pass, run);
-	if (events < dx_warn_events && run->seq >= dx_warn_events)
-		ereport(LOG,
-				(errmsg("dealix_exec: run %s of workflow \"%s\" has %d events in its history",
-						dx_uuid_text(&run->id), run->workflow, run->seq),
-				 errdetail("At %d it fails (dealix_exec.max_events).", dx_max_events),
-				 errhint("A run that goes on for long hands over to a new one by workflow:continue_as_new.")));
-}
-
 /*
  * The status of a run, by name, in the caller's snapshot; of one that another
  * goes on for, that one's.  Fills the rest of *look.  Errors: P0002 when there
@@ -592,4 +281,21 @@ dx_run_status_text(const pg_uuid_t *run_id, DxStatusLook *look)
 	look->ended = dx_status_ended(status);
 	look->incident = status == DX_RUN_INCIDENT;
 	return pstrdup(dx_status_name(status));
+}
+
+/*
+ * A run that has written so much does not come to its end by itself: it fails,
+ * and is compensated.  True if it was ended.
+ */
+bool
+dx_too_many_events(DxPass *pass, DxRun *run)
+{
+	DxFault		fault = {DX_ERROR_EVENTS, NULL};
+
+	if (run->seq < dx_max_events || run->status != DX_RUN_RUNNING)
+		return false;
+	fault.cause = psprintf("The run has %d events in its history, and dealix_exec.max_events allows no more. A run that goes on for long hands over to a new one by workflow:continue_as_new.",
+						   run->seq);
+	dx_run_fail(pass, run, DX_RUN_FAILED, &fault);
+	return true;
 }

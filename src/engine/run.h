@@ -16,17 +16,16 @@
 #include "utils/uuid.h"
 
 extern const char *dx_status_name(DxRunStatus status);
-extern void dx_run_advance(DxPass *pass, DxRun *run);
 extern void dx_run_set_status(DxRun *run, DxRunStatus status);
 extern void dx_run_succeed(DxPass *pass, DxRun *run, Jsonb *output);
 extern void dx_run_fail(DxPass *pass, DxRun *run, DxRunStatus final_status,
 						const DxFault *fault);
+extern bool dx_too_many_events(DxPass *pass, DxRun *run);
 extern void dx_run_time_out(DxPass *pass, DxRun *run);
 extern void dx_run_end(DxPass *pass, DxRun *run, DxRunStatus status);
 extern void dx_run_incident(DxPass *pass, DxRun *run, const DxFault *fault);
 extern void dx_run_terminate(DxPass *pass, DxRun *run, const char *reason,
 							 const DxActor *actor);
-extern void dx_run_redrive(DxPass *pass, DxRun *run);
 
 /* What somebody who waits for a run wants to know besides its status. */
 typedef struct DxStatusLook

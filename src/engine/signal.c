@@ -15,12 +15,12 @@
 #include "asl/fault.h"
 #include "asl/json.h"
 #include "base/clock.h"
-#include "engine/branch.h"
 #include "engine/budget.h"
+#include "engine/envelope.h"
 #include "engine/evaluate.h"
 #include "engine/history.h"
-#include "engine/inbox.h"
 #include "engine/model.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "engine/payload.h"
 #include "engine/phase.h"
@@ -130,7 +130,7 @@ result_of(const DxBranch *branch, List *messages, bool several)
 	return result;
 }
 
-static void
+static DxOutcome
 take_signals(DxPass *pass, DxRun *run, DxBranch *branch, List *messages,
 			 bool several)
 {
@@ -145,11 +145,11 @@ take_signals(DxPass *pass, DxRun *run, DxBranch *branch, List *messages,
 					dx_payload("name", dx_json_string(message->name),
 							   "sent_at", dx_json_timestamp(message->sent_at), NULL));
 	}
-	dx_branch_step_done(pass, run, branch, result_of(branch, messages, several));
+	return dx_done(result_of(branch, messages, several));
 }
 
 /* A branch has come to a signal: state. */
-void
+DxOutcome
 dx_signal_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
 	const DxTask *task = &branch->state->u.task;
@@ -161,27 +161,22 @@ dx_signal_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	double		timeout;
 
 	if (!dx_eval_amount(&task->timeout, env, &limited, &timeout, &fault))
-	{
-		dx_branch_step_failed(pass, run, branch, &fault);
-		return;
-	}
+		return dx_failed(&fault);
 	branch->wait_for = pstrdup(task->target);
 	messages = find_messages(run, branch, &several);
 	if (messages != NIL)
-	{
-		take_signals(pass, run, branch, messages, several);
-		return;
-	}
+		return take_signals(pass, run, branch, messages, several);
 	if (limited)
 		until = dx_after_seconds(dx_now(), timeout);
 	dx_branch_park(run, branch, DX_PHASE_SIGNAL, until);
 	dx_event(pass, run, DX_EVENT_WAIT_STARTED, branch,
 			 dx_payload("signal", dx_json_string(branch->wait_for),
 						"until", limited ? dx_json_timestamp(until) : NULL, NULL));
+	return dx_parked();
 }
 
 /* A branch in a signal: state was woken: by signals, or by its timeout. */
-void
+DxOutcome
 dx_signal_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	bool		several;
@@ -189,11 +184,8 @@ dx_signal_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 	DxFault		fault;
 
 	if (messages != NIL)
-	{
-		take_signals(pass, run, branch, messages, several);
-		return;
-	}
+		return take_signals(pass, run, branch, messages, several);
 	fault.error = pstrdup(DX_ERROR_TIMEOUT);
 	fault.cause = psprintf("No signal \"%s\" came in time.", branch->wait_for);
-	dx_branch_step_failed(pass, run, branch, &fault);
+	return dx_failed(&fault);
 }

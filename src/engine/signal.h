@@ -11,11 +11,12 @@
 
 #include "asl/asl.h"
 #include "engine/model.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "nodes/pg_list.h"
 
-extern void dx_signal_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
-extern void dx_signal_wake(DxPass *pass, DxRun *run, DxBranch *branch);
+extern DxOutcome dx_signal_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
+extern DxOutcome dx_signal_wake(DxPass *pass, DxRun *run, DxBranch *branch);
 extern bool dx_signal_here(const DxRun *run, const DxBranch *branch);
 
 /* Names in "a|b" or "a&b" that are accepted when a workflow is published. */

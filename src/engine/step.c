@@ -10,7 +10,6 @@
 #include "asl/asl.h"
 #include "asl/fault.h"
 #include "base/clock.h"
-#include "engine/branch.h"
 #include "engine/budget.h"
 #include "engine/call.h"
 #include "engine/evaluate.h"
@@ -18,6 +17,7 @@
 #include "engine/handout.h"
 #include "engine/history.h"
 #include "engine/model.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "engine/payload.h"
 #include "engine/phase.h"
@@ -28,20 +28,18 @@
 #include "utils/timestamp.h"
 
 /* A deadlock or a serialization failure: again, without using up an attempt. */
-static void
+static DxOutcome
 conflicted(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault)
 {
 	/* What the pass holds may be what the other waits for: let go. */
 	pass->over = true;
 	if (++branch->conflicts > DX_MAX_CONFLICTS)
-	{
-		dx_branch_step_failed(pass, run, branch, fault);
-		return;
-	}
+		return dx_failed(fault);
 	branch->attempt--;
 	dx_branch_park(run, branch, DX_PHASE_RETRY,
 				   dx_conflict_retry_at(branch->conflicts));
 	run->changed = true;
+	return dx_parked();
 }
 
 /* The time that an attempt at a sql: step may take, and what ends it. */
@@ -87,26 +85,22 @@ step_time(DxRun *run, const DxTask *task, DxEnv *env, StepTime *time,
 }
 
 /* The attempt took longer than it may. */
-static void
+static DxOutcome
 step_timed_out(DxPass *pass, DxRun *run, DxBranch *branch, const StepTime *time,
 			   DxFault *fault)
 {
 	if (time->error != NULL && strcmp(time->error, DX_ERROR_HEARTBEAT) == 0)
-	{
-		dx_branch_heartbeat_missed(pass, run, branch,
-								   psprintf("No heartbeat came in time: %s",
+		return dx_heartbeat_missed(psprintf("No heartbeat came in time: %s",
 											fault->cause ? fault->cause : "a function can send none."));
-		return;
-	}
 	if (time->error != NULL)
 	{
 		fault->error = pstrdup(time->error);
-		dx_branch_step_failed(pass, run, branch, fault);
-		return;
+		return dx_failed(fault);
 	}
 	dx_event(pass, run, DX_EVENT_STEP_FAILED, branch,
 			 dx_payload("error", dx_json_text(fault->error), NULL));
 	dx_run_time_out(pass, run);
+	return dx_run_stopped();
 }
 
 /*
@@ -136,7 +130,7 @@ dx_step_waits(DxPass *pass, const DxRun *run, DxBranch *branch, int state_index)
 }
 
 /* A branch has come to a sql: Task; its effective input is evaluated. */
-void
+DxOutcome
 dx_step_run(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
 	const DxTask *task = &branch->state->u.task;
@@ -145,30 +139,23 @@ dx_step_run(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	StepTime	time;
 
 	if (!step_time(run, task, env, &time, &fault))
-	{
-		dx_branch_step_failed(pass, run, branch, &fault);
-		return;
-	}
+		return dx_failed(&fault);
 	pass->result->steps++;
 	switch (dx_call_sql(pass, run, branch->state->index, task->target,
 						branch->effective, time.seconds, &result, &fault))
 	{
 		case DX_CALL_DONE:
 			if (task->wait_for_token)
-				dx_resource_of(DX_RESOURCE_ACTIVITY)->await(pass, run, branch, env);
-			else
-				dx_branch_step_done(pass, run, branch, result);
-			break;
+				return dx_resource_of(DX_RESOURCE_ACTIVITY)->await(pass, run, branch, env);
+			return dx_done(result);
 		case DX_CALL_FAULT:
-			dx_branch_step_failed(pass, run, branch, &fault);
-			break;
+			return dx_failed(&fault);
 		case DX_CALL_TIMEOUT:
-			step_timed_out(pass, run, branch, &time, &fault);
-			break;
+			return step_timed_out(pass, run, branch, &time, &fault);
 		case DX_CALL_WAITS:
-			break;
+			return dx_parked();
 		case DX_CALL_CONFLICT:
-			conflicted(pass, run, branch, &fault);
-			break;
+			return conflicted(pass, run, branch, &fault);
 	}
+	pg_unreachable();
 }

@@ -10,9 +10,10 @@
 
 #include "asl/asl.h"
 #include "engine/model.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 
-extern void dx_step_run(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
+extern DxOutcome dx_step_run(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);
 extern bool dx_step_waits(DxPass *pass, const DxRun *run, DxBranch *branch,
 						  int state_index);
 

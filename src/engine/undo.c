@@ -20,7 +20,6 @@
 #include "base/plan.h"
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
-#include "engine/branch.h"
 #include "engine/budget.h"
 #include "engine/call.h"
 #include "engine/context.h"
@@ -29,13 +28,14 @@
 #include "engine/handout.h"
 #include "engine/history.h"
 #include "engine/model.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "engine/payload.h"
 #include "engine/phase.h"
 #include "engine/pin.h"
 #include "engine/run.h"
 #include "engine/step.h"
-#include "engine/store.h"
+#include "engine/store_write.h"
 #include "engine/undo.h"
 #include "executor/spi.h"
 #include "utils/jsonb.h"
@@ -146,6 +146,17 @@ try_retry(DxPass *pass, DxRun *run, DxBranch *branch, DxBranch *shown,
 	return true;
 }
 
+/* The compensation's Retry, or a person has to look. */
+static DxOutcome
+retry_or_stop(DxPass *pass, DxRun *run, DxBranch *branch, DxBranch *shown,
+			  const DxFault *fault)
+{
+	if (try_retry(pass, run, branch, shown, fault))
+		return dx_parked();
+	dx_run_incident(pass, run, fault);
+	return dx_run_stopped();
+}
+
 /* What an answer from outside says. */
 static DxCallOutcome
 read_answer(DxBranch *branch, const DxMessage *message, Jsonb **result, DxFault *fault)
@@ -238,13 +249,12 @@ call_undo(DxPass *pass, DxRun *run, DxBranch *branch,
 	return DX_CALL_WAITS;
 }
 
-static void
+static DxOutcome
 undo_one(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *completed)
 {
 	DxBranch	shown = *branch;
 	DxFault		fault = {NULL, NULL};
 	Jsonb	   *result = NULL;
-
 	DxCallOutcome outcome;
 
 	shown.state = completed->state;
@@ -257,7 +267,7 @@ undo_one(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *completed)
 	switch (outcome)
 	{
 		case DX_CALL_WAITS:
-			break;
+			return dx_parked();
 		case DX_CALL_DONE:
 			dx_event(pass, run, DX_EVENT_STEP_COMPENSATED, &shown,
 					 dx_payload("output", result, NULL));
@@ -269,7 +279,7 @@ undo_one(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *completed)
 			branch->ticketed = false;
 			branch->wait_for = NULL;
 			dx_branch_set_phase(branch, DX_PHASE_UNDO, pass->now);
-			break;
+			return dx_parked();
 		case DX_CALL_CONFLICT:
 			pass->over = true;
 			branch->attempt--;
@@ -277,16 +287,15 @@ undo_one(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *completed)
 			{
 				dx_branch_park(run, branch, DX_PHASE_UNDO,
 							   dx_conflict_retry_at(branch->conflicts));
-				break;
+				return dx_parked();
 			}
 			branch->attempt++;
 			/* FALLTHROUGH */
 		case DX_CALL_FAULT:
 		case DX_CALL_TIMEOUT:
-			if (!try_retry(pass, run, branch, &shown, &fault))
-				dx_run_incident(pass, run, &fault);
-			break;
+			return retry_or_stop(pass, run, branch, &shown, &fault);
 	}
+	pg_unreachable();
 }
 
 static void
@@ -302,7 +311,7 @@ note_started(DxPass *pass, DxRun *run, const DxBranch *branch)
  * What the server has refused in the next compensation is its failure, as if it
  * had failed itself; for_good: its Retry does not help.
  */
-void
+DxOutcome
 dx_undo_refused(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault,
 				bool for_good)
 {
@@ -317,45 +326,40 @@ dx_undo_refused(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault
 	if (for_good || !next_completed(pass, run, branch, &completed))
 	{
 		dx_run_incident(pass, run, fault);
-		return;
+		return dx_run_stopped();
 	}
 	note_started(pass, run, branch);
 	branch->attempt++;
 	shown.state = completed.state;
 	shown.attempt = branch->attempt;
-	if (!try_retry(pass, run, branch, &shown, fault))
-		dx_run_incident(pass, run, fault);
+	return retry_or_stop(pass, run, branch, &shown, fault);
 }
 
-static void
+static DxOutcome
 undo_finished(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	run->undone_to = run->seq;
 	branch->item = 0;
-	if (run->status == DX_RUN_COMPENSATING)
-		dx_run_end(pass, run, run->final_status);
-	else
-		dx_branch_step_done(pass, run, branch, branch->effective ?
-							branch->effective : branch->data);
+	if (run->status != DX_RUN_COMPENSATING)
+		return dx_done(branch->effective ? branch->effective : branch->data);
+	dx_run_end(pass, run, run->final_status);
+	return dx_run_stopped();
 }
 
 /*
  * Undoes the latest step that is not undone yet; when there is none the run
  * ends, or the compensate: state that asked for it does.
  */
-void
+DxOutcome
 dx_undo_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	Completed	completed;
 
 	if (!next_completed(pass, run, branch, &completed))
-	{
-		undo_finished(pass, run, branch);
-		return;
-	}
+		return undo_finished(pass, run, branch);
 	if (completed.state->u.task.undo_kind == DX_RESOURCE_SQL &&
 		dx_step_waits(pass, run, branch, -1 - completed.state->index))
-		return;
+		return dx_parked();
 	note_started(pass, run, branch);
-	undo_one(pass, run, branch, &completed);
+	return undo_one(pass, run, branch, &completed);
 }

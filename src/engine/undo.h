@@ -11,10 +11,11 @@
 
 #include "asl/fault.h"
 #include "engine/model.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 
-extern void dx_undo_refused(DxPass *pass, DxRun *run, DxBranch *branch,
-							const DxFault *fault, bool for_good);
-extern void dx_undo_advance(DxPass *pass, DxRun *run, DxBranch *branch);
+extern DxOutcome dx_undo_refused(DxPass *pass, DxRun *run, DxBranch *branch,
+								 const DxFault *fault, bool for_good);
+extern DxOutcome dx_undo_advance(DxPass *pass, DxRun *run, DxBranch *branch);
 
 #endif							/* DX_ENGINE_UNDO_H */

@@ -15,12 +15,12 @@
 #include "asl/fault.h"
 #include "asl/json.h"
 #include "base/clock.h"
-#include "engine/branch.h"
 #include "engine/budget.h"
 #include "engine/evaluate.h"
 #include "engine/handout.h"
 #include "engine/history.h"
 #include "engine/model.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "engine/payload.h"
 #include "engine/phase.h"
@@ -61,9 +61,9 @@ read_limits(const DxTask *task, DxEnv *env, DxActivity *activity,
 
 /*
  * Hands out a task and parks the branch.  activity NULL: nobody claims it.
- * false: the state has failed instead.
+ * Anything but PARKED: it is not handed out.
  */
-bool
+DxOutcome
 dx_activity_hand_out(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env,
 					 const char *activity, DxResourceKind kind, DxPhase phase,
 					 Jsonb *input)
@@ -75,10 +75,7 @@ dx_activity_hand_out(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env,
 	TimestampTz now = dx_now();
 
 	if (!read_limits(task, env, what, &limits, &fault))
-	{
-		dx_branch_step_failed(pass, run, branch, &fault);
-		return false;
-	}
+		return dx_failed(&fault);
 	what->close_at = limits.has_close ?
 		dx_after_seconds(branch->entered_at, limits.close) : DT_NOEND;
 	if (what->close_at <= now)
@@ -86,8 +83,7 @@ dx_activity_hand_out(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env,
 		fault.error = pstrdup(DX_ERROR_TIMEOUT);
 		fault.cause = psprintf("All attempts together took longer than ScheduleToCloseSeconds of %g.",
 							   limits.close);
-		dx_branch_gave_up(pass, run, branch, &fault);
-		return false;
+		return dx_gave_up(&fault);
 	}
 	what->start_by = limits.has_start ? dx_after_seconds(now, limits.start) : DT_NOEND;
 	what->activity = activity ? pstrdup(activity) : NULL;
@@ -97,18 +93,22 @@ dx_activity_hand_out(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env,
 	branch->wait_for = pstrdup(task->target);
 	dx_branch_park(run, branch, phase, DT_NOEND);
 	(void) dx_handout(pass, run, branch, kind, phase, what);
-	return true;
+	return dx_parked();
 }
 
-static void
+static DxOutcome
 activity_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
-	if (dx_activity_hand_out(pass, run, branch, env, branch->state->u.task.target,
-							 DX_RESOURCE_ACTIVITY, DX_PHASE_ACTIVITY,
-							 branch->effective))
+	DxOutcome	outcome = dx_activity_hand_out(pass, run, branch, env,
+											   branch->state->u.task.target,
+											   DX_RESOURCE_ACTIVITY, DX_PHASE_ACTIVITY,
+											   branch->effective);
+
+	if (outcome.kind == DX_OUTCOME_PARKED)
 		dx_event(pass, run, DX_EVENT_ACTIVITY_SCHEDULED, branch,
 				 dx_payload("activity", dx_json_string(branch->wait_for),
 							"task", dx_json_uuid(&branch->ticket), NULL));
+	return outcome;
 }
 
 /* What the next attempt is told of this one. */
@@ -123,7 +123,7 @@ keep_details(DxBranch *branch, const Jsonb *payload)
 	branch->data_changed = true;
 }
 
-static void
+static DxOutcome
 expired(DxPass *pass, DxRun *run, DxBranch *branch, const Jsonb *payload)
 {
 	char	   *timeout = dx_json_get_text(payload, "timeout");
@@ -154,17 +154,17 @@ expired(DxPass *pass, DxRun *run, DxBranch *branch, const Jsonb *payload)
 		fault.cause = psprintf("%s Whether it had its effect is not known, and the state's Delivery is at_most_once.",
 							   fault.cause);
 		dx_run_incident(pass, run, &fault);
+		return dx_run_stopped();
 	}
-	else if (strcmp(timeout, "schedule_to_close") == 0)
-		dx_branch_gave_up(pass, run, branch, &fault);
-	else if (strcmp(timeout, "heartbeat") == 0)
-		dx_branch_heartbeat_missed(pass, run, branch, fault.cause);
-	else
-		dx_branch_step_failed(pass, run, branch, &fault);
+	if (strcmp(timeout, "schedule_to_close") == 0)
+		return dx_gave_up(&fault);
+	if (strcmp(timeout, "heartbeat") == 0)
+		return dx_heartbeat_missed(fault.cause);
+	return dx_failed(&fault);
 }
 
-static void
-failed(DxPass *pass, DxRun *run, DxBranch *branch, const Jsonb *payload)
+static DxOutcome
+failed(DxBranch *branch, const Jsonb *payload)
 {
 	DxFault		fault;
 	JsonbValue	retryable;
@@ -176,40 +176,35 @@ failed(DxPass *pass, DxRun *run, DxBranch *branch, const Jsonb *payload)
 	fault.cause = dx_json_get_text(payload, "cause");
 	if (dx_json_get(payload, "retryable", &retryable) &&
 		retryable.type == jbvBool && !retryable.val.boolean)
-		dx_branch_gave_up(pass, run, branch, &fault);
-	else
-		dx_branch_step_failed(pass, run, branch, &fault);
+		return dx_gave_up(&fault);
+	return dx_failed(&fault);
 }
 
 /* The run is redriven.  Waits on, or makes the next attempt. */
-static void
+static DxOutcome
 activity_resume(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	if (dx_activity_exists(&branch->ticket, branch->attempt))
 		dx_branch_park(run, branch, branch->phase, DT_NOEND);
 	else
 		dx_branch_set_phase(branch, DX_PHASE_READY, dx_now());
+	return dx_parked();
 }
 
-static void
+static DxOutcome
 activity_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	DxMessage  *message = dx_branch_answer(pass, branch);
 
 	if (message == NULL)
-	{
-		activity_resume(pass, run, branch);
-		return;
-	}
+		return activity_resume(pass, run, branch);
 	branch->answered = true;
 	pass->result->steps++;
 	if (message->kind == DX_MESSAGE_COMPLETED)
-		dx_branch_step_done(pass, run, branch,
-							message->payload ? message->payload : dx_json_null());
-	else if (message->kind == DX_MESSAGE_EXPIRED)
-		expired(pass, run, branch, message->payload);
-	else
-		failed(pass, run, branch, message->payload);
+		return dx_done(message->payload ? message->payload : dx_json_null());
+	if (message->kind == DX_MESSAGE_EXPIRED)
+		return expired(pass, run, branch, message->payload);
+	return failed(branch, message->payload);
 }
 
 /* A compensation; timeout in seconds, 0 = none. */
@@ -229,10 +224,10 @@ activity_undo(DxPass *pass, DxRun *run, DxBranch *branch, const char *target,
 	return true;
 }
 
-static void
+static DxOutcome
 await_token(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
-	(void) dx_activity_hand_out(pass, run, branch, env, NULL,
+	return dx_activity_hand_out(pass, run, branch, env, NULL,
 								DX_RESOURCE_ACTIVITY, DX_PHASE_TOKEN, NULL);
 }
 

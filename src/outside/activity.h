@@ -11,6 +11,7 @@
 #include "asl/asl.h"
 #include "engine/handout.h"
 #include "engine/model.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
@@ -29,9 +30,9 @@ typedef struct DxActivity
 } DxActivity;
 
 extern const DxResource dx_activity_resource;
-extern bool dx_activity_hand_out(DxPass *pass, DxRun *run, DxBranch *branch,
-								 DxEnv *env, const char *activity,
-								 DxResourceKind kind, DxPhase phase,
-								 Jsonb *input);
+extern DxOutcome dx_activity_hand_out(DxPass *pass, DxRun *run, DxBranch *branch,
+									  DxEnv *env, const char *activity,
+									  DxResourceKind kind, DxPhase phase,
+									  Jsonb *input);
 
 #endif							/* DX_OUTSIDE_ACTIVITY_H */

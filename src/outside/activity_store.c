@@ -14,7 +14,6 @@
 #include "base/plan.h"
 #include "base/wake.h"
 #include "catalog/pg_type.h"
-#include "engine/branch.h"
 #include "engine/budget.h"
 #include "engine/columns.h"
 #include "engine/handout.h"

@@ -17,11 +17,11 @@
 #include "base/identity.h"
 #include "base/plan.h"
 #include "catalog/pg_type.h"
-#include "engine/branch.h"
 #include "engine/columns.h"
 #include "engine/handout.h"
 #include "engine/history.h"
 #include "engine/model.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "engine/payload.h"
 #include "engine/persons.h"
@@ -208,19 +208,15 @@ read_governance(const DxRun *run, const DxBranch *branch, Intent *intent,
 	return true;
 }
 
-static void
+static DxOutcome
 approval_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
 	Intent	   *intent = palloc0(sizeof(Intent));
 	DxFault		fault;
 
-	if (!dx_timer_start(pass, run, branch, env, &intent->expires_at))
-		return;
-	if (!read_governance(run, branch, intent, &fault))
-	{
-		dx_branch_step_failed(pass, run, branch, &fault);
-		return;
-	}
+	if (!dx_timer_start(branch, env, &intent->expires_at, &fault) ||
+		!read_governance(run, branch, intent, &fault))
+		return dx_failed(&fault);
 	dx_branch_new_ticket(branch);
 	intent->payload = branch->effective;
 	branch->wait_for = pstrdup(branch->state->u.task.target);
@@ -232,6 +228,7 @@ approval_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 						"quorum", dx_json_int(intent->quorum),
 						"until", TIMESTAMP_NOT_FINITE(intent->expires_at) ? NULL :
 						dx_json_timestamp(intent->expires_at), NULL));
+	return dx_parked();
 }
 
 /*
@@ -263,7 +260,7 @@ end_intent(const pg_uuid_t *ticket)
 }
 
 /* The time is over, unless somebody has decided. */
-static void
+static DxOutcome
 expire(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	DxFault		fault;
@@ -272,15 +269,15 @@ expire(DxPass *pass, DxRun *run, DxBranch *branch)
 	{
 		dx_branch_park(run, branch, DX_PHASE_APPROVAL,
 					   TimestampTzPlusMilliseconds(dx_now(), LOOK_AGAIN_MS));
-		return;
+		return dx_parked();
 	}
 	branch->answered = true;
 	fault.error = pstrdup(DX_ERROR_TIMEOUT);
 	fault.cause = psprintf("Approval \"%s\" was not decided in time.", branch->wait_for);
-	dx_branch_step_failed(pass, run, branch, &fault);
+	return dx_failed(&fault);
 }
 
-static void
+static DxOutcome
 approval_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	DxMessage  *message = dx_branch_answer(pass, branch);
@@ -289,10 +286,7 @@ approval_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 	DxFault		fault;
 
 	if (message == NULL)
-	{
-		expire(pass, run, branch);
-		return;
-	}
+		return expire(pass, run, branch);
 	branch->answered = true;
 	decision = dx_json_get_text(message->payload, "decision");
 	reason = dx_json_get_text(message->payload, "comment");
@@ -302,13 +296,10 @@ approval_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 						   "comment", dx_json_text(reason),
 						   "hash", dx_json_get_json(message->payload, "hash"), NULL));
 	if (decision == NULL || strcmp(decision, "reject") != 0)
-	{
-		dx_branch_step_done(pass, run, branch, message->payload);
-		return;
-	}
+		return dx_done(message->payload);
 	fault.error = pstrdup("Approval.Rejected");
 	fault.cause = reason;
-	dx_branch_gave_up(pass, run, branch, &fault);
+	return dx_gave_up(&fault);
 }
 
 const DxResource dx_approval_resource = {

@@ -20,13 +20,13 @@
 #include "base/plan.h"
 #include "base/uuid.h"
 #include "catalog/pg_type.h"
-#include "engine/branch.h"
 #include "engine/columns.h"
 #include "engine/distribute.h"
 #include "engine/handout.h"
 #include "engine/history.h"
 #include "engine/integration_io.h"
 #include "engine/model.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "engine/payload.h"
 #include "engine/phase.h"
@@ -127,7 +127,7 @@ make_child(DxRun *run, DxBranch *branch, const char *workflow)
 }
 
 /* This run has done its part; another of the workflow goes on. */
-static void
+static DxOutcome
 continue_as_new(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	Child	   *child = make_child(run, branch, run->workflow);
@@ -142,21 +142,23 @@ continue_as_new(DxPass *pass, DxRun *run, DxBranch *branch)
 	run->continued_as = branch->ticket;
 	dx_run_succeed(pass, run,
 				   dx_payload("continued_as", dx_json_uuid(&branch->ticket), NULL));
+	return dx_run_stopped();
 }
 
 /*
  * A run is started, and whoever has the token that it may have been given
  * answers.  The ticket is the token's, so the run has an id of its own.
  */
-static void
+static DxOutcome
 start_with_token(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
 	const DxTask *task = &branch->state->u.task;
 	DxHandout  *handout;
+	DxOutcome	outcome = dx_activity_hand_out(pass, run, branch, env, NULL,
+											   DX_RESOURCE_ACTIVITY, DX_PHASE_TOKEN, NULL);
 
-	if (!dx_activity_hand_out(pass, run, branch, env, NULL,
-							  DX_RESOURCE_ACTIVITY, DX_PHASE_TOKEN, NULL))
-		return;
+	if (outcome.kind != DX_OUTCOME_PARKED)
+		return outcome;
 	run->children++;
 	run->changed = true;
 	handout = dx_handout(pass, run, branch, DX_RESOURCE_WORKFLOW, 0,
@@ -165,9 +167,10 @@ start_with_token(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	dx_event(pass, run, DX_EVENT_CHILD_STARTED, branch,
 			 dx_payload("workflow", dx_json_string(task->target),
 						"run", dx_json_uuid(&handout->ticket), NULL));
+	return outcome;
 }
 
-static void
+static DxOutcome
 child_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
 	const DxTask *task = &branch->state->u.task;
@@ -175,24 +178,15 @@ child_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	TimestampTz until = DT_NOEND;
 	DxFault		fault;
 
-	if (!task->wait_for_token && !dx_timer_start(pass, run, branch, env, &until))
-		return;
+	if (!task->wait_for_token && !dx_timer_start(branch, env, &until, &fault))
+		return dx_failed(&fault);
 	if (!check_child(run, continues ? run->workflow : task->target, &fault))
-	{
-		dx_branch_step_failed(pass, run, branch, &fault);
-		return;
-	}
+		return dx_failed(&fault);
 	if (task->wait_for_token)
-	{
-		start_with_token(pass, run, branch, env);
-		return;
-	}
+		return start_with_token(pass, run, branch, env);
 	dx_branch_new_ticket(branch);
 	if (continues)
-	{
-		continue_as_new(pass, run, branch);
-		return;
-	}
+		return continue_as_new(pass, run, branch);
 	run->children++;
 	run->changed = true;
 	branch->wait_for = pstrdup(task->target);
@@ -205,11 +199,11 @@ child_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 			 dx_payload("workflow", dx_json_string(task->target),
 						"run", dx_json_uuid(&branch->ticket), NULL));
 	if (task->no_wait)
-		dx_branch_step_done(pass, run, branch,
-							dx_payload("run_id", dx_json_uuid(&branch->ticket), NULL));
+		return dx_done(dx_payload("run_id", dx_json_uuid(&branch->ticket), NULL));
+	return dx_parked();
 }
 
-static void
+static DxOutcome
 child_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	DxMessage  *message = dx_branch_answer(pass, branch);
@@ -221,8 +215,7 @@ child_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 		fault.error = pstrdup(DX_ERROR_TIMEOUT);
 		fault.cause = psprintf("Child run %s did not end in time.",
 							   dx_uuid_text(&branch->ticket));
-		dx_branch_step_failed(pass, run, branch, &fault);
-		return;
+		return dx_failed(&fault);
 	}
 	branch->answered = true;
 	status = dx_json_get_text(message->payload, "status");
@@ -230,17 +223,16 @@ child_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 	{
 		Jsonb	   *output = dx_json_get_json(message->payload, "output");
 
-		dx_branch_step_done(pass, run, branch, output ? output : dx_json_null());
-		return;
+		return dx_done(output ? output : dx_json_null());
 	}
 	fault.error = dx_json_get_text(message->payload, "error");
 	fault.cause = dx_json_get_text(message->payload, "cause");
 	if (branch->state->u.task.integration != DX_INTEGRATION_NONE)
-		dx_integration_fault(pass, branch, dx_branch_called_with(pass, run, branch),
+		dx_integration_fault(pass, branch, dx_called_with(pass, run, branch),
 							 status ? status : "FAILED", &fault);
 	if (fault.error == NULL)
 		fault.error = pstrdup(DX_ERROR_TASK_FAILED);
-	dx_branch_step_failed(pass, run, branch, &fault);
+	return dx_failed(&fault);
 }
 
 /* A compensation; it takes what time it takes. */

@@ -15,11 +15,11 @@
 #include "base/plan.h"
 #include "catalog/pg_type.h"
 #include "commands/async.h"
-#include "engine/branch.h"
 #include "engine/columns.h"
 #include "engine/handout.h"
 #include "engine/history.h"
 #include "engine/model.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "engine/payload.h"
 #include "outside/activity.h"
@@ -74,21 +74,21 @@ dx_emit_hand_out(DxPass *pass, DxRun *run, DxBranch *branch, const char *topic,
 						"id", dx_json_uuid(&branch->ticket), NULL));
 }
 
-static void
+static DxOutcome
 emit_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
 	const DxTask *task = &branch->state->u.task;
+	DxOutcome	outcome = dx_parked();
 
 	if (task->wait_for_token)
-	{
-		if (!dx_activity_hand_out(pass, run, branch, env, NULL,
-								  DX_RESOURCE_ACTIVITY, DX_PHASE_TOKEN, NULL))
-			return;
-	}
+		outcome = dx_activity_hand_out(pass, run, branch, env, NULL,
+									   DX_RESOURCE_ACTIVITY, DX_PHASE_TOKEN, NULL);
+	if (outcome.kind != DX_OUTCOME_PARKED)
+		return outcome;
 	dx_emit_hand_out(pass, run, branch, task->target, branch->effective);
-	if (!task->wait_for_token)
-		dx_branch_step_done(pass, run, branch,
-							dx_payload("id", dx_json_uuid(&branch->ticket), NULL));
+	if (task->wait_for_token)
+		return outcome;
+	return dx_done(dx_payload("id", dx_json_uuid(&branch->ticket), NULL));
 }
 
 static bool

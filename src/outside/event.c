@@ -20,11 +20,11 @@
 #include "base/server.h"
 #include "catalog/pg_type.h"
 #include "engine/access.h"
-#include "engine/branch.h"
 #include "engine/columns.h"
 #include "engine/handout.h"
 #include "engine/history.h"
 #include "engine/model.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "engine/payload.h"
 #include "engine/payload_limit.h"
@@ -82,7 +82,7 @@ correlation_of(const DxRun *run, const DxBranch *branch)
 	return pstrdup(run->correlation_id ? run->correlation_id : "");
 }
 
-static void
+static DxOutcome
 event_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
 	TimestampTz until;
@@ -93,11 +93,10 @@ event_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	{
 		fault.cause = psprintf("The correlation of event \"%s\" has %zu bytes, and no more than %d can be waited for.",
 							   branch->state->u.task.target, strlen(correlation), DX_MAX_LABEL);
-		dx_branch_step_failed(pass, run, branch, &fault);
-		return;
+		return dx_failed(&fault);
 	}
-	if (!dx_timer_start(pass, run, branch, env, &until))
-		return;
+	if (!dx_timer_start(branch, env, &until, &fault))
+		return dx_failed(&fault);
 	dx_branch_new_ticket(branch);
 	branch->wait_for = pstrdup(branch->state->u.task.target);
 	branch->items = NULL;
@@ -109,6 +108,7 @@ event_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 						"correlation_id", dx_json_string(correlation),
 						"until", TIMESTAMP_NOT_FINITE(until) ? NULL : dx_json_timestamp(until),
 						NULL));
+	return dx_parked();
 }
 
 /* Of several events all: true once the last one is here. */
@@ -135,7 +135,7 @@ collect(DxPass *pass, DxRun *run, DxBranch *branch, DxMessage *message, List *na
 	return true;
 }
 
-static void
+static DxOutcome
 take_event(DxPass *pass, DxRun *run, DxBranch *branch, DxMessage *message)
 {
 	bool		all;
@@ -148,29 +148,26 @@ take_event(DxPass *pass, DxRun *run, DxBranch *branch, DxMessage *message)
 	if (all)
 	{
 		if (!collect(pass, run, branch, message, names))
-			return;
+			return dx_parked();
 		result = branch->items;
 	}
 	else if (list_length(names) > 1)
 		result = dx_payload("name", dx_json_string(message->name),
 							"payload", message->payload, NULL);
-	dx_branch_step_done(pass, run, branch, result);
+	return dx_done(result);
 }
 
-static void
+static DxOutcome
 event_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	DxMessage  *message = dx_branch_answer(pass, branch);
 	DxFault		fault;
 
 	if (message != NULL)
-	{
-		take_event(pass, run, branch, message);
-		return;
-	}
+		return take_event(pass, run, branch, message);
 	fault.error = pstrdup(DX_ERROR_TIMEOUT);
 	fault.cause = psprintf("No event \"%s\" came in time.", branch->wait_for);
-	dx_branch_step_failed(pass, run, branch, &fault);
+	return dx_failed(&fault);
 }
 
 const DxResource dx_event_resource = {

@@ -13,12 +13,13 @@
 #include "base/clock.h"
 #include "base/plan.h"
 #include "base/wake.h"
-#include "engine/branch.h"
 #include "engine/budget.h"
 #include "engine/columns.h"
 #include "engine/context.h"
 #include "engine/evaluate.h"
+#include "engine/handout.h"
 #include "engine/model.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "engine/phase.h"
 #include "executor/spi.h"
@@ -28,35 +29,33 @@
 
 /*
  * Until when the branch waits at most, by TimeoutSeconds; DT_NOEND: for ever.
- * false: the state has failed instead.
+ * false: the state has failed by *fault.
  */
 bool
-dx_timer_start(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env,
-			   TimestampTz *until)
+dx_timer_start(const DxBranch *branch, DxEnv *env, TimestampTz *until, DxFault *fault)
 {
-	DxFault		fault;
 	bool		limited;
 	double		timeout;
 
-	if (!dx_eval_amount(&branch->state->u.task.timeout, env, &limited, &timeout, &fault))
-	{
-		dx_branch_step_failed(pass, run, branch, &fault);
+	if (!dx_eval_amount(&branch->state->u.task.timeout, env, &limited, &timeout, fault))
 		return false;
-	}
 	*until = limited ? dx_after_seconds(dx_now(), timeout) : DT_NOEND;
 	return true;
 }
 
 /* After an incident: the same wait, with its time anew. */
-void
+DxOutcome
 dx_timer_restart(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	TimestampTz until;
+	DxFault		fault;
 	DxEnv		env;
 
 	dx_env_init(&env, pass, run, branch);
-	if (dx_timer_start(pass, run, branch, &env, &until))
-		dx_branch_park(run, branch, branch->phase, until);
+	if (!dx_timer_start(branch, &env, &until, &fault))
+		return dx_failed(&fault);
+	dx_branch_park(run, branch, branch->phase, until);
+	return dx_parked();
 }
 
 /*

@@ -40,6 +40,36 @@ my %named;
 push @{ $named{ s{.*/}{}r } }, $_ for glob('src/*.c src/*/*.[ch]');
 is_deeply([ map { @$_ > 1 ? "@$_" : () } map { $named{$_} } sort keys %named ], [], 'no two files of src have the same name');
 
+# Inside a room, too, arrows point one way: a file that calls another is not
+# called by it, by whatever detour.  Strings and comments call nothing.
+sub in_circles
+{
+	my ($room) = @_;
+	my (%code, %home, %calls);
+
+	for my $file (glob("src/$room/*.c"))
+	{
+		($code{$file} = slurp_file($file)) =~ s{"(?:[^"\\\n]|\\.)*"|/\*.*?\*/}{ }gs;
+		$home{$2} = $file while $code{$file} =~ /^(?!static)([A-Za-z_][\w \t*]*)\n(dx_\w+)\(/mg;
+		$home{$1} = $file while $code{$file} =~ /^(?!static|extern)[A-Za-z_][\w ]*[ *\t]+(dx_\w+)(?:\[.*?\])?(?:\s*=|;)/mg;
+	}
+	for my $file (keys %code)
+	{
+		for my $name ($code{$file} =~ /\b(dx_\w+)\b/g)
+		{
+			$calls{$file}{ $home{$name} } = 1 if exists $home{$name} && $home{$name} ne $file;
+		}
+	}
+	return grep {
+		my ($start, %seen) = ($_);
+		my @next = keys %{ $calls{$start} };
+
+		while (defined(my $file = pop @next)) { push @next, keys %{ $calls{$file} } if !$seen{$file}++; }
+		$seen{$start};
+	} sort keys %code;
+}
+is_deeply([ in_circles($_) ], [], "no file of src/$_ stands in a circle") for grep { $_ !~ /^(asl|base)$/ } sort keys %may;
+
 # Differences between versions of PostgreSQL.
 is_deeply([ grep { !m{^src/base/} && slurp_file($_) =~ /PG_VERSION_NUM/ } glob('src/*.c src/*/*.[ch]') ],
 	[], 'only src/base asks for the version of PostgreSQL');

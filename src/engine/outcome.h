@@ -1,0 +1,122 @@
+/*-------------------------------------------------------------------------
+ *
+ * outcome.h
+ *	  What has become of a branch's state.
+ *
+ * Whatever does a state (step.c, signal.c, join.c, undo.c, and the room outside
+ * through DxResource) says by such a value how it went.  What follows from it,
+ * Retry, Catch, the next state or the end, is interpret.c's alone.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DX_ENGINE_OUTCOME_H
+#define DX_ENGINE_OUTCOME_H
+
+#include "asl/fault.h"
+#include "engine/model.h"
+#include "utils/jsonb.h"
+
+typedef enum DxOutcomeKind
+{
+	DX_OUTCOME_PARKED,			/* its phase says what it waits for, or that
+								 * it goes on */
+	DX_OUTCOME_OPENED,			/* a child has the next turn */
+	DX_OUTCOME_DONE,			/* the state has a result */
+	DX_OUTCOME_FAILED,			/* the attempt has; Retry, then Catch */
+	DX_OUTCOME_GAVE_UP,			/* another attempt cannot help: Catch */
+	DX_OUTCOME_BROKEN,			/* neither helps: the branch has failed */
+	DX_OUTCOME_RUN_STOPPED		/* the run has ended, undoes or is an incident */
+} DxOutcomeKind;
+
+typedef struct DxOutcome
+{
+	DxOutcomeKind kind;
+	Jsonb	   *result;			/* DONE */
+	DxBranch   *child;			/* OPENED */
+	DxFault		fault;			/* FAILED, GAVE_UP, BROKEN */
+	bool		heartbeat;		/* FAILED: it is recorded as States.Timeout,
+								 * and is a heartbeat that did not come */
+} DxOutcome;
+
+static inline DxOutcome
+dx_outcome(DxOutcomeKind kind)
+{
+	DxOutcome	outcome = {kind};
+
+	return outcome;
+}
+
+static inline DxOutcome
+dx_parked(void)
+{
+	return dx_outcome(DX_OUTCOME_PARKED);
+}
+
+static inline DxOutcome
+dx_run_stopped(void)
+{
+	return dx_outcome(DX_OUTCOME_RUN_STOPPED);
+}
+
+static inline DxOutcome
+dx_done(Jsonb *result)
+{
+	DxOutcome	outcome = {DX_OUTCOME_DONE};
+
+	Assert(result != NULL);
+	outcome.result = result;
+	return outcome;
+}
+
+static inline DxOutcome
+dx_opened(DxBranch *child)
+{
+	DxOutcome	outcome = {DX_OUTCOME_OPENED};
+
+	Assert(child->phase == DX_PHASE_READY && child->parent >= 0);
+	outcome.child = child;
+	return outcome;
+}
+
+/* kind: FAILED, GAVE_UP or BROKEN. */
+static inline DxOutcome
+dx_fault_of(DxOutcomeKind kind, const DxFault *fault)
+{
+	DxOutcome	outcome = {kind};
+
+	Assert(kind == DX_OUTCOME_FAILED || kind == DX_OUTCOME_GAVE_UP ||
+		   kind == DX_OUTCOME_BROKEN);
+	outcome.fault = *fault;
+	return outcome;
+}
+
+static inline DxOutcome
+dx_failed(const DxFault *fault)
+{
+	return dx_fault_of(DX_OUTCOME_FAILED, fault);
+}
+
+/* The same, for an attempt whose heartbeat did not come in time. */
+static inline DxOutcome
+dx_heartbeat_missed(char *cause)
+{
+	DxFault		fault = {DX_ERROR_TIMEOUT, cause};
+	DxOutcome	outcome = dx_failed(&fault);
+
+	outcome.heartbeat = true;
+	return outcome;
+}
+
+static inline DxOutcome
+dx_gave_up(const DxFault *fault)
+{
+	return dx_fault_of(DX_OUTCOME_GAVE_UP, fault);
+}
+
+static inline DxOutcome
+dx_broken(const DxFault *fault)
+{
+	return dx_fault_of(DX_OUTCOME_BROKEN, fault);
+}
+
+#endif							/* DX_ENGINE_OUTCOME_H */
