@@ -52,32 +52,6 @@ wrong_result(const DxExpr *expr, const char *expected,
 }
 
 /*
- * Evaluates an expression of the expression mode.
- *
- * Faults: those of the evaluator; States.QueryEvaluationError when it yields
- * nothing.
- */
-bool
-dx_expr_eval(const DxExpr *expr, DxEnv *env, JsonbValue *value,
-			 DxFault *fault)
-{
-	Jsonb	   *json = NULL;
-
-	if (env->evaluate == NULL)
-		return dx_fault(fault, DX_ERROR_QUERY,
-						"There is nothing to evaluate the expression '%s' with",
-						expr->text);
-	if (!env->evaluate(env->evaluate_arg, expr, env, &json, fault))
-		return false;
-	if (json == NULL)
-		return dx_fault(fault, DX_ERROR_QUERY,
-						"The expression '%s' returned nothing (undefined).",
-						expr->text);
-	dx_json_to_value(json, value);
-	return true;
-}
-
-/*
  * A number, or as recorded on AWS a text that is one.
  */
 static bool

@@ -176,18 +176,19 @@ extern void dx_read_dynamic_text(DxCompiler *c, const DxStateSource *state,
 								 const DxNode *object, const char *name,
 								 bool intrinsics, DxText *text);
 
-/* ---------- program.c ---------- */
+/* ---------- target.c ---------- */
 
 extern int	dx_find_state(const char **names, int first, int n,
 						  const char *name);
+extern int	dx_read_target(DxCompiler *c, DxStateSource *state,
+						   const DxNode *object, const char *name,
+						   bool required);
+extern int	dx_read_start(DxCompiler *c, int machine);
 
 /* ---------- machine.c ---------- */
 
 extern void dx_collect(DxCompiler *c, const DxNode *definition);
 extern void dx_compile_machines(DxCompiler *c);
-extern int	dx_read_target(DxCompiler *c, DxStateSource *state,
-						   const DxNode *object, const char *name,
-						   bool required);
 extern DxQueryLanguage dx_read_language(DxCompiler *c, const DxNode *object,
 										bool *foreign);
 

@@ -156,6 +156,7 @@ typedef struct DxPathParser
 	int			pos;
 	int			depth;			/* inside a filter, how deep */
 	int			nfilters;
+	DxPath	   *(*parse_path) (struct DxPathParser *p); /* in a filter */
 	char	   *error;
 } DxPathParser;
 
@@ -167,7 +168,6 @@ extern bool dx_parse_accept(DxPathParser *p, char c);
 extern bool dx_parse_expect(DxPathParser *p, char c);
 extern bool dx_parse_unicode(DxPathParser *p, StringInfo out);
 extern bool dx_parse_quoted(DxPathParser *p, DxName *name);
-extern DxPath *dx_parse_path(DxPathParser *p);
 extern DxFilter *dx_parse_filter(DxPathParser *p);
 
 /* ---------- unicode.c ---------- */
@@ -199,7 +199,17 @@ extern bool dx_path_find_in(const DxPath *path, const JsonbValue *root,
 extern bool dx_path_require(const DxPath *path, DxEnv *env,
 							JsonbValue *value, DxFault *fault);
 extern char *dx_path_miss_text(const DxPath *path, const DxMiss *miss);
-extern bool dx_filter_matches(const DxFilter *filter, const JsonbValue *root,
+
+/* What a filter is evaluated in: what "$" means, and who follows its paths. */
+typedef struct DxFilterScope
+{
+	const JsonbValue *root;
+	bool		(*find_in) (const DxPath *path, const JsonbValue *root,
+							const JsonbValue *item, JsonbValue *value,
+							bool *found, DxFault *fault);
+} DxFilterScope;
+
+extern bool dx_filter_matches(const DxFilter *filter, const DxFilterScope *scope,
 							  const JsonbValue *item, bool *match,
 							  DxFault *fault);
 extern bool dx_path_function(DxPathFunction function,
@@ -287,7 +297,7 @@ extern bool dx_fn_uuid(DxCallState *state, const DxCall *call, JsonbValue *args,
 /* template.c */
 extern bool dx_template_uses_context(const DxTemplate *tmpl);
 
-/* ---------- amount.c ---------- */
+/* ---------- expr.c ---------- */
 
 extern bool dx_expr_eval(const DxExpr *expr, DxEnv *env, JsonbValue *value,
 						 DxFault *fault);

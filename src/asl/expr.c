@@ -10,6 +10,9 @@
 #include "postgres.h"
 
 #include "asl/asl.h"
+#include "asl/eval.h"
+#include "asl/fault.h"
+#include "asl/json.h"
 #include "asl/problem.h"
 #include "utils/jsonb.h"
 
@@ -78,5 +81,31 @@ dx_expr_compile(const JsonbValue *string, DxQueryLanguage language,
 	(*expr)->pointer = pstrdup(pointer);
 	if (options != NULL && options->check_expr != NULL)
 		options->check_expr(options->arg, *expr, problems);
+	return true;
+}
+
+/*
+ * Evaluates an expression of the expression mode.
+ *
+ * Faults: those of the evaluator; States.QueryEvaluationError when it yields
+ * nothing.
+ */
+bool
+dx_expr_eval(const DxExpr *expr, DxEnv *env, JsonbValue *value,
+			 DxFault *fault)
+{
+	Jsonb	   *json = NULL;
+
+	if (env->evaluate == NULL)
+		return dx_fault(fault, DX_ERROR_QUERY,
+						"There is nothing to evaluate the expression '%s' with",
+						expr->text);
+	if (!env->evaluate(env->evaluate_arg, expr, env, &json, fault))
+		return false;
+	if (json == NULL)
+		return dx_fault(fault, DX_ERROR_QUERY,
+						"The expression '%s' returned nothing (undefined).",
+						expr->text);
+	dx_json_to_value(json, value);
 	return true;
 }

@@ -31,13 +31,13 @@ typedef struct Operand
 } Operand;
 
 static bool
-eval_operand(const DxOperand *operand, const JsonbValue *root,
+eval_operand(const DxOperand *operand, const DxFilterScope *scope,
 			 const JsonbValue *item, Operand *result, DxFault *fault)
 {
 	result->defined = true;
 	if (operand->kind == DX_OPERAND_PATH)
-		return dx_path_find_in(operand->path, root, item, &result->value,
-							   &result->defined, fault);
+		return scope->find_in(operand->path, scope->root, item, &result->value,
+							  &result->defined, fault);
 	result->value = operand->value;
 	return true;
 }
@@ -236,12 +236,12 @@ eval_compare(const DxFilter *filter, const Operand *a, const Operand *b)
 }
 
 /*
- * Does a filter let an item pass?  root is what "$" means.
+ * Does a filter let an item pass?
  *
  * false: fault.
  */
 bool
-dx_filter_matches(const DxFilter *filter, const JsonbValue *root,
+dx_filter_matches(const DxFilter *filter, const DxFilterScope *scope,
 				  const JsonbValue *item, bool *match, DxFault *fault)
 {
 	Operand		a;
@@ -253,18 +253,18 @@ dx_filter_matches(const DxFilter *filter, const JsonbValue *root,
 	{
 		case DX_FILTER_AND:
 		case DX_FILTER_OR:
-			if (!dx_filter_matches(filter->left, root, item, match, fault))
+			if (!dx_filter_matches(filter->left, scope, item, match, fault))
 				return false;
 			if (*match == (filter->kind == DX_FILTER_OR))
 				return true;
-			return dx_filter_matches(filter->right, root, item, match, fault);
+			return dx_filter_matches(filter->right, scope, item, match, fault);
 		case DX_FILTER_NOT:
-			if (!dx_filter_matches(filter->left, root, item, match, fault))
+			if (!dx_filter_matches(filter->left, scope, item, match, fault))
 				return false;
 			*match = !*match;
 			return true;
 		case DX_FILTER_EXISTS:
-			if (!eval_operand(&filter->a, root, item, &a, fault))
+			if (!eval_operand(&filter->a, scope, item, &a, fault))
 				return false;
 			*match = a.defined && a.value.type != jbvNull;
 			if (filter->a.kind == DX_OPERAND_VALUE)
@@ -275,9 +275,9 @@ dx_filter_matches(const DxFilter *filter, const JsonbValue *root,
 		case DX_FILTER_COMPARE:
 			break;
 	}
-	if (!eval_operand(&filter->a, root, item, &a, fault) ||
+	if (!eval_operand(&filter->a, scope, item, &a, fault) ||
 		(filter->b.kind != DX_OPERAND_PATTERN &&
-		 !eval_operand(&filter->b, root, item, &b, fault)))
+		 !eval_operand(&filter->b, scope, item, &b, fault)))
 		return false;
 	*match = eval_compare(filter, &a, &b);
 	return true;

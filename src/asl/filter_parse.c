@@ -248,7 +248,7 @@ parse_operand(DxPathParser *p, DxOperand *operand)
 		case '@':
 		case '$':
 			operand->kind = DX_OPERAND_PATH;
-			operand->path = dx_parse_path(p);
+			operand->path = p->parse_path(p);
 			return operand->path != NULL;
 		case '/':
 			return parse_pattern(p, operand);

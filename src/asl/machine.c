@@ -261,85 +261,6 @@ check_machine_fields(DxCompiler *c, const DxMachineSource *machine)
 }
 
 /*
- * The state of that name in one machine, or -1.
- */
-static int
-find_target(DxCompiler *c, int machine, const char *name)
-{
-	return dx_find_state(c->program->names, c->machines[machine].first_state,
-						 c->machines[machine].nstates, name);
-}
-
-/*
- * Reports that there is no such state in the machine.  Returns the state that
- * was probably meant, or -1.
- */
-static int
-unknown_target(DxCompiler *c, int machine, const char *name,
-			   const char *pointer)
-{
-	const DxMachineSource *source = &c->machines[machine];
-	const char **names = palloc(sizeof(char *) * (source->nstates + 1));
-	const char *closest;
-	const char *hint = NULL;
-
-	for (int i = 0; i < source->nstates; i++)
-		names[i] = c->states[source->first_state + i].name;
-	closest = dx_closest(c, name, names, source->nstates);
-	pfree(names);
-
-	if (closest)
-		hint = psprintf("Did you mean \"%s\"?", closest);
-	else if (c->nmachines > 1)
-		hint = "A transition stays inside of its own \"States\": it cannot enter or leave a branch or an item processor.";
-	dx_problem(c->problems, pointer, DX_P_UNKNOWN_STATE, hint,
-			   "there is no state \"%s\" here", dx_clip(name));
-	return closest ? find_target(c, machine, closest) : -1;
-}
-
-/*
- * A member that names the state to go to: its index, or -1 when there is none.
- *
- * The transition is noted for the state, also that to the state which was
- * probably meant, so that a typing error is reported once and not again as an
- * unreachable state.
- */
-int
-dx_read_target(DxCompiler *c, DxStateSource *state, const DxNode *object,
-			   const char *name, bool required)
-{
-	const char *text = dx_read_text(c, object, name, required);
-	int			target;
-	int			noted;
-
-	if (text == NULL)
-		return -1;
-	noted = target = find_target(c, state->machine, text);
-	if (target < 0)
-		noted = unknown_target(c, state->machine, text,
-							   dx_pointer_child(object->pointer, name));
-	if (noted >= 0)
-		state->targets = lappend_int(state->targets, noted);
-	return target;
-}
-
-static int
-read_start(DxCompiler *c, int machine)
-{
-	DxMachineSource *source = &c->machines[machine];
-	const char *text = dx_read_text(c, &source->node, "StartAt", true);
-	int			start;
-
-	if (text == NULL)
-		return -1;
-	start = find_target(c, machine, text);
-	if (start < 0 && source->nstates > 0)
-		start = unknown_target(c, machine, text,
-							   dx_pointer_child(source->node.pointer, "StartAt"));
-	return start;
-}
-
-/*
  * Reads what machines have besides their states, into the Program.
  */
 void
@@ -372,7 +293,7 @@ dx_compile_machines(DxCompiler *c)
 			dx_count(&states) == 0)
 			dx_problem(c->problems, states.pointer, DX_P_WRONG_VALUE, NULL,
 					   "there has to be at least one state");
-		machine->start = read_start(c, m);
+		machine->start = dx_read_start(c, m);
 	}
 
 	program->timeout = -1;

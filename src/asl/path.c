@@ -207,19 +207,20 @@ static bool
 select_filtered(Selection *s, int step, const JsonbValue *value)
 {
 	const DxFilter *filter = s->path->steps[step].filter;
+	DxFilterScope scope = {s->root, dx_path_find_in};
 	JsonbValue *elements;
 	int			nelements;
 	bool		match;
 
 	if (dx_value_is_object(value))
-		return dx_filter_matches(filter, s->root, value, &match, s->fault) &&
+		return dx_filter_matches(filter, &scope, value, &match, s->fault) &&
 			(!match || select_from(s, step + 1, value));
 	if (!dx_value_is_array(value))
 		return true;
 	nelements = dx_take_elements(value, &elements);
 	for (int i = 0; i < nelements; i++)
 	{
-		if (!dx_filter_matches(filter, s->root, &elements[i], &match, s->fault))
+		if (!dx_filter_matches(filter, &scope, &elements[i], &match, s->fault))
 			return false;
 		if (match && !select_from(s, step + 1, &elements[i]))
 			return false;
@@ -264,9 +265,10 @@ select_scanned(Selection *s, int step, const JsonbValue *value)
 		}
 		else if (token == WJB_ELEM)
 		{
+			DxFilterScope scope = {s->root, dx_path_find_in};
 			bool		match;
 
-			if (!dx_filter_matches(s->path->steps[step + 1].filter, s->root,
+			if (!dx_filter_matches(s->path->steps[step + 1].filter, &scope,
 								   &child, &match, s->fault))
 				return false;
 			if (match && !select_from(s, step + 2, &child))

@@ -438,11 +438,9 @@ parse_path(DxPathParser *p, StepList *list)
 	return path;
 }
 
-/*
- * A path inside of something else; the parser stops behind it.
- */
-DxPath *
-dx_parse_path(DxPathParser *p)
+/* A path inside of a filter; the parser stops behind it. */
+static DxPath *
+parse_inner_path(DxPathParser *p)
 {
 	StepList	list = {0};
 
@@ -488,6 +486,7 @@ dx_path_compile(const char *text, DxPathUse use, char **error)
 		text++;
 	p.text = text;
 	p.len = strlen(text);
+	p.parse_path = parse_inner_path;
 	while (p.len > 0 && dx_parse_is_blank((unsigned char) text[p.len - 1]))
 		p.len--;
 

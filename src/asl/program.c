@@ -327,46 +327,6 @@ dx_program_free(DxProgram *program)
 }
 
 /*
- * Compares names as jsonb does for the members of an object: by length, then by
- * bytes.
- */
-static int
-compare_names(const char *a, const char *b)
-{
-	size_t		alen = strlen(a);
-	size_t		blen = strlen(b);
-
-	if (alen != blen)
-		return alen < blen ? -1 : 1;
-	return memcmp(a, b, alen);
-}
-
-/*
- * The index of the state of that name among the n of a machine, which begin at
- * first; -1 when there is none.
- */
-int
-dx_find_state(const char **names, int first, int n, const char *name)
-{
-	int			low = first;
-	int			high = first + n;
-
-	while (low < high)
-	{
-		int			middle = low + (high - low) / 2;
-		int			cmp = compare_names(name, names[middle]);
-
-		if (cmp == 0)
-			return middle;
-		if (cmp < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return -1;
-}
-
-/*
  * The state of that name in whichever machine, or NULL.
  */
 const DxState *

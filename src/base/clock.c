@@ -80,3 +80,13 @@ dx_mono_left(DxMono until)
 		return INT_MAX;
 	return left <= 0 ? 0 : (long) Min((left + 999) / 1000, (DxMono) INT_MAX);
 }
+
+/*
+ * dx_backoff
+ *		Milliseconds to wait after so many failures in a row.
+ */
+int
+dx_backoff(int failures)
+{
+	return Min(1000 << Min(Max(failures, 1) - 1, 10), 60 * 1000);
+}

@@ -21,4 +21,6 @@ extern DxMono dx_mono_after(int64 ms);
 extern DxMono dx_mono_at(TimestampTz at);
 extern long dx_mono_left(DxMono until);
 
+extern int	dx_backoff(int failures);
+
 #endif							/* DX_BASE_CLOCK_H */

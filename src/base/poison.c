@@ -49,8 +49,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/database_slot.h"
 #include "base/poison.h"
-#include "base/registry.h"
 #include "base/shared.h"
 #include "base/watch.h"
 #include "mb/pg_wchar.h"

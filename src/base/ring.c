@@ -56,9 +56,9 @@
 #include "postgres.h"
 
 #include "base/clock.h"
+#include "base/database_slot.h"
 #include "base/guc.h"
 #include "base/latches.h"
-#include "base/registry.h"
 #include "base/ring.h"
 #include "base/shared.h"
 #include "base/worker_slot.h"

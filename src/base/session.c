@@ -56,7 +56,6 @@
 /* More locks than that are not told apart from the client's, and released. */
 #define MAX_LOCKS	256
 
-static int	left = 0;			/* DX_LEFT_*, since dx_session_enter */
 static bool worn_out = false;
 
 static ObjectAddresses *lent_objects = NULL;	/* temporary, the client's */
@@ -184,7 +183,7 @@ drop_temporary(void)
 							 PERFORM_DELETION_SKIP_EXTENSIONS);
 	free_object_addresses(objects);
 	CommandCounterIncrement();
-	left |= DX_LEFT_TEMPORARY;
+	dx_session_marks |= DX_LEFT_TEMPORARY;
 }
 
 /* ---------- advisory locks ---------- */
@@ -214,7 +213,7 @@ note_locks(void)
 			kept[nkept++] = locks[i];
 	}
 	if (nkept > 0)
-		left |= DX_LEFT_LOCK;
+		dx_session_marks |= DX_LEFT_LOCK;
 }
 
 /* Releases what the session holds of a lock; what it does not hold is no matter. */
@@ -276,7 +275,7 @@ dx_session_lend(void)
 void
 dx_session_enter(void)
 {
-	left = 0;
+	dx_session_marks = 0;
 	dx_session_watched = true;
 }
 
@@ -316,25 +315,14 @@ dx_session_leave(void)
 		seed = 2 * pg_prng_double(&pg_global_prng_state) - 1;
 		(void) DirectFunctionCall1(setseed, Float8GetDatum(seed));
 	}
-	if (left & DX_LEFT_LOCK)
+	if (dx_session_marks & DX_LEFT_LOCK)
 	{
-		left &= ~DX_LEFT_LOCK;
+		dx_session_marks &= ~DX_LEFT_LOCK;
 		note_locks();
 	}
-	if (left & DX_LEFT_PROCESS)
+	if (dx_session_marks & DX_LEFT_PROCESS)
 		worn_out = true;
-	return left;
-}
-
-/*
- * dx_session_left
- *		The code that runs leaves something behind, DX_LEFT_*; DX_LEFT_LOCK: it
- *		may, and is to be looked at.
- */
-void
-dx_session_left(int what)
-{
-	left |= what;
+	return dx_session_marks;
 }
 
 /*

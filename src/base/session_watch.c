@@ -19,7 +19,6 @@
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "access/xact.h"
-#include "base/session.h"
 #include "base/session_watch.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
@@ -37,6 +36,7 @@
 #include "utils/syscache.h"
 
 bool		dx_session_watched = false;
+int			dx_session_marks = 0;
 
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 static object_access_hook_type prev_object_access = NULL;
@@ -289,4 +289,15 @@ dx_session_watch_init(void)
 	ProcessUtility_hook = process_utility;
 	prev_object_access = object_access_hook;
 	object_access_hook = object_access;
+}
+
+/*
+ * dx_session_left
+ *		The code that runs leaves something behind, DX_LEFT_*; DX_LEFT_LOCK: it
+ *		may, and is to be looked at.
+ */
+void
+dx_session_left(int what)
+{
+	dx_session_marks |= what;
 }

@@ -207,6 +207,7 @@ extern DxShared *dx_shared;
 extern DxDatabase *dx_database_slots;
 extern DxWorker *dx_worker_slots;
 extern DxRing *dx_rings;
+extern DxHint *dx_hints;		/* of all rings, one behind the other */
 extern HTAB *dx_owners;
 extern DxWaiter *dx_waiters;
 

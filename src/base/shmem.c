@@ -10,9 +10,7 @@
 #include "access/xact.h"
 #include "base/extension.h"
 #include "base/guc.h"
-#include "base/latches.h"
 #include "base/poison.h"
-#include "base/server.h"
 #include "base/shared.h"
 #include "base/waiter.h"
 #include "miscadmin.h"
@@ -23,15 +21,6 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/hsearch.h"
-
-DxShared   *dx_shared = NULL;
-DxDatabase *dx_database_slots = NULL;
-DxWorker   *dx_worker_slots = NULL;
-DxRing	   *dx_rings = NULL;
-HTAB	   *dx_owners = NULL;
-DxWaiter   *dx_waiters = NULL;
-
-static DxHint *ring_hints = NULL;
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
@@ -95,7 +84,7 @@ shared_layout(char *base)
 		dx_worker_slots = (DxWorker *) (base + workers);
 		dx_rings = (DxRing *) (base + rings);
 		dx_waiters = (DxWaiter *) (base + waiters);
-		ring_hints = (DxHint *) (base + hints);
+		dx_hints = (DxHint *) (base + hints);
 	}
 	return offset;
 }
@@ -174,85 +163,4 @@ dx_shared_init(void)
 	shmem_request_hook = shmem_request;
 	prev_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = shmem_startup;
-}
-
-/*
- * dx_server_commit
- *		synchronous_commit as configured for the whole server.
- */
-int
-dx_server_commit(void)
-{
-	return (int) pg_atomic_read_u32(&dx_shared->server_commit);
-}
-
-/*
- * dx_server_commit_note
- *		The launcher, who is in no database and has no role, says what it sees.
- */
-void
-dx_server_commit_note(void)
-{
-	pg_atomic_write_u32(&dx_shared->server_commit, synchronous_commit);
-}
-
-/*
- * dx_shared_available
- *		Is there shared memory, that is, was the library preloaded?
- */
-bool
-dx_shared_available(void)
-{
-	return dx_shared != NULL;
-}
-
-/*
- * dx_ring_hints
- *		The circular array of hints of a ring.
- */
-DxHint *
-dx_ring_hints(const DxRing *ring)
-{
-	return ring_hints + (Size) (ring - dx_rings) * dx_shared->ring_size;
-}
-
-/*
- * dx_lock, dx_unlock
- *		The lock of everything but the waiters.
- */
-void
-dx_lock(void)
-{
-	LWLockAcquire(dx_shared->lock, LW_EXCLUSIVE);
-}
-
-void
-dx_unlock(void)
-{
-	LWLockRelease(dx_shared->lock);
-}
-
-/*
- * dx_latches_add, dx_latches_set
- *		Collects latches under the lock, and sets them after its release.
- */
-void
-dx_latches_add(DxLatches *latches, Latch *latch)
-{
-	if (latch == NULL)
-		return;
-
-	/* Setting one never waits; it only makes the lock be held for longer. */
-	if (latches->n == lengthof(latches->latch))
-		SetLatch(latch);
-	else
-		latches->latch[latches->n++] = latch;
-}
-
-void
-dx_latches_set(DxLatches *latches)
-{
-	for (int i = 0; i < latches->n; i++)
-		SetLatch(latches->latch[i]);
-	latches->n = 0;
 }

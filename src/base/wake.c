@@ -21,6 +21,7 @@
 
 #include "access/xact.h"
 #include "base/clock.h"
+#include "base/database_slot.h"
 #include "base/guc.h"
 #include "base/latches.h"
 #include "base/registry.h"

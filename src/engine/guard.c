@@ -17,6 +17,7 @@
 #include "base/deferred.h"
 #include "base/guc.h"
 #include "base/session.h"
+#include "base/session_watch.h"
 #include "base/sqlstate.h"
 #include "base/uuid.h"
 #include "base/watch.h"

@@ -17,7 +17,6 @@
 #include "base/extension.h"
 #include "base/frame.h"
 #include "base/poison.h"
-#include "base/registry.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
