@@ -147,6 +147,12 @@ define_limits(void)
 			   "Memory that each process keeps of definitions, their expressions and the calls of their steps.",
 			   "Beyond it, what was not used for longest is forgotten between two transactions, and loaded again when it is needed.",
 			   &dx_program_cache, 256, 16 * 1024 * 1024, PGC_SUSET, GUC_UNIT_KB);
+}
+
+/* What goes on between runs, and between runs and others. */
+static void
+define_exchange(void)
+{
 	define_int("dealix_exec.max_inbox",
 			   "Maximum number of signals that wait in the inbox of a run.",
 			   "Who sends one more gets an error. Commands, like cancel, always get in.",
@@ -222,6 +228,7 @@ dx_guc_init(void)
 {
 	define_worker_settings();
 	define_limits();
+	define_exchange();
 	define_sizes();
 #ifdef USE_ASSERT_CHECKING
 	DefineCustomBoolVariable("dealix_exec.scan_plans",

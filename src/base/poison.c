@@ -21,7 +21,7 @@
  * worker knows that it died in mid-pass: the worker itself at exit (FATAL), or
  * the postmaster before it starts anything after a crash.
  *
- * Suspects are kept in sets of WAYS; the end of the run's id, which is random,
+ * Suspects are kept in sets of DX_POISON_WAYS; the end of the run's id, which is random,
  * chooses the set.  When a set is full the least suspicious is dropped.
  * dx_shared->lock guards suspects and the header's count of them; the
  * postmaster, alone then, takes no lock.  A process killed while it writes one
@@ -51,6 +51,7 @@
 
 #include "base/database_slot.h"
 #include "base/poison.h"
+#include "base/poison_file.h"
 #include "base/shared.h"
 #include "base/watch.h"
 #include "mb/pg_wchar.h"
@@ -62,165 +63,13 @@
 #include "tcop/tcopprot.h"
 #include "utils/uuid.h"
 
-#define FILE_NAME	"dealix_exec.poison"
-#define MAGIC		"dxpoison"
-#define VERSION		2
-
-#define MAX_RUNS	1000		/* the bound of dealix_exec.pass_max_runs */
-#define SETS		1024
-#define WAYS		4
-
-typedef struct PoisonHeader
-{
-	char		magic[8];
-	uint32		version;
-	uint32		nslots;
-	uint32		slot_size;
-	uint32		nsuspects;
-	uint32		suspect_size;
-	pg_crc32c	checksum;		/* of what is before it */
-	volatile uint32 suspected;	/* suspects in use */
-	volatile uint32 orderly;	/* the postmaster has sent a SIGQUIT */
-	char		reserved[24];
-} PoisonHeader;
-
-typedef struct PoisonSlot
-{
-	volatile uint32 n;
-	Oid			dboid;
-	char		state[DX_POISON_STATE_LEN]; /* when n = 1 */
-	pg_uuid_t	ids[MAX_RUNS];
-} PoisonSlot;
-
-static PoisonHeader *header = NULL; /* NULL: no protection */
-static PoisonSlot *slots;
+static DxPoisonHeader *header = NULL;	/* NULL: no protection */
+static DxPoisonSlot *slots;
 static DxSuspect *suspects;
 
 /* Of this process, when it is a worker. */
-static PoisonSlot *own = NULL;
+static DxPoisonSlot *own = NULL;
 static volatile sig_atomic_t told_by_postmaster = false;
-
-/* ---------- the file ---------- */
-
-static Size
-file_size(void)
-{
-	return sizeof(PoisonHeader) + max_worker_processes * sizeof(PoisonSlot) +
-		SETS * WAYS * sizeof(DxSuspect);
-}
-
-static void
-describe(PoisonHeader *wanted)
-{
-	memset(wanted, 0, sizeof(PoisonHeader));
-	memcpy(wanted->magic, MAGIC, sizeof(wanted->magic));
-	wanted->version = VERSION;
-	wanted->nslots = max_worker_processes;
-	wanted->slot_size = sizeof(PoisonSlot);
-	wanted->nsuspects = SETS * WAYS;
-	wanted->suspect_size = sizeof(DxSuspect);
-	INIT_CRC32C(wanted->checksum);
-	COMP_CRC32C(wanted->checksum, wanted, offsetof(PoisonHeader, checksum));
-	FIN_CRC32C(wanted->checksum);
-}
-
-/* Says why there is no protection.  Uses errno. */
-static void
-complain(const char *what)
-{
-	ereport(LOG,
-			(errcode_for_file_access(),
-			 errmsg("could not %s file \"%s\": %m", what, FILE_NAME),
-			 errdetail("Runs whose steps crash the server are tried again for ever."),
-			 errhint("Repair this and restart the server.")));
-}
-
-static bool
-fill_with_zeros(int fd, Size size)
-{
-	static const PGAlignedBlock zeros;
-	Size		done = 0;
-
-	if (ftruncate(fd, 0) != 0)
-		return false;
-	while (done < size)
-	{
-		ssize_t		written;
-
-		errno = 0;
-		written = pwrite(fd, zeros.data, Min(size - done, BLCKSZ), done);
-		if (written <= 0)
-		{
-			if (errno == EINTR)
-				continue;
-			if (errno == 0)
-				errno = ENOSPC;
-			return false;
-		}
-		done += written;
-	}
-	return true;
-}
-
-/* The mapped file with the size that it has to have, or NULL.  *fresh: made now. */
-static char *
-map_file(Size size, bool *fresh)
-{
-	struct stat st;
-	char	   *base = NULL;
-	int			fd = BasicOpenFile(FILE_NAME, O_RDWR | O_CREAT | PG_BINARY);
-
-	if (fd < 0 || fstat(fd, &st) != 0)
-		complain("open");
-	else
-	{
-		*fresh = st.st_size == 0;
-		if (!*fresh && st.st_size != size)
-			ereport(LOG,
-					(errmsg("file \"%s\" has the wrong size and is made anew", FILE_NAME),
-					 errdetail("That is so after a change of max_worker_processes.")));
-		if (st.st_size != size && !fill_with_zeros(fd, size))
-			complain("write");
-		else
-		{
-			*fresh = st.st_size != size;
-			base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-			if (base == MAP_FAILED)
-			{
-				base = NULL;
-				complain("map");
-			}
-		}
-	}
-	if (fd >= 0)
-		close(fd);
-	return base;
-}
-
-/* Maps the file; what is not ours in it is made anew. */
-static void
-attach_file(void)
-{
-	PoisonHeader wanted;
-	bool		fresh;
-	Size		size = file_size();
-	char	   *base = map_file(size, &fresh);
-
-	if (base == NULL)
-		return;
-	describe(&wanted);
-	if (memcmp(base, &wanted, offsetof(PoisonHeader, suspected)) != 0)
-	{
-		if (!fresh)
-			ereport(LOG,
-					(errmsg("file \"%s\" has the wrong contents and is made anew", FILE_NAME)));
-		memset(base, 0, size);
-		memcpy(base, &wanted, sizeof(PoisonHeader));
-	}
-	slots = (PoisonSlot *) (base + sizeof(PoisonHeader));
-	suspects = (DxSuspect *) (slots + max_worker_processes);
-	header = (PoisonHeader *) base;
-}
 
 /* ---------- the suspects ---------- */
 
@@ -236,7 +85,7 @@ set_of(const pg_uuid_t *run_id)
 	uint32		random;
 
 	memcpy(&random, run_id->data + UUID_LEN - sizeof(random), sizeof(random));
-	return &suspects[(random % SETS) * WAYS];
+	return &suspects[(random % DX_POISON_SETS) * DX_POISON_WAYS];
 }
 
 static DxSuspect *
@@ -244,7 +93,7 @@ find(Oid dboid, const pg_uuid_t *run_id)
 {
 	DxSuspect  *set = set_of(run_id);
 
-	for (int i = 0; i < WAYS; i++)
+	for (int i = 0; i < DX_POISON_WAYS; i++)
 	{
 		if (!is_free(&set[i]) && set[i].dboid == dboid &&
 			memcmp(&set[i].run_id, run_id, sizeof(pg_uuid_t)) == 0)
@@ -260,7 +109,7 @@ place(Oid dboid, const pg_uuid_t *run_id)
 	DxSuspect  *set = set_of(run_id);
 	DxSuspect  *best = set;
 
-	for (int i = 1; i < WAYS; i++)
+	for (int i = 1; i < DX_POISON_WAYS; i++)
 	{
 		if (set[i].deaths + set[i].outages < best->deaths + best->outages)
 			best = &set[i];
@@ -274,9 +123,9 @@ place(Oid dboid, const pg_uuid_t *run_id)
 }
 
 static int
-count_ids(const PoisonSlot *slot)
+count_ids(const DxPoisonSlot *slot)
 {
-	return slot->n > MAX_RUNS ? 0 : slot->n;
+	return slot->n > DX_POISON_RUNS ? 0 : slot->n;
 }
 
 /*
@@ -284,9 +133,9 @@ count_ids(const PoisonSlot *slot)
  * slot?  A run dies once a death, however often it was noted.
  */
 static bool
-noted_before(const PoisonSlot *first, const PoisonSlot *slot, int i)
+noted_before(const DxPoisonSlot *first, const DxPoisonSlot *slot, int i)
 {
-	for (const PoisonSlot *s = first; s <= slot; s++)
+	for (const DxPoisonSlot *s = first; s <= slot; s++)
 	{
 		int			n = s == slot ? i : count_ids(s);
 
@@ -306,7 +155,7 @@ noted_before(const PoisonSlot *first, const PoisonSlot *slot, int i)
  * first on has them too.  How many?
  */
 static int
-blame(const PoisonSlot *first, PoisonSlot *slot, bool outage)
+blame(const DxPoisonSlot *first, DxPoisonSlot *slot, bool outage)
 {
 	int			n = count_ids(slot);
 	int			blamed = 0;
@@ -359,16 +208,18 @@ dx_poison_startup(void)
 	if (IsUnderPostmaster || !IsPostmasterEnvironment)
 		return;
 	if (!restarted)
-		attach_file();
+		header = dx_poison_map();
 	if (header == NULL)
 		return;
+	slots = (DxPoisonSlot *) (header + 1);
+	suspects = (DxSuspect *) (slots + max_worker_processes);
 
 	outage = !restarted && !header->orderly;
 	for (int i = 0; i < max_worker_processes; i++)
 		n += blame(slots, &slots[i], outage);
 	for (int i = 0; i < max_worker_processes; i++)
 		slots[i].n = 0;
-	for (int i = 0; i < SETS * WAYS; i++)
+	for (int i = 0; i < DX_POISON_SETS * DX_POISON_WAYS; i++)
 		suspected += !is_free(&suspects[i]);
 	header->suspected = suspected;
 	header->orderly = false;
@@ -498,7 +349,7 @@ dx_poison_note(const pg_uuid_t *run_ids, int n)
 {
 	if (own == NULL)
 		return;
-	n = Min(n, MAX_RUNS);
+	n = Min(n, DX_POISON_RUNS);
 	memcpy(own->ids, run_ids, n * sizeof(pg_uuid_t));
 	own->state[0] = '\0';
 	pg_compiler_barrier();
@@ -611,7 +462,7 @@ dx_poison_excuse(const pg_uuid_t *run_id)
 		return;
 	for (int i = 0; i < max_worker_processes; i++)
 	{
-		int			n = slots[i].dboid == MyDatabaseId ? Min(slots[i].n, MAX_RUNS) : 0;
+		int			n = slots[i].dboid == MyDatabaseId ? Min(slots[i].n, DX_POISON_RUNS) : 0;
 
 		while (n > 0 && memcmp(&slots[i].ids[n - 1], run_id, sizeof(pg_uuid_t)) != 0)
 			n--;

@@ -351,6 +351,33 @@ dx_split_target(const char *target, char **schema, char **name)
 }
 
 /*
+ * The candidate that takes the whole input, and the one whose arguments the
+ * input's members are; NULL: there is none.  false: there are several of those.
+ */
+static bool
+choose(List *candidates, int nkeys, JsonbValue *keys, Candidate **whole,
+	   Candidate **named)
+{
+	ListCell   *lc;
+
+	*whole = *named = NULL;
+	foreach(lc, candidates)
+	{
+		Candidate  *candidate = lfirst(lc);
+
+		if (takes_whole(candidate))
+			*whole = candidate;
+		else if (keys != NULL && takes_members(candidate, nkeys, keys))
+		{
+			if (*named != NULL)
+				return false;
+			*named = candidate;
+		}
+	}
+	return true;
+}
+
+/*
  * Finds the function that a sql: resource means for this input, among those
  * that the pins allow (NIL: all).  false: fault
  * says why not (SQL.undefined_function, SQL.ambiguous_function,
@@ -367,7 +394,6 @@ dx_resolve(const char *target, const Jsonb *input, const List *pins,
 	JsonbValue *keys;
 	int			nkeys;
 	bool		ignores = false;
-	ListCell   *lc;
 
 	if (!dx_split_target(target, &callee->schema, &callee->name))
 		return fail(fault, ERRCODE_SYNTAX_ERROR,
@@ -382,20 +408,9 @@ dx_resolve(const char *target, const Jsonb *input, const List *pins,
 		return fail(fault, ERRCODE_UNDEFINED_FUNCTION, describe_pins(target, pins));
 
 	keys = member_names(input, &nkeys);
-	foreach(lc, candidates)
-	{
-		Candidate  *candidate = lfirst(lc);
-
-		if (takes_whole(candidate))
-			whole = candidate;
-		else if (keys != NULL && takes_members(candidate, nkeys, keys))
-		{
-			if (named != NULL)
-				return fail(fault, ERRCODE_AMBIGUOUS_FUNCTION,
-							describe_candidates(candidates, nkeys, keys));
-			named = candidate;
-		}
-	}
+	if (!choose(candidates, nkeys, keys, &whole, &named))
+		return fail(fault, ERRCODE_AMBIGUOUS_FUNCTION,
+					describe_candidates(candidates, nkeys, keys));
 
 	/* A function without arguments ignores its input. */
 	only = linitial(candidates);

@@ -39,39 +39,25 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
+#include "worker/busy.h"
 #include "worker/process.h"
 #include "worker/worker.h"
 
 #define MAX_IDS			1024
-#define MAX_BUSY		1024
-#define BUSY_FIRST_MS	10
-#define BUSY_MAX_MS		1000
 #define SHORTAGE_MAX_MS	(16 * 1000) /* between two failures for lack of
 									 * resources */
-
-typedef struct BusyRun
-{
-	pg_uuid_t	run_id;
-	int			delay;			/* ms */
-	DxMono		due;
-	DxMono		since;			/* when it was busy for the first time */
-} BusyRun;
 
 static DxAssignment self;
 static int	passes = 0;
 
 /* Runs in hand; delay 0: was not busy before. */
 static pg_uuid_t ids[MAX_IDS];
-static BusyRun waited[MAX_IDS];
+static DxBusyRun waited[MAX_IDS];
 static int	nids = 0;
 
 /* What a scan reads. */
 static pg_uuid_t found_ids[MAX_IDS];
 static int16 found_ranks[MAX_IDS];
-
-/* Runs to be tried again. */
-static BusyRun busy[MAX_BUSY];
-static int	nbusy = 0;
 
 /* How many runs the next pass takes; shrinks when steps are slow. */
 static int	batch;
@@ -91,7 +77,7 @@ worker_exit(int code, Datum arg)
 	!dx_process_terminated();
 
 	dx_poison_detach();
-	dx_worker_detach(self.slot, nids > 0 || nbusy > 0, in_vain ? error : NULL);
+	dx_worker_detach(self.slot, nids > 0 || dx_busy_any(), in_vain ? error : NULL);
 }
 
 /*
@@ -108,71 +94,22 @@ check_identity(void)
 				 errhint("Look at the settings of the role in pg_db_role_setting.")));
 }
 
-/*
- * Tries the run again later.  Not for ever: it may have been a message about a
- * run that was never committed, and from a sweep_interval on the sweep brings
- * up what still is due.
- */
-static void
-add_busy(const pg_uuid_t *run_id, const BusyRun *before)
-{
-	DxMono		now = dx_mono();
-	BusyRun    *entry;
-	int			i;
-
-	for (i = 0; i < nbusy; i++)
-	{
-		if (memcmp(&busy[i].run_id, run_id, sizeof(pg_uuid_t)) == 0)
-			return;
-	}
-	if (nbusy == MAX_BUSY ||
-		(before->delay > 0 &&
-		 now - before->since > dx_sweep_interval * USECS_PER_SEC))
-		return;
-
-	entry = &busy[nbusy++];
-	entry->run_id = *run_id;
-	entry->delay = before->delay == 0 ? BUSY_FIRST_MS :
-		Min(before->delay * 2, BUSY_MAX_MS);
-	entry->since = before->delay == 0 ? now : before->since;
-	entry->due = now + entry->delay * INT64CONST(1000);
-}
-
-/* Moves busy runs whose time has come into hand, up to a whole batch. */
+/* Takes busy runs whose time has come into hand, up to a whole batch. */
 static void
 take_busy(void)
 {
-	DxMono		now = dx_mono();
-
-	for (int i = 0; i < nbusy && nids < batch;)
+	while (nids < batch && dx_busy_take(&waited[nids]))
 	{
-		if (busy[i].due > now)
-		{
-			i++;
-			continue;
-		}
-		ids[nids] = busy[i].run_id;
-		waited[nids] = busy[i];
+		ids[nids] = waited[nids].run_id;
 		nids++;
-		busy[i] = busy[--nbusy];
 	}
 }
 
-static DxMono
-next_busy(void)
-{
-	DxMono		next = DX_MONO_NEVER;
-
-	for (int i = 0; i < nbusy; i++)
-		next = Min(next, busy[i].due);
-	return next;
-}
-
 /* How the run in hand had been waited for; for what is not in hand, not. */
-static const BusyRun *
+static const DxBusyRun *
 waited_for(const pg_uuid_t *run_id)
 {
-	static const BusyRun never = {0};
+	static const DxBusyRun never = {0};
 
 	for (int i = 0; i < nids; i++)
 	{
@@ -212,7 +149,7 @@ pass(const pg_uuid_t *run_ids, int n, DxPassResult *result)
 	dx_poison_note(run_ids, n);
 	dx_pass(self.owner, &limits, run_ids, n, true, result);
 	for (int i = 0; i < result->nbusy; i++)
-		add_busy(&result->busy[i], waited_for(&result->busy[i]));
+		dx_busy_add(&result->busy[i], waited_for(&result->busy[i]));
 	dx_frame_commit();
 	dx_poison_clear();
 
@@ -285,7 +222,7 @@ quarantine(int i, const char *message)
 	}
 	PG_END_TRY();
 	if (failed)
-		add_busy(&ids[i], &waited[i]);
+		dx_busy_add(&ids[i], &waited[i]);
 	return !failed;
 }
 
@@ -297,7 +234,7 @@ run_failed(int i, int sqlstate)
 
 	if (is_transient(sqlstate))
 	{
-		add_busy(&ids[i], &waited[i]);
+		dx_busy_add(&ids[i], &waited[i]);
 		return;
 	}
 	message = pstrdup(dx_process_last_error());
@@ -387,7 +324,7 @@ part_suspects(void)
 	for (int i = 0; i < nids; i++)
 	{
 		pg_uuid_t	id = ids[i];
-		BusyRun		wait = waited[i];
+		DxBusyRun	wait = waited[i];
 		DxSuspect	suspect;
 		int			of_id = 0;
 		int			to = i;
@@ -483,7 +420,7 @@ run_batch(int n)
 	{
 		/* None of them is to blame, but perhaps fewer of them find room. */
 		for (int i = 0; i < n; i++)
-			add_busy(&ids[i], &waited[i]);
+			dx_busy_add(&ids[i], &waited[i]);
 		batch = Max(batch / 2, 1);
 	}
 	else if (sqlstate != 0)
@@ -546,7 +483,7 @@ scan(DxDueCursor *cursor, int max)
 	if (found < 0)
 	{
 		dx_ring_scan_failed(self.slot);
-		dx_process_pause(BUSY_MAX_MS, DX_WAIT_WORKER);
+		dx_process_pause(DX_BUSY_MAX_MS, DX_WAIT_WORKER);
 		return;
 	}
 	dx_ring_scanned(self.slot, found_ids, found_ranks, found, cursor,
@@ -559,10 +496,10 @@ idle(DxMono idle_since)
 {
 	DxMono		until = idle_since + dx_worker_idle_timeout * INT64CONST(1000);
 
-	if (dx_mono() >= until && nbusy == 0 && dx_worker_leave(self.slot))
+	if (dx_mono() >= until && !dx_busy_any() && dx_worker_leave(self.slot))
 		proc_exit(0);
-	if (nbusy > 0)
-		until = next_busy();
+	if (dx_busy_any())
+		until = dx_busy_next();
 	pgstat_report_stat(true);
 	dx_process_wait(dx_mono_left(until), DX_WAIT_WORKER);
 }
@@ -578,10 +515,10 @@ worker_cycle(DxMono *idle_since)
 	take_busy();
 	switch (dx_ring_take(self.slot, batch - nids, ids + nids, &n,
 						 &cursor, sizeof(cursor), nids == 0,
-						 nids == 0 && nbusy == 0))
+						 nids == 0 && !dx_busy_any()))
 	{
 		case DX_WORK_RUNS:
-			memset(waited + nids, 0, n * sizeof(BusyRun));
+			memset(waited + nids, 0, n * sizeof(DxBusyRun));
 			nids += n;
 			break;
 		case DX_WORK_SCAN:
