@@ -105,6 +105,18 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp AS 'SELECT dealix_internal.se
 COMMENT ON FUNCTION dealix.resume_schedule(text) IS
 'Ends a pause, and starts the runs that were missed, as far back as the schedule''s catch_up. Returns false when it is not paused. Errors: 42704 no such schedule.';
 
+-- From 1.5 on only superusers may read pg_cron's setting.
+CREATE FUNCTION dealix_internal.cron_zone() RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN coalesce(current_setting('cron.timezone', true), 'GMT');
+EXCEPTION WHEN insufficient_privilege THEN
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION dealix_internal.cron_zone() IS
+'The time zone in which pg_cron reads schedules; null if the extension''s owner may not know.';
+
 CREATE VIEW dealix.schedules WITH (security_barrier) AS
 SELECT s.name, s.cron, s.workflow, s.input, s.overlap, s.catch_up, s.jitter, s.paused, s.owner::regrole AS owner, s.created_at,
 	f.fired_at AS last_fired_at, f.outcome AS last_outcome, f.run_id AS last_run,
@@ -113,7 +125,7 @@ SELECT s.name, s.cron, s.workflow, s.input, s.overlap, s.catch_up, s.jitter, s.p
 	 FROM (SELECT * FROM dealix.schedule_fire x WHERE x.schedule_id OPERATOR(pg_catalog.=) s.schedule_id
 		ORDER BY x.fired_for DESC LIMIT 10) l
 	 LEFT JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) l.run_id) AS last_runs,
-	coalesce(pg_catalog.current_setting('cron.timezone', true), 'GMT') AS zone
+	dealix_internal.cron_zone() AS zone
 FROM dealix.schedule s
 LEFT JOIN LATERAL (SELECT * FROM dealix.schedule_fire x WHERE x.schedule_id OPERATOR(pg_catalog.=) s.schedule_id
 	ORDER BY x.fired_for DESC LIMIT 1) f ON true

@@ -19,6 +19,12 @@ dx_shop($node);
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_cron; GRANT USAGE ON SCHEMA cron TO app');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'dealix%'}), '0', 'there are no background workers of ours');
 
+# From pg_cron 1.5 on, its setting for the zone is for superusers only.
+dx_sql($node, 'app', q{SELECT dealix.schedule('yearly', '0 0 1 1 *', 'chain')});
+is(dx_sql($node, 'app', q{SELECT zone FROM dealix.schedules}),
+	$node->safe_psql('postgres', q{SELECT coalesce(current_setting('cron.timezone', true), 'GMT')}), 'everybody reads the zone of a schedule');
+dx_sql($node, 'app', q{SELECT dealix.unschedule('yearly')});
+
 # Since pg_cron 1.5 a schedule may be '1 second'; a minute is what every version can.
 dx_sql($node, 'app', q{SELECT cron.schedule('dealix', '* * * * *', 'CALL dealix.drain()')});
 dx_sql($node, 'app', q{
