@@ -269,6 +269,7 @@ dx_io_wait(const DxState *state, DxEnv *env, TimestampTz now,
 	double		seconds;
 	bool		ok;
 
+	Assert(state->type == DX_STATE_WAIT);
 	if (!dx_io_enter(state, env, &effective, fault))
 		return false;
 	env->input = effective;
@@ -324,6 +325,7 @@ bool
 dx_io_fail(const DxState *state, DxEnv *env, DxFault *error,
 		   DxFault *fault)
 {
+	Assert(state->type == DX_STATE_FAIL);
 	return fail_text(&state->u.fail.error, "Error", env, &error->error, fault) &&
 		fail_text(&state->u.fail.cause, "Cause", env, &error->cause, fault);
 }

@@ -90,6 +90,7 @@ dx_io_batches(const DxState *state, DxEnv *env, Jsonb *items, Jsonb **batches,
 	Batcher		b = {0};
 	Jsonb	   *effective;
 
+	Assert(state->type == DX_STATE_MAP && state->u.map.batched);
 	dx_json_to_value(items, &array);
 	n = dx_take_elements(&array, &elements);
 	b.items = palloc(sizeof(Jsonb *) * (n + 1));

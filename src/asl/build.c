@@ -179,6 +179,7 @@ dx_build_array(const JsonbValue *elements, int nelements)
 	Jsonb	   *json;
 	Size		size = 0;
 
+	Assert(nelements >= 0);
 	for (int i = 0; i < nelements; i++)
 		size += value_room(&elements[i]);
 	json = filler_open(&f, nelements | JB_FARRAY, nelements, size);
@@ -258,6 +259,7 @@ dx_build_object(DxMember *members, int nmembers)
 	Jsonb	   *json;
 	Size		size = 0;
 
+	Assert(nmembers >= 0);
 	for (int i = 0; i < nmembers; i++)
 		size += sorted[i]->name.len + value_room(&sorted[i]->value);
 	json = filler_open(&f, nmembers | JB_FOBJECT, nmembers * 2, size);
@@ -295,6 +297,7 @@ dx_take_members(const JsonbValue *object, DxMember **members)
 	JsonbValue	value;
 	int			n = 0;
 
+	Assert(dx_value_is_object(object));
 	*members = palloc(sizeof(DxMember) * (JsonContainerSize(container) + 1));
 	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
 	{
@@ -322,6 +325,7 @@ dx_take_elements(const JsonbValue *array, JsonbValue **elements)
 	JsonbValue	value;
 	int			n = 0;
 
+	Assert(dx_value_is_array(array));
 	*elements = palloc(sizeof(JsonbValue) * (JsonContainerSize(container) + 1));
 	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
 	{
@@ -341,6 +345,7 @@ dx_json_object(int n, const char *const *keys, Jsonb *const *values)
 	DxMember   *members = palloc(sizeof(DxMember) * (n + 1));
 	Jsonb	   *json;
 
+	Assert(n >= 0);
 	for (int i = 0; i < n; i++)
 	{
 		members[i].name.text = keys[i];
@@ -362,6 +367,7 @@ dx_json_array(int n, Jsonb *const *values)
 	Jsonb	   *json;
 	int			used = 0;
 
+	Assert(n >= 0);
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();

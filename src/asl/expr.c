@@ -96,6 +96,7 @@ dx_expr_eval(const DxExpr *expr, DxEnv *env, JsonbValue *value,
 {
 	Jsonb	   *json = NULL;
 
+	Assert(expr->text != NULL);
 	if (env->evaluate == NULL)
 		return dx_fault(fault, DX_ERROR_QUERY,
 						"There is nothing to evaluate the expression '%s' with",

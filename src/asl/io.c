@@ -189,6 +189,7 @@ bool
 dx_io_exit(const DxState *state, DxEnv *env, Jsonb *result,
 		   Jsonb **output, Jsonb **variables, DxFault *fault)
 {
+	Assert(result != NULL);
 	if (state->language == DX_QL_SQL)
 		return exit_expression(state, env, result, output, variables, fault);
 
@@ -335,6 +336,7 @@ dx_io_choose(const DxState *state, DxEnv *env, int *next,
 	Jsonb	   *effective;
 	bool		ok;
 
+	Assert(state->type == DX_STATE_CHOICE);
 	if (!dx_io_enter(state, env, &effective, fault))
 		return false;
 	env->input = effective;
@@ -375,6 +377,7 @@ dx_io_items(const DxState *state, DxEnv *env,
 {
 	const DxMap *map = &state->u.map;
 
+	Assert(state->type == DX_STATE_MAP);
 	if (map->items != NULL)
 	{
 		if (!dx_template_eval(map->items, env, items, fault))
@@ -428,6 +431,8 @@ dx_io_item_input(const DxState *state, DxEnv *env, int index,
 	Jsonb	   *effective;
 	bool		ok;
 
+	Assert(state->type == DX_STATE_MAP);
+	Assert(index >= 0);
 	*input = item;
 	if (selector == NULL)
 		return true;

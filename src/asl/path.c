@@ -488,6 +488,7 @@ dx_path_find(const DxPath *path, DxEnv *env, JsonbValue *value, DxMiss *miss,
 {
 	JsonbValue	root;
 
+	Assert(path->nsteps >= 0);
 	if (find_in_part(path, env, value))
 	{
 		miss->kind = DX_MISS_NONE;

@@ -50,6 +50,7 @@ dx_problem(DxProblems *problems, const char *pointer, const char *code,
 	va_list		args;
 	char	   *message;
 
+	Assert(pointer != NULL && code != NULL);
 	va_start(args, fmt);
 	message = dx_format(fmt, args);
 	va_end(args);
@@ -110,6 +111,7 @@ dx_pointer_child(const char *pointer, const char *name)
 const char *
 dx_pointer_item(const char *pointer, int index)
 {
+	Assert(index >= 0);
 	return psprintf("%s/%d", pointer, index);
 }
 

@@ -307,6 +307,7 @@ compile_later(DxProgram *program, int index)
 const DxState *
 dx_program_state(const DxProgram *program, int index)
 {
+	Assert(index >= 0 && index < program->nstates);
 	if (index < 0 || index >= program->nstates)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),

@@ -75,8 +75,8 @@ dx_error_matches(int nerrors, const char **errors, const char *error)
 /*
  * Which retrier takes this error: its index, or -1 when none does.
  *
- * used[i] counts the retries that retrier i has ordered so far; random01 in
- * [0, 1) is drawn by the caller.  *delay gets the seconds until the next
+ * used[i] counts the retries that retrier i has ordered so far; random01,
+ * from 0 to 1, is drawn by the caller.  *delay gets the seconds until the next
  * attempt.  The first retrier that matches decides: when it is used up, the
  * later ones are not asked.
  *
@@ -86,6 +86,7 @@ int
 dx_retry_choose(int nretriers, const DxRetrier *retriers, const int32 *used,
 				const char *error, double random01, double *delay)
 {
+	Assert(random01 >= 0 && random01 <= 1);
 	for (int i = 0; i < nretriers; i++)
 	{
 		const DxRetrier *retrier = &retriers[i];

@@ -262,6 +262,7 @@ dx_compile_state(DxCompiler *c, int index)
 {
 	DxState    *state = palloc0(sizeof(DxState));
 
+	Assert(index >= 0 && index < c->nstates);
 	compile_state(c, index, &c->states[index], state);
 	c->program->states[index] = state;
 }

@@ -36,6 +36,7 @@ dx_find_state(const char **names, int first, int n, const char *name)
 	int			low = first;
 	int			high = first + n;
 
+	Assert(first >= 0 && n >= 0);
 	while (low < high)
 	{
 		int			middle = low + (high - low) / 2;

@@ -192,6 +192,7 @@ dx_json_clip(const Jsonb *json)
 void
 dx_value_string(char *text, int len, JsonbValue *value)
 {
+	Assert(len >= 0);
 	value->type = jbvString;
 	value->val.string.val = text;
 	value->val.string.len = len;

@@ -48,6 +48,7 @@ dx_sha256(DxHasher *hasher, const void *data, size_t len, DxHash *hash)
 {
 	pg_cryptohash_ctx *ctx = (pg_cryptohash_ctx *) hasher;
 
+	Assert(hasher != NULL);
 	if (ctx == NULL ||
 		pg_cryptohash_init(ctx) < 0 ||
 		pg_cryptohash_update(ctx, data, len) < 0 ||
@@ -77,6 +78,7 @@ dx_chain_append(DxHasher *hasher, DxChain *chain, const DxAuditEvent *event)
 {
 	StringInfoData buf;
 
+	Assert(hasher != NULL);
 	initStringInfo(&buf);
 	appendStringInfoChar(&buf, '\0');
 	append_text(&buf, event_domain);

@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "base/bulk.h"
 #include "base/extension.h"
+#include "base/identity.h"
 #include "catalog/namespace.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -51,6 +52,8 @@ dx_bulk_open(const char *table, int ncolumns)
 	DxBulk	   *bulk = palloc0(sizeof(DxBulk));
 	Oid			relid = get_relname_relid(table, get_namespace_oid(DX_SCHEMA, false));
 
+	Assert(dx_engine_entered());
+	Assert(ncolumns > 0);
 	/* What the executor would ask, which nobody else does here. */
 	PreventCommandIfReadOnly("INSERT");
 	PreventCommandIfParallelMode("INSERT");
@@ -184,6 +187,8 @@ dx_bulk_update(DxBulk *bulk, ItemPointer tid, int nchanged,
 	bool		indexes;
 #endif
 
+	Assert(ItemPointerIsValid(tid));
+	Assert(nchanged > 0);
 	result = table_tuple_update(bulk->relation, tid, slot,
 								GetCurrentCommandId(true), InvalidSnapshot,
 								InvalidSnapshot, true, &failure, &mode, &indexes);

@@ -50,6 +50,7 @@ dx_mono(void)
 DxMono
 dx_mono_after(int64 ms)
 {
+	Assert(ms >= 0);
 	return dx_mono() + ms * 1000;
 }
 
@@ -88,5 +89,6 @@ dx_mono_left(DxMono until)
 int
 dx_backoff(int failures)
 {
+	Assert(failures >= 0);
 	return Min(1000 << Min(Max(failures, 1) - 1, 10), 60 * 1000);
 }

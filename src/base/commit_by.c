@@ -111,6 +111,7 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mySubid,
 void
 dx_commit_by(const pg_uuid_t *id, TimestampTz until, DxTooLate too_late)
 {
+	Assert(IsTransactionState());
 	if (!promises.registered)
 	{
 		RegisterXactCallback(at_transaction_end, NULL);

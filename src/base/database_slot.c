@@ -70,6 +70,7 @@ dx_database_state_name(DxDatabaseState state)
 DxDatabase *
 dx_database_find_locked(Oid dboid)
 {
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	for (int i = 0; i < dx_shared->ndatabases; i++)
 	{
 		DxDatabase *database = &dx_database_slots[i];
@@ -87,6 +88,7 @@ dx_database_find_locked(Oid dboid)
 DxDatabase *
 dx_database_add_locked(Oid dboid)
 {
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	for (int i = 0; i < dx_shared->ndatabases; i++)
 	{
 		DxDatabase *database = &dx_database_slots[i];
@@ -113,6 +115,7 @@ dx_database_add_locked(Oid dboid)
 void
 dx_database_failed_locked(DxDatabase *database, const char *error)
 {
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	if (database->started != 0 &&
 		dx_mono() - database->started > STEADY_MS * INT64CONST(1000))
 		database->failures = 0;
@@ -129,6 +132,7 @@ dx_database_failed_locked(DxDatabase *database, const char *error)
 void
 dx_database_recheck_locked(DxDatabase *database, DxLatches *latches)
 {
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	database->recheck = true;
 	dx_latches_add(latches, database->latch);
 	for (int i = 0; i < dx_shared->nworkers; i++)
@@ -152,6 +156,7 @@ dx_database_recheck_locked(DxDatabase *database, DxLatches *latches)
 void
 dx_database_stop_locked(DxDatabase *database)
 {
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	if (database->pid != 0)
 		kill(database->pid, SIGTERM);
 	for (int i = 0; i < dx_shared->nworkers; i++)
@@ -172,6 +177,7 @@ dx_database_stop_locked(DxDatabase *database)
 void
 dx_database_call_locked(DxDatabase *database, DxMono when, DxLatches *latches)
 {
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	if (database->latch != NULL)
 		dx_latches_add(latches, database->latch);
 	else if (database->state == DX_DB_STOPPED && database->resting &&
@@ -191,6 +197,7 @@ dx_database_empty_locked(Oid dboid)
 {
 	DxDatabase *database = dx_database_find_locked(dboid);
 
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	if (database != NULL && database->pid != 0)
 		return false;
 	for (int i = 0; i < dx_shared->nworkers; i++)

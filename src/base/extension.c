@@ -144,6 +144,7 @@ dx_extension_oid(void)
 Oid
 dx_extension_owner(void)
 {
+	Assert(IsTransactionState());
 	if (!OidIsValid(dx_extension_oid()))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -166,6 +167,7 @@ dx_extension_lock(void)
 {
 	Oid			oid = dx_extension_oid();
 
+	Assert(IsTransactionState());
 	if (!OidIsValid(oid))
 		return false;
 	LockDatabaseObject(ExtensionRelationId, oid, 0, AccessShareLock);

@@ -110,6 +110,7 @@ dx_frame_read_write(void)
 void
 dx_frame_begin(const char *activity)
 {
+	Assert(!IsTransactionState());
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	dx_frame_read_write();
@@ -130,6 +131,7 @@ dx_frame_commit(void)
 {
 	bool		wrote;
 
+	Assert(IsTransactionState());
 	PopActiveSnapshot();
 	SPI_finish();
 	wrote = TransactionIdIsValid(GetTopTransactionIdIfAny());
@@ -224,6 +226,7 @@ dx_subtransaction(void (*body) (void *arg), void *arg)
 	ResourceOwner oldowner = CurrentResourceOwner;
 	ErrorData  *edata = NULL;
 
+	Assert(IsTransactionState());
 	Assert(IsTransactionState());
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(oldcxt);

@@ -99,6 +99,21 @@ dx_engine_enter(DxIdentity *saved)
 void
 dx_engine_leave(const DxIdentity *saved)
 {
+	Assert(dx_engine_entered());
 	AtEOXact_GUC(false, saved->guc_level);
 	SetUserIdAndSecContext(saved->userid, saved->sec_context);
 }
+
+#ifdef USE_ASSERT_CHECKING
+/* For Asserts: are we between dx_engine_enter and dx_engine_leave? */
+bool
+dx_engine_entered(void)
+{
+	Oid			userid;
+	int			sec_context;
+
+	GetUserIdAndSecContext(&userid, &sec_context);
+	return userid == dx_extension_owner() &&
+		(sec_context & SECURITY_LOCAL_USERID_CHANGE) != 0;
+}
+#endif

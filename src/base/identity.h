@@ -23,4 +23,8 @@ typedef struct DxIdentity
 extern void dx_engine_enter(DxIdentity *saved);
 extern void dx_engine_leave(const DxIdentity *saved);
 
+#ifdef USE_ASSERT_CHECKING
+extern bool dx_engine_entered(void);
+#endif
+
 #endif							/* DX_BASE_IDENTITY_H */

@@ -13,6 +13,7 @@
 
 #include "base/bounds.h"
 #include "base/extension.h"
+#include "base/identity.h"
 #include "base/plan.h"
 #include "executor/spi.h"
 #include "nodes/parsenodes.h"
@@ -65,6 +66,7 @@ int
 dx_execute(DxStatement *statement, Datum *values, const char *nulls,
 		   bool read_only, long max_rows)
 {
+	Assert(dx_engine_entered());
 	prepare(statement);
 	return executed(statement, SPI_execute_plan(statement->plan, values, nulls,
 												read_only, max_rows));
@@ -77,6 +79,7 @@ dx_execute(DxStatement *statement, Datum *values, const char *nulls,
 int
 dx_execute_latest(DxStatement *statement, Datum *values)
 {
+	Assert(dx_engine_entered());
 	prepare(statement);
 	return executed(statement, SPI_execute_snapshot(statement->plan, values, NULL,
 													GetLatestSnapshot(),

@@ -309,6 +309,7 @@ dx_poison_forget(const pg_uuid_t *run_id)
 void
 dx_poison_attach(int index, Oid dboid)
 {
+	Assert(index >= 0 && index < max_worker_processes);
 	if (header == NULL)
 		return;
 	slots[index].n = 0;
@@ -347,6 +348,7 @@ dx_poison_detach(void)
 void
 dx_poison_note(const pg_uuid_t *run_ids, int n)
 {
+	Assert(n >= 0);
 	if (own == NULL)
 		return;
 	n = Min(n, DX_POISON_RUNS);

@@ -46,6 +46,7 @@ static int	nheld = 0;
 void
 dx_database_free_locked(DxDatabase *database)
 {
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	Assert(database->pid == 0);
 
 	for (int i = 0; i < dx_shared->nworkers; i++)
@@ -106,6 +107,7 @@ dx_database_retire(Oid dboid, int timeout_ms)
 	DxMono		until;
 	bool		empty;
 
+	Assert(timeout_ms >= 0);
 	if (!dx_shared_available())
 		return true;
 
@@ -184,6 +186,7 @@ dx_dispatcher_attach(int index, uint32 generation)
 	DxDatabase *database = &dx_database_slots[index];
 	bool		wanted;
 
+	Assert(index >= 0 && index < dx_shared->ndatabases);
 	dx_lock();
 	wanted = database->generation == generation &&
 		database->state == DX_DB_STARTING && database->pid == 0;
@@ -214,6 +217,7 @@ dx_dispatcher_detach(int index, const char *error)
 {
 	DxDatabase *database = &dx_database_slots[index];
 
+	Assert(index >= 0 && index < dx_shared->ndatabases);
 	dx_lock();
 	database->pid = 0;
 	database->latch = NULL;

@@ -63,6 +63,7 @@
 #include "base/shared.h"
 #include "base/worker_slot.h"
 #include "lib/ilist.h"
+#include "storage/lwlock.h"
 #include "utils/hsearch.h"
 #include "utils/uuid.h"
 
@@ -87,6 +88,7 @@ dx_ring_find_locked(Oid dboid, Oid owner)
 {
 	DxOwner    *entry = find_owner(dboid, owner, HASH_FIND, NULL);
 
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	return entry == NULL || entry->ring < 0 ? NULL : &dx_rings[entry->ring];
 }
 
@@ -94,6 +96,7 @@ dx_ring_find_locked(Oid dboid, Oid owner)
 bool
 dx_ring_has_work_locked(const DxRing *ring)
 {
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	return ring->count > 0 ||
 		(ring->scan_wanted != ring->scan_done && ring->scanner == -1);
 }
@@ -105,6 +108,7 @@ dx_ring_has_work_locked(const DxRing *ring)
 void
 dx_ring_free_locked(DxRing *ring)
 {
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	Assert(ring->nworkers == 0);
 	Assert(OidIsValid(ring->dboid));
 	(void) find_owner(ring->dboid, ring->owner, HASH_REMOVE, NULL);
@@ -122,6 +126,7 @@ dx_ring_free_locked(DxRing *ring)
 void
 dx_ring_release_locked(DxRing *ring)
 {
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	if (ring->nworkers == 0 && ring->count == 0 &&
 		ring->scan_wanted == ring->scan_done && ring->failures == 0)
 		dx_ring_free_locked(ring);
@@ -172,6 +177,7 @@ dx_ring_get_locked(DxDatabase *database, Oid owner, bool urgent)
 	DxOwner    *entry;
 	bool		found;
 
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	if (ring != NULL)
 		return ring;
 	entry = find_owner(database->dboid, owner, HASH_ENTER_NULL, &found);
@@ -201,6 +207,7 @@ dx_ring_line_locked(DxDatabase *database)
 	DxOwner    *entry;
 	DxRing	   *ring;
 
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	if (dlist_is_empty(&database->line) || dx_shared->free_ring == -1)
 		return false;
 	entry = dlist_head_element(DxOwner, link, &database->line);
@@ -219,6 +226,7 @@ dx_ring_line_locked(DxDatabase *database)
 void
 dx_ring_clear_line_locked(DxDatabase *database)
 {
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	while (!dlist_is_empty(&database->line))
 	{
 		DxOwner    *entry = dlist_head_element(DxOwner, link, &database->line);
@@ -267,6 +275,8 @@ dx_ring_push_locked(DxRing *ring, const pg_uuid_t *run_id, int rank)
 	int			size = dx_shared->ring_size;
 	int			place = place_for(ring, rank);
 
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
+	Assert(ring->count >= 0 && ring->count <= dx_shared->ring_size);
 	if (ring->count == size)
 	{
 		dx_ring_want_scan_locked(ring, false);
@@ -309,6 +319,7 @@ dx_ring_hurry_locked(DxRing *ring)
 void
 dx_ring_want_scan_locked(DxRing *ring, bool restart)
 {
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	ring->scan_wanted++;
 	if (restart)
 		ring->in_round = false;
@@ -326,6 +337,7 @@ dx_ring_wake_locked(DxRing *ring, DxLatches *latches)
 	int			ask;
 	DxDatabase *database;
 
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	if (!dx_ring_has_work_locked(ring))
 		return;
 
@@ -458,6 +470,8 @@ dx_ring_take(int index, int max, pg_uuid_t *ids, int *nids,
 	DxWorker   *worker = &dx_worker_slots[index];
 	DxWork		work;
 
+	Assert(max > 0);
+	Assert(index >= 0 && index < dx_shared->nworkers);
 	Assert(cursor_len <= DX_CURSOR_LEN);
 
 	*nids = 0;

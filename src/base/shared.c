@@ -72,6 +72,9 @@ dx_ring_hints(const DxRing *ring)
 void
 dx_lock(void)
 {
+	Assert(dx_shared != NULL);
+	Assert(!LWLockHeldByMe(dx_shared->lock));
+	Assert(!LWLockHeldByMe(dx_shared->waiter_lock));
 	LWLockAcquire(dx_shared->lock, LW_EXCLUSIVE);
 }
 

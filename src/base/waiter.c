@@ -177,6 +177,7 @@ dx_waiters_wake(const pg_uuid_t *channels, int n, bool all)
 	uint32		left;
 	uint32		first;
 
+	Assert(!LWLockHeldByMe(dx_shared->lock));
 	Assert(n <= DX_MAX_NOTES);
 	pg_memory_barrier();
 	left = pg_atomic_read_u32(&dx_shared->waiting);

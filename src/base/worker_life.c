@@ -51,6 +51,8 @@ dx_worker_free_locked(DxWorker *worker, DxLatches *latches)
 	DxRing	   *ring = &dx_rings[worker->ring];
 	DxDatabase *database = dx_database_find_locked(worker->dboid);
 
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
+	Assert(worker->state != DX_WORKER_FREE);
 	dx_worker_unidle_locked(worker);
 	if (ring->scanner == worker - dx_worker_slots)
 		ring->scanner = -1;
@@ -81,6 +83,7 @@ dx_worker_attach(int index, uint32 generation)
 	DxLatches	latches = {0};
 	bool		wanted;
 
+	Assert(index >= 0 && index < dx_shared->nworkers);
 	dx_lock();
 	wanted = worker->generation == generation &&
 		worker->state == DX_WORKER_STARTING && worker->pid == 0;
@@ -118,6 +121,7 @@ dx_worker_detach(int index, bool lost_work, const char *error)
 	DxRing	   *ring;
 	DxLatches	latches = {0};
 
+	Assert(index >= 0 && index < dx_shared->nworkers);
 	dx_lock();
 	if (worker->state == DX_WORKER_FREE || worker->pid != MyProcPid)
 	{
@@ -173,6 +177,7 @@ dx_worker_report(int index, int runs, int steps)
 {
 	DxWorker   *worker = &dx_worker_slots[index];
 
+	Assert(runs >= 0 && steps >= 0);
 	dx_lock();
 	worker->passes++;
 	worker->runs += runs;
@@ -220,6 +225,7 @@ dx_worker_ask_yield_locked(const DxRing *wanting, DxLatches *latches)
 	DxWorker   *victim = NULL;
 	int			best = 0;
 
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	for (int i = 0; i < dx_shared->nworkers; i++)
 	{
 		DxWorker   *worker = &dx_worker_slots[i];

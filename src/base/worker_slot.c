@@ -72,6 +72,7 @@ dx_worker_places_locked(void)
 	int			places = max_worker_processes - OTHER_PROCESSES;
 	int			dispatchers = 0;
 
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	for (int i = 0; i < dx_shared->ndatabases; i++)
 	{
 		DxDatabaseState state = dx_database_slots[i].state;
@@ -95,6 +96,7 @@ dx_worker_superfluous_locked(const DxRing *ring)
 {
 	int			n = dx_shared->nplaces + (ring->nworkers > 1 ? 1 : 0);
 
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	for (int i = 0; i < dx_shared->nworkers; i++)
 		n -= dx_worker_slots[i].state != DX_WORKER_FREE && dx_worker_slots[i].yield;
 	return n > dx_worker_places_locked();
@@ -121,6 +123,7 @@ dx_worker_reserve_locked(DxRing *ring)
 {
 	int			kept = ring->nworkers > 0 ? 1 : 0;
 
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	if (dx_shared->nplaces + kept >= dx_worker_places_locked())
 		return NULL;
 	for (int i = 0; i < dx_shared->nworkers; i++)
@@ -157,6 +160,7 @@ dx_worker_idle_locked(DxWorker *worker)
 {
 	DxRing	   *ring = &dx_rings[worker->ring];
 
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	dx_worker_set_state(worker, DX_WORKER_IDLE);
 	worker->next_idle = ring->idle_head;
 	ring->idle_head = worker - dx_worker_slots;
@@ -168,6 +172,7 @@ dx_worker_unidle_locked(DxWorker *worker)
 	int		   *link = &dx_rings[worker->ring].idle_head;
 	int			self = worker - dx_worker_slots;
 
+	Assert(LWLockHeldByMeInMode(dx_shared->lock, LW_EXCLUSIVE));
 	/* Whoever woke us has taken us out already. */
 	while (*link != -1 && *link != self)
 		link = &dx_worker_slots[*link].next_idle;

@@ -25,6 +25,7 @@ dx_branch_new(DxPass *pass, DxRun *run, int32 parent)
 	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
 	DxBranch   *branch = palloc0(sizeof(DxBranch));
 
+	Assert(parent >= -1 && parent <= run->last_branch);
 	branch->branch = ++run->last_branch;
 	branch->parent = parent;
 	dx_branch_set_phase(branch, DX_PHASE_READY, pass->now);
@@ -40,6 +41,7 @@ dx_branch_find(DxRun *run, int32 number)
 {
 	ListCell   *lc;
 
+	Assert(number >= 0);
 	foreach(lc, run->branches)
 	{
 		DxBranch   *branch = lfirst(lc);

@@ -24,6 +24,7 @@
 TimestampTz
 dx_after_seconds(TimestampTz from, double seconds)
 {
+	Assert(from != DT_NOEND);
 	if (seconds >= 1e11)
 		return DT_NOEND;
 	return from + (TimestampTz) rint(Max(seconds, 0) * USECS_PER_SEC);
@@ -50,6 +51,7 @@ dx_conflict_retry_at(int conflicts)
 {
 	double		limit = Min(0.002 * pow(2, Min(conflicts, 10)), 1.0);
 
+	Assert(conflicts > 0);
 	return dx_after_seconds(dx_now(),
 							limit * pg_prng_double(&pg_global_prng_state));
 }

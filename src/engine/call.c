@@ -477,6 +477,8 @@ dx_call_sql(DxPass *pass, DxRun *run, int state_index, const char *target,
 	DxMono		begun = dx_mono();
 	DxCallOutcome outcome;
 
+	Assert(pass->running == run);
+	Assert(timeout >= 0);
 	dx_require_owner(run);
 	dx_watch_place(&run->id, run->at, call.state);
 	if (dx_sentence_takes(run, call.state, &outcome, fault))

@@ -20,6 +20,9 @@ live_children(const DxBranch *branch)
 bool
 dx_children_may_open(const DxBranch *branch)
 {
+	Assert(branch->phase == DX_PHASE_JOIN);
+	Assert(branch->counts.opened >= branch->counts.done + branch->counts.failed);
+	Assert(branch->counts.opened <= branch->counts.total);
 	return branch->counts.opened < branch->counts.total &&
 		(branch->counts.limit <= 0 || live_children(branch) < branch->counts.limit);
 }
@@ -28,6 +31,7 @@ dx_children_may_open(const DxBranch *branch)
 bool
 dx_children_can_go_on(const DxBranch *branch)
 {
+	Assert(branch->phase == DX_PHASE_JOIN);
 	return dx_children_may_open(branch) ||
 		(branch->counts.opened == branch->counts.total && live_children(branch) == 0);
 }

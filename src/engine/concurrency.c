@@ -362,6 +362,7 @@ take(DxPass *pass, DxRun *run)
 bool
 dx_slot_take(DxPass *pass, DxRun *run)
 {
+	Assert(run->status == DX_RUN_RUNNING);
 	if (!take(pass, run))
 	{
 		dx_turn_wait(pass, run);
@@ -537,6 +538,7 @@ dx_slots_settle(DxPass *pass)
 	Datum		values[2];
 	ListCell   *lc;
 
+	Assert(dx_engine_entered());
 	foreach(lc, pass->runs)
 	{
 		DxRun	   *run = lfirst(lc);

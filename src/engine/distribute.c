@@ -18,6 +18,7 @@
 #include "asl/json.h"
 #include "base/guc.h"
 #include "engine/budget.h"
+#include "engine/children.h"
 #include "engine/distribute.h"
 #include "engine/handout.h"
 #include "engine/model.h"
@@ -39,6 +40,9 @@ dx_item_open(DxPass *pass, DxRun *run, DxBranch *branch, int item, Jsonb *input,
 {
 	DxItemRun  *handed = palloc(sizeof(DxItemRun));
 
+	Assert(dx_distributes(branch));
+	Assert(branch->ticketed);
+	Assert(item >= 0 && item < branch->counts.total);
 	if (run->depth >= dx_max_child_depth)
 	{
 		fault->error = pstrdup(DX_ERROR_RUNTIME);
@@ -100,6 +104,7 @@ dx_items_ended(DxPass *pass, DxRun *run, DxBranch *branch, DxFault *fault)
 {
 	DxMessage  *message;
 
+	Assert(branch->phase == DX_PHASE_JOIN);
 	branch->changed = true;
 	while ((message = dx_branch_answer(pass, branch)) != NULL)
 	{

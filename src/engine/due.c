@@ -18,6 +18,7 @@
 bool
 dx_branch_due(const DxPass *pass, const DxRun *run, const DxBranch *branch)
 {
+	Assert(!branch->gone || branch->phase != 0);
 	if (branch->apart || branch->suspended)
 		return false;
 	switch (branch->phase)

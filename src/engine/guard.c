@@ -131,6 +131,7 @@ dx_run_in_step(void)
 void
 dx_require_owner(const DxRun *run)
 {
+	Assert(OidIsValid(run->owner));
 	if (GetSessionUserId() == run->owner && GetUserId() == run->owner)
 		return;
 	ereport(ERROR,
@@ -217,6 +218,9 @@ dx_guard(DxPass *pass, Oid owner, double timeout, DxUserCode code, void *arg,
 	Oid			userid;
 	int			sec_context;
 
+	Assert(OidIsValid(owner));
+	Assert(!dx_in_user_code());
+	Assert(timeout >= 0);
 	GetUserIdAndSecContext(&userid, &sec_context);
 	dx_watch_enter(&outer, timeout);
 	BeginInternalSubTransaction(NULL);

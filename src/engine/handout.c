@@ -17,6 +17,7 @@
 
 #include "asl/asl.h"
 #include "asl/json.h"
+#include "base/identity.h"
 #include "base/uuid.h"
 #include "engine/budget.h"
 #include "engine/envelope.h"
@@ -37,6 +38,8 @@ static void (*write_handouts) (DxPass *pass) = NULL;
 void
 dx_resource_register(DxResourceKind kind, const DxResource *resource)
 {
+	Assert(kind >= 0 && kind <= DX_RESOURCE_OTHER);
+	Assert(resources[kind] == NULL);
 	resources[kind] = resource;
 }
 
@@ -51,12 +54,14 @@ dx_resource_of(DxResourceKind kind)
 void
 dx_handout_register(void (*write) (DxPass *pass))
 {
+	Assert(write_handouts == NULL);
 	write_handouts = write;
 }
 
 void
 dx_handouts_write(DxPass *pass)
 {
+	Assert(dx_engine_entered());
 	if (write_handouts != NULL)
 		write_handouts(pass);
 }
@@ -72,6 +77,8 @@ dx_handout(DxPass *pass, DxRun *run, DxBranch *branch, DxResourceKind kind,
 	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
 	DxHandout  *handout = palloc0(sizeof(DxHandout));
 
+	Assert(branch->ticketed);
+	Assert(phase == 0 || phase == DX_PHASE_JOIN || phase == DX_PHASE_UNDO || DX_PHASE_IS_OUTSIDE(phase));
 	handout->kind = kind;
 	handout->run = run;
 	handout->branch = branch;
@@ -169,6 +176,7 @@ dx_branch_answer(DxPass *pass, DxBranch *branch)
 {
 	DxMessage  *message = next_answer(branch);
 
+	Assert(!branch->gone);
 	if (message != NULL)
 	{
 		branch->answers = list_delete_ptr(branch->answers, message);
@@ -210,6 +218,7 @@ dx_branch_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 void
 dx_branch_resume(DxPass *pass, DxBranch *branch)
 {
+	Assert(!branch->gone);
 	dx_branch_hurry(branch, pass->now);
 	branch->conflicts = 0;
 	if (branch->phase == DX_PHASE_SIGNAL)

@@ -169,6 +169,8 @@ dx_event(DxPass *pass, DxRun *run, DxEventKind kind,
 {
 	DxActor		owner = {run->owner, run->owner};
 
+	Assert(payload == NULL || VARSIZE(payload) > 0);
+	Assert(kind > 0);
 	append_start(pass, run);
 	append(pass, run, kind, branch, &owner, dx_now(), payload);
 }
@@ -178,6 +180,7 @@ void
 dx_event_by(DxPass *pass, DxRun *run, DxEventKind kind, const DxActor *actor,
 			Jsonb *payload)
 {
+	Assert(OidIsValid(actor->role));
 	append_start(pass, run);
 	append(pass, run, kind, NULL, actor, dx_now(), payload);
 }

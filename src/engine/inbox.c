@@ -72,6 +72,7 @@ dx_inbox_load(DxPass *pass, List *runs)
 	Datum		values[1];
 	ListCell   *lc;
 
+	Assert(dx_engine_entered());
 	values[0] = dx_run_ids(runs);
 	(void) dx_execute(&load_statement, values, NULL, false, 0);
 	MemoryContextSwitchTo(pass->cxt);
@@ -200,6 +201,7 @@ dx_inbox_write(List *runs)
 	ListCell   *lm;
 	int			n = 0;
 
+	Assert(dx_engine_entered());
 	foreach(lc, runs)
 		n += list_length(((DxRun *) lfirst(lc))->messages);
 	if (n == 0)

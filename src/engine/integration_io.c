@@ -138,6 +138,7 @@ dx_called_with(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	DxFault		fault;
 
+	Assert(branch->state->type == DX_STATE_TASK);
 	if (branch->effective == NULL)
 	{
 		DxEnv		env;

@@ -74,6 +74,8 @@ dx_join_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	DxFault		fault;
 	bool		entered;
 
+	Assert(branch->state->type == DX_STATE_PARALLEL || branch->state->type == DX_STATE_MAP);
+	Assert(branch->phase == DX_PHASE_READY);
 	memset(&branch->counts, 0, sizeof(branch->counts));
 	entered = branch->state->type == DX_STATE_PARALLEL ?
 		enter_parallel(run, branch, env, &fault) :
@@ -155,6 +157,8 @@ dx_join_child_done(DxPass *pass, DxRun *run, DxBranch *child, Jsonb *output)
 {
 	DxBranch   *parent = dx_branch_find(run, child->parent);
 
+	Assert(child->parent >= 0);
+	Assert(output != NULL);
 	child->gone = true;
 	if (parent == NULL)
 		return;

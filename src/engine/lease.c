@@ -20,6 +20,7 @@
 #include "postgres.h"
 
 #include "base/guc.h"
+#include "base/identity.h"
 #include "base/plan.h"
 #include "base/wake.h"
 #include "catalog/pg_type.h"
@@ -131,6 +132,7 @@ dx_leases_expire(Oid owner, TimestampTz now)
 	Datum		values[4];
 	int64		ndue = 0;
 
+	Assert(dx_engine_entered());
 	values[0] = ObjectIdGetDatum(owner);
 	values[1] = TimestampTzGetDatum(now);
 	values[2] = Int16GetDatum(DX_MESSAGE_EXPIRED);
@@ -157,6 +159,7 @@ dx_outcomes_forget(TimestampTz now)
 {
 	Datum		values[2];
 
+	Assert(dx_engine_entered());
 	values[0] = Int64GetDatum(FORGET_BATCH);
 	values[1] = TimestampTzGetDatum(now - dx_outcome_retention * USECS_PER_SEC);
 	for (int i = 0; i < FORGET_ROUNDS; i++)

@@ -48,6 +48,7 @@ dx_line_last(const pg_uuid_t *first_run, pg_uuid_t *last)
 {
 	Datum		values[1];
 
+	Assert(dx_engine_entered());
 	values[0] = UUIDPGetDatum(first_run);
 	*last = *first_run;
 	(void) dx_execute(&last_statement, values, NULL, false, 1);
@@ -70,6 +71,7 @@ dx_line_wake(const DxRun *run)
 	DxIdentity	saved;
 	pg_uuid_t	last;
 
+	Assert(run->continued);
 	dx_engine_enter(&saved);
 	dx_line_last(&run->first_run, &last);
 	dx_engine_leave(&saved);
@@ -118,6 +120,7 @@ dx_line_load(DxPass *pass, List *runs)
 	Datum		values[1];
 	ListCell   *lc;
 
+	Assert(dx_engine_entered());
 	foreach(lc, runs)
 	{
 		DxRun	   *run = lfirst(lc);

@@ -62,6 +62,8 @@ dx_pass_open(Oid owner, bool cancel_is_error, int max_time,
 											  ALLOCSET_DEFAULT_SIZES);
 	DxPass	   *pass = MemoryContextAllocZero(cxt, sizeof(DxPass));
 
+	Assert(IsTransactionState());
+	Assert(max_time >= 0);
 	dx_careful_leave();
 	memset(result, 0, sizeof(DxPassResult));
 	pass->cxt = cxt;
@@ -137,6 +139,7 @@ dx_pass_take(DxPass *pass, const pg_uuid_t *run_id, bool wait)
 void
 dx_pass_take_all(DxPass *pass, const pg_uuid_t *run_ids, int n)
 {
+	Assert(n > 0);
 	take(pass, run_ids, n, true);
 }
 
@@ -312,6 +315,8 @@ dx_pass_close(DxPass *pass)
 	DxIdentity	saved;
 	ListCell   *lc;
 
+	Assert(pass->running == NULL);
+	Assert(IsTransactionState());
 	foreach(lc, pass->runs)
 	{
 		DxRun	   *run = lfirst(lc);
@@ -424,6 +429,8 @@ dx_pass(Oid owner, const DxPassLimits *limits, const pg_uuid_t *hints,
 	DxPass	   *pass;
 	DxOwnerProblem problem;
 
+	Assert(OidIsValid(owner));
+	Assert(limits->max_runs > 0);
 	memset(result, 0, sizeof(DxPassResult));
 	if (!dx_database_at_home() || !dx_owner_allowed(owner, &problem))
 		return;

@@ -132,6 +132,7 @@ dx_check_definition(const Jsonb *definition)
 void
 dx_check_states(int nstates)
 {
+	Assert(nstates >= 0);
 	if (nstates > dx_max_states)
 		ereport(ERROR,
 				(errcode(DX_SQLSTATE_TOO_LARGE),

@@ -99,6 +99,7 @@ dx_branch_set_phase(DxBranch *branch, DxPhase phase, TimestampTz due_at)
 void
 dx_branch_park(DxRun *run, DxBranch *branch, DxPhase phase, TimestampTz due_at)
 {
+	Assert(!branch->gone);
 	dx_branch_set_phase(branch, phase, run->status == DX_RUN_RUNNING ?
 						Min(due_at, run->deadline) : due_at);
 }
@@ -107,6 +108,8 @@ dx_branch_park(DxRun *run, DxBranch *branch, DxPhase phase, TimestampTz due_at)
 void
 dx_branch_goto(DxBranch *branch, const DxState *state, Jsonb *data)
 {
+	Assert(state != NULL);
+	Assert(!branch->gone);
 	branch->state = state;
 	branch->data = data;
 	branch->data_changed = true;
@@ -183,6 +186,7 @@ dx_branch_check(const DxPass *pass, const DxRun *run, DxBranch *branch)
 {
 	const char *problem;
 
+	Assert(!branch->gone);
 	settle(pass, run, branch);
 	problem = cannot_wake(branch);
 	if (problem != NULL)

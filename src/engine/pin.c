@@ -117,6 +117,7 @@ dx_pins_store(int32 version_id, const List *pins)
 {
 	ListCell   *lc;
 
+	Assert(version_id > 0);
 	foreach(lc, pins)
 	{
 		const DxPin *pin = lfirst(lc);
@@ -162,6 +163,7 @@ dx_pins_load(int32 version_id)
 	MemoryContext cxt = CurrentMemoryContext;
 	Datum		values[1];
 
+	Assert(version_id > 0);
 	values[0] = Int32GetDatum(version_id);
 	(void) dx_execute(&load_statement, values, NULL, false, 0);
 	return read_pins(cxt);

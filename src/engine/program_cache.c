@@ -22,6 +22,7 @@
 #include "base/bounds.h"
 #include "base/extension.h"
 #include "base/guc.h"
+#include "base/identity.h"
 #include "base/plan.h"
 #include "catalog/pg_type.h"
 #include "engine/binding.h"
@@ -205,6 +206,7 @@ dx_program_keeper(DxForget forget)
 void
 dx_program_kept(const DxProgram *program, Size *size, Size now)
 {
+	Assert(*size <= program->kept);
 	unconstify(DxProgram *, program)->kept += now - *size;
 	*size = now;
 	grown = true;
@@ -292,6 +294,8 @@ dx_program_of(int32 version_id, const char **workflow, int32 *version)
 	ProgramEntry *entry;
 	bool		found;
 
+	Assert(dx_engine_entered());
+	Assert(version_id > 0);
 	prepare_cache();
 	shrink();
 	entry = hash_search(programs, &version_id, HASH_ENTER, &found);

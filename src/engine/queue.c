@@ -15,6 +15,7 @@
 
 #include "base/bounds.h"
 #include "base/clock.h"
+#include "base/identity.h"
 #include "base/plan.h"
 #include "base/wake.h"
 #include "catalog/pg_type.h"
@@ -212,6 +213,8 @@ wake(DxSlotSet set, Oid owner, int64 n, TimestampTz due, Own *own)
 int64
 dx_queue_wake(DxSlotSet set, Oid owner, int64 n, TimestampTz due)
 {
+	Assert(dx_engine_entered());
+	Assert(n >= 0);
 	return wake(set, owner, n, due, NULL);
 }
 
@@ -224,6 +227,7 @@ dx_queue_wake_own(DxSlotSet set, int n, Oid owner, pg_uuid_t *ids)
 {
 	Own			own = {owner, 0, n, ids};
 
+	Assert(dx_engine_entered());
 	(void) wake(set, InvalidOid, n, dx_now(), &own);
 	return own.n;
 }
@@ -279,6 +283,7 @@ dx_queue_wake_all(int32 workflow_id)
 {
 	ListCell   *lc;
 
+	Assert(dx_engine_entered());
 	foreach(lc, find_queues())
 	{
 		const DxSlotSet *set = lfirst(lc);
@@ -301,6 +306,7 @@ dx_queue_sweep(Oid owner)
 	int64		woken = 0;
 	ListCell   *lc;
 
+	Assert(dx_engine_entered());
 	foreach(lc, find_queues())
 	{
 		const DxSlotSet *set = lfirst(lc);

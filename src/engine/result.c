@@ -41,6 +41,8 @@ dx_result_keep(DxPass *pass, DxRun *run, int32 parent, int32 item, Jsonb *output
 	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
 	DxResult   *result = palloc(sizeof(DxResult));
 
+	Assert(output != NULL);
+	Assert(item >= 0);
 	result->parent = parent;
 	result->item = item;
 	result->output = output;
@@ -103,6 +105,7 @@ dx_results_collect(DxPass *pass, DxRun *run, DxBranch *parent)
 	Jsonb	  **outputs = palloc0(sizeof(Jsonb *) * Max(parent->counts.total, 1));
 	Jsonb	   *collected;
 
+	Assert(parent->counts.done + parent->counts.failed == parent->counts.total);
 	collect_memory(run, parent, outputs);
 	if (parent->stored_results > 0)
 		collect_table(pass, run, parent, outputs);

@@ -135,6 +135,7 @@ dx_run_end(DxPass *pass, DxRun *run, DxRunStatus status)
 {
 	Jsonb	   *payload = NULL;
 
+	Assert(dx_status_ended(status));
 	if (run->error != NULL || run->cause != NULL)
 	{
 		DxFault		fault = {run->error, run->cause};
@@ -155,6 +156,7 @@ dx_run_end(DxPass *pass, DxRun *run, DxRunStatus status)
 void
 dx_run_succeed(DxPass *pass, DxRun *run, Jsonb *output)
 {
+	Assert(output != NULL);
 	run->output = output;
 	dx_run_end(pass, run, DX_RUN_SUCCEEDED);
 }
@@ -169,6 +171,8 @@ dx_run_fail(DxPass *pass, DxRun *run, DxRunStatus final_status,
 {
 	DxBranch   *undo;
 
+	Assert(dx_status_ended(final_status));
+	Assert(run->status == DX_RUN_RUNNING || run->status == DX_RUN_SUCCEEDED || run->status == DX_RUN_INCIDENT);
 	run->error = fault->error;
 	run->cause = fault->cause;
 	if (!run->program->has_compensation)
@@ -191,6 +195,7 @@ dx_run_time_out(DxPass *pass, DxRun *run)
 	DxFault		fault = {DX_ERROR_TIMEOUT,
 	"The run took longer than the TimeoutSeconds of its workflow."};
 
+	Assert(run->status == DX_RUN_RUNNING);
 	dx_run_fail(pass, run, DX_RUN_TIMED_OUT, &fault);
 }
 
@@ -203,6 +208,7 @@ dx_run_incident(DxPass *pass, DxRun *run, const DxFault *fault)
 {
 	ListCell   *lc;
 
+	Assert(!dx_status_ended(run->status));
 	foreach(lc, run->branches)
 		dx_branch_suspend(lfirst(lc), DT_NOEND);
 	if (run->status == DX_RUN_RUNNING)
@@ -229,6 +235,7 @@ void
 dx_run_terminate(DxPass *pass, DxRun *run, const char *reason,
 				 const DxActor *actor)
 {
+	Assert(!dx_status_ended(run->status));
 	run->error = pstrdup("Terminated");
 	run->cause = reason ? pstrdup(reason) : NULL;
 	drop_branches(run);

@@ -250,6 +250,7 @@ dx_scan_due(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids,
 	DxIdentity	saved;
 	Found		found = {0, max, ids, ranks};
 
+	Assert(max > 0);
 	dx_engine_enter(&saved);
 	if (cursor->due_at == 0 && cursor->inbox_id == 0 && dx_database_at_home())
 		(void) dx_leases_expire(owner, dx_now());
@@ -313,6 +314,7 @@ dx_scan_timers(TimestampTz after, TimestampTz now, DxLook *look)
 	DxIdentity	saved;
 	Datum		values[2];
 
+	Assert(after <= now);
 	dx_engine_enter(&saved);
 	values[0] = TimestampTzGetDatum(after);
 	values[1] = TimestampTzGetDatum(now);

@@ -102,6 +102,7 @@ dx_signal_here(const DxRun *run, const DxBranch *branch)
 {
 	bool		several;
 
+	Assert(branch->wait_for != NULL);
 	return run->messages != NIL && find_messages(run, branch, &several) != NIL;
 }
 
@@ -160,6 +161,8 @@ dx_signal_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	bool		limited;
 	double		timeout;
 
+	Assert(branch->phase == DX_PHASE_READY);
+	Assert(branch->state->u.task.kind == DX_RESOURCE_SIGNAL);
 	if (!dx_eval_amount(&task->timeout, env, &limited, &timeout, &fault))
 		return dx_failed(&fault);
 	branch->wait_for = pstrdup(task->target);
@@ -183,6 +186,7 @@ dx_signal_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 	List	   *messages = find_messages(run, branch, &several);
 	DxFault		fault;
 
+	Assert(branch->phase == DX_PHASE_SIGNAL);
 	if (messages != NIL)
 		return take_signals(pass, run, branch, messages, several);
 	fault.error = pstrdup(DX_ERROR_TIMEOUT);

@@ -156,6 +156,7 @@ dx_slots_free(DxSlotSet set, bool need)
 	int64		nfree;
 	bool		isnull;
 
+	Assert(dx_engine_entered());
 	if (!need && dx_same_set(count->set, set) && begun < count->again_at)
 		return -1;
 	values[0] = Int32GetDatum(set.workflow_id);
@@ -225,6 +226,7 @@ dx_slots_reassign(Oid from, Oid to)
 {
 	Datum		values[1];
 
+	Assert(dx_engine_entered());
 	place(0);
 	values[0] = ObjectIdGetDatum(to);
 	(void) dx_execute(&renamed_statement, values, NULL, false, 0);

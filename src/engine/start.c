@@ -379,6 +379,7 @@ dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
 	TimestampTz now = dx_now();
 	int			i;
 
+	Assert(n >= 0);
 	dx_owner_check(owner);
 	dx_check_label(start->correlation_id, "correlation_id");
 	for (i = 0; i < n; i++)

@@ -138,6 +138,9 @@ dx_step_run(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	Jsonb	   *result = NULL;
 	StepTime	time;
 
+	Assert(branch->state->u.task.kind == DX_RESOURCE_SQL);
+	Assert(branch->effective != NULL);
+	Assert(branch->attempt > 0);
 	if (!step_time(run, task, env, &time, &fault))
 		return dx_failed(&fault);
 	pass->result->steps++;

@@ -15,6 +15,7 @@
 #include "access/htup_details.h"
 #include "asl/asl.h"
 #include "audit/audit.h"
+#include "base/identity.h"
 #include "base/plan.h"
 #include "base/uuid.h"
 #include "base/wake.h"
@@ -195,6 +196,8 @@ dx_store_claim(DxPass *pass, const pg_uuid_t *ids, int nids, bool wait)
 	Size		size = 0;
 	uint64		i;
 
+	Assert(dx_engine_entered());
+	Assert(nids > 0);
 	values[0] = dx_uuid_array(ids, nids);
 	(void) dx_execute(wait ? &claim_wait_statement : &claim_statement,
 					  values, NULL, false, 0);
@@ -226,6 +229,7 @@ dx_store_claim_header(DxPass *pass, const pg_uuid_t *run_id)
 	DxRun	   *run = NULL;
 	Datum		values[1];
 
+	Assert(dx_engine_entered());
 	values[0] = UUIDPGetDatum(run_id);
 	(void) dx_execute(&header_statement, values, NULL, false, 1);
 	MemoryContextSwitchTo(pass->cxt);
@@ -328,6 +332,7 @@ dx_store_load(DxPass *pass, List *runs)
 	MemoryContext oldcxt = CurrentMemoryContext;
 	Datum		values[1];
 
+	Assert(dx_engine_entered());
 	if (runs == NIL)
 		return NIL;
 	values[0] = dx_run_ids(runs);

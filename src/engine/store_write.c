@@ -15,6 +15,7 @@
 #include "access/htup_details.h"
 #include "audit/audit.h"
 #include "base/bulk.h"
+#include "base/identity.h"
 #include "base/plan.h"
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
@@ -142,6 +143,7 @@ dx_store_history(DxPass *pass)
 	DxBulk	   *bulk;
 	ListCell   *lc;
 
+	Assert(dx_engine_entered());
 	if (pass->events == NIL)
 		return;
 	dx_events_chain(pass->events);
@@ -402,6 +404,8 @@ forget_ended(List *runs)
 void
 dx_store_write(DxPass *pass)
 {
+	Assert(dx_engine_entered());
+	Assert(pass->running == NULL);
 	dx_store_history(pass);
 	write_runs(pass->runs);
 	write_branches(pass);

@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "asl/asl.h"
+#include "base/identity.h"
 #include "base/plan.h"
 #include "catalog/pg_type.h"
 #include "engine/children.h"
@@ -124,6 +125,7 @@ dx_slots_mark(List *runs)
 	ListCell   *lc;
 	uint64		i;
 
+	Assert(dx_engine_entered());
 	if (runs == NIL)
 		return;
 	foreach(lc, runs)
@@ -200,6 +202,8 @@ dx_turn_wait(DxPass *pass, DxRun *run)
 {
 	DxBranch   *turn = queued(run);
 
+	Assert(run->status == DX_RUN_RUNNING);
+	Assert(!run->slotted);
 	run->refused = true;
 	if (turn == NULL)
 		turn = run->started_at == 0 ? linitial(run->branches) : make_turn(pass, run);

@@ -318,6 +318,7 @@ dx_undo_refused(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault
 	DxBranch	shown = *branch;
 	Completed	completed;
 
+	Assert(branch->phase == DX_PHASE_UNDO);
 	if (dx_branch_answer(pass, branch) != NULL)
 	{
 		branch->answered = true;
@@ -355,6 +356,7 @@ dx_undo_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	Completed	completed;
 
+	Assert(branch->phase == DX_PHASE_UNDO);
 	if (!next_completed(pass, run, branch, &completed))
 		return undo_finished(pass, run, branch);
 	if (completed.state->u.task.undo_kind == DX_RESOURCE_SQL &&

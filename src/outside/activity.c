@@ -74,6 +74,8 @@ dx_activity_hand_out(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env,
 	DxFault		fault;
 	TimestampTz now = dx_now();
 
+	Assert(branch->phase == DX_PHASE_READY);
+	Assert(branch->ticketed);
 	if (!read_limits(task, env, what, &limits, &fault))
 		return dx_failed(&fault);
 	what->close_at = limits.has_close ?
@@ -196,6 +198,7 @@ activity_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	DxMessage  *message = dx_branch_answer(pass, branch);
 
+	Assert(branch->phase == DX_PHASE_ACTIVITY || branch->phase == DX_PHASE_TOKEN);
 	if (message == NULL)
 		return activity_resume(pass, run, branch);
 	branch->answered = true;
@@ -214,6 +217,7 @@ activity_undo(DxPass *pass, DxRun *run, DxBranch *branch, const char *target,
 {
 	DxActivity *what = palloc0(sizeof(DxActivity));
 
+	Assert(branch->ticketed);
 	what->activity = pstrdup(target);
 	what->input = input;
 	what->start_to_close = timeout > 0 ? timeout : -1;

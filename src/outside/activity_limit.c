@@ -456,6 +456,7 @@ dx_room_take(const char *activity, Oid owner, const DxRoom *room,
 	Datum	   *locked = palloc(sizeof(Datum) * wanted);
 	int			granted = wanted;
 
+	Assert(wanted > 0);
 	*slots = NULL;
 	if (room->has_slots)
 		granted = lock_slots(activity, owner, room->crowded, wanted, locked);

@@ -226,6 +226,7 @@ dx_activity_write(DxPass *pass)
 	int			given_up = 0;
 	int			answers = 0;
 
+	Assert(dx_engine_entered());
 	foreach(lc, pass->runs)
 	{
 		foreach(lb, ((DxRun *) lfirst(lc))->branches)

@@ -214,6 +214,7 @@ approval_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	Intent	   *intent = palloc0(sizeof(Intent));
 	DxFault		fault;
 
+	Assert(branch->phase == DX_PHASE_READY);
 	if (!dx_timer_start(branch, env, &intent->expires_at, &fault) ||
 		!read_governance(run, branch, intent, &fault))
 		return dx_failed(&fault);
@@ -285,6 +286,7 @@ approval_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 	char	   *reason;
 	DxFault		fault;
 
+	Assert(branch->phase == DX_PHASE_APPROVAL);
 	if (message == NULL)
 		return expire(pass, run, branch);
 	branch->answered = true;
@@ -341,6 +343,7 @@ dx_approval_write(DxPass *pass)
 	DxColumns  *opened = NULL;
 	ListCell   *lc;
 
+	Assert(dx_engine_entered());
 	if (withdrawn != NULL)
 		dx_columns_execute(&withdraw_statement, withdrawn);
 	foreach(lc, pass->handouts)

@@ -178,6 +178,7 @@ child_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	TimestampTz until = DT_NOEND;
 	DxFault		fault;
 
+	Assert(branch->phase == DX_PHASE_READY);
 	if (!task->wait_for_token && !dx_timer_start(branch, env, &until, &fault))
 		return dx_failed(&fault);
 	if (!check_child(run, continues ? run->workflow : task->target, &fault))
@@ -210,6 +211,7 @@ child_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 	DxFault		fault;
 	char	   *status;
 
+	Assert(branch->phase == DX_PHASE_CHILD);
 	if (message == NULL)
 	{
 		fault.error = pstrdup(DX_ERROR_TIMEOUT);
@@ -242,6 +244,7 @@ child_undo(DxPass *pass, DxRun *run, DxBranch *branch, const char *target,
 {
 	Child	   *child = palloc0(sizeof(Child));
 
+	Assert(branch->phase == DX_PHASE_UNDO);
 	dx_branch_new_ticket(branch);
 	child->workflow = pstrdup(target);
 	child->input = input;
@@ -495,6 +498,7 @@ close_items(DxPass *pass)
 void
 dx_child_write(DxPass *pass)
 {
+	Assert(dx_engine_entered());
 	close_given_up(pass);
 	close_items(pass);
 	start_children(pass);

@@ -387,6 +387,7 @@ dx_task_claim(const char *activity, const char *worker, int max, Interval *lease
 	Claim		claim = {activity, GetUserId(), dx_may_serve(), dx_now(), max};
 	uint64		claimed = 0;
 
+	Assert(max > 0);
 	refuse_held();
 	dx_engine_enter(&saved);
 	claim.limited = dx_room_look(activity, max, &claim.room);

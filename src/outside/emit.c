@@ -12,6 +12,7 @@
 #include "asl/json.h"
 #include "base/clock.h"
 #include "base/guc.h"
+#include "base/identity.h"
 #include "base/plan.h"
 #include "catalog/pg_type.h"
 #include "commands/async.h"
@@ -65,6 +66,7 @@ dx_emit_hand_out(DxPass *pass, DxRun *run, DxBranch *branch, const char *topic,
 {
 	Emitted    *emitted = palloc(sizeof(Emitted));
 
+	Assert(branch->ticketed);
 	emitted->topic = pstrdup(topic);
 	emitted->at = dx_now();
 	emitted->event = envelope(run, branch, topic, emitted->at, data);
@@ -80,6 +82,8 @@ emit_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	const DxTask *task = &branch->state->u.task;
 	DxOutcome	outcome = dx_parked();
 
+	Assert(branch->phase == DX_PHASE_READY);
+	Assert(branch->ticketed);
 	if (task->wait_for_token)
 		outcome = dx_activity_hand_out(pass, run, branch, env, NULL,
 									   DX_RESOURCE_ACTIVITY, DX_PHASE_TOKEN, NULL);
@@ -110,6 +114,7 @@ dx_emit_write(DxPass *pass)
 	DxColumns  *columns = NULL;
 	ListCell   *lc;
 
+	Assert(dx_engine_entered());
 	foreach(lc, pass->handouts)
 	{
 		DxHandout  *handout = lfirst(lc);

@@ -89,6 +89,7 @@ event_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	char	   *correlation = correlation_of(run, branch);
 	DxFault		fault = {DX_ERROR_DATA_LIMIT, NULL};
 
+	Assert(branch->phase == DX_PHASE_READY);
 	if (strlen(correlation) > DX_MAX_LABEL)
 	{
 		fault.cause = psprintf("The correlation of event \"%s\" has %zu bytes, and no more than %d can be waited for.",
@@ -163,6 +164,7 @@ event_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 	DxMessage  *message = dx_branch_answer(pass, branch);
 	DxFault		fault;
 
+	Assert(branch->phase == DX_PHASE_EVENT);
 	if (message != NULL)
 		return take_event(pass, run, branch, message);
 	fault.error = pstrdup(DX_ERROR_TIMEOUT);
@@ -183,6 +185,7 @@ dx_event_write(DxPass *pass)
 	ListCell   *lc;
 	ListCell   *ln;
 
+	Assert(dx_engine_entered());
 	if (deleted != NULL)
 		dx_columns_execute(&delete_statement, deleted);
 	foreach(lc, pass->handouts)

@@ -263,6 +263,7 @@ dx_task_finish(int n, Datum *tokens, Datum *payloads, bool *nulls,
 	int32	   *epochs = palloc(sizeof(int32) * n);
 	int			refused = 0;
 
+	Assert(n > 0);
 	columns->ncolumns = 3;
 	for (int i = 0; i < n; i++)
 	{

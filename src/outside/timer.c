@@ -69,6 +69,7 @@ dx_given_up(DxPass *pass, DxPhase phase, const DxStatement *statement)
 	ListCell   *lc;
 	ListCell   *lb;
 
+	Assert(phase == DX_PHASE_JOIN || DX_PHASE_IS_OUTSIDE(phase));
 	foreach(lc, pass->runs)
 	{
 		DxRun	   *run = lfirst(lc);

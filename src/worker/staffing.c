@@ -312,6 +312,7 @@ dx_staff_start(DxMono *next)
 {
 	DxAssignment order;
 
+	Assert(database != NULL);
 	check_started();
 	while (reserve_worker(&order, next))
 	{
