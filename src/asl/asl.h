@@ -19,6 +19,7 @@
 #include "postgres.h"
 #include "asl/fault.h"
 #include "asl/problem.h"
+#include "base/catalog.h"
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
@@ -159,10 +160,11 @@ typedef struct DxCatcher
 /* What becomes of a child run when its parent ends.  Stored. */
 typedef enum DxClosePolicy
 {
-	DX_CLOSE_DEFAULT = 0,		/* cancel what is waited for, else abandon */
-	DX_CLOSE_TERMINATE = 1,
-	DX_CLOSE_CANCEL = 2,
-	DX_CLOSE_ABANDON = 3
+	DX_CLOSE_DEFAULT = N_CLOSE_DEFAULT, /* cancel what is waited for, else
+										 * abandon */
+	DX_CLOSE_TERMINATE = N_CLOSE_TERMINATE,
+	DX_CLOSE_CANCEL = N_CLOSE_CANCEL,
+	DX_CLOSE_ABANDON = N_CLOSE_ABANDON
 } DxClosePolicy;
 
 /* Integrations of AWS that name in a parameter what they call. */

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/attnum.h"
+#include "access/htup.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -122,33 +123,36 @@ next_slot(DxBulk *bulk)
 }
 
 /*
- * Adds a row: a value for each column of the table, in order.  What the values
- * point to has to live until dx_bulk_close.  Errors: 23505 at the latest when
+ * Adds a row.  What its values point to has to live until dx_bulk_close.  Errors: 23505 at the latest when
  * the bulk is closed.
  */
 void
-dx_bulk_add(DxBulk *bulk, const Datum *values, const bool *nulls)
+dx_bulk_add(DxBulk *bulk, const DxNewRow *row)
 {
 	TupleTableSlot *slot;
-	int			natts = RelationGetDescr(bulk->relation)->natts;
+	TupleDesc	desc = RelationGetDescr(bulk->relation);
+	int			natts = desc->natts;
 
+#ifdef USE_ASSERT_CHECKING
+	/* No executor looks at constraints here. */
+	for (int i = 0; i < natts; i++)
+		Assert(!row->nulls[i] || !TupleDescAttr(desc, i)->attnotnull);
+#endif
 	if (bulk->nused == MAX_SLOTS)
 		flush(bulk);
 	slot = next_slot(bulk);
 	bulk->nused++;
-	memcpy(slot->tts_values, values, sizeof(Datum) * natts);
-	memcpy(slot->tts_isnull, nulls, sizeof(bool) * natts);
+	memcpy(slot->tts_values, row->values, sizeof(Datum) * natts);
+	memcpy(slot->tts_isnull, row->nulls, sizeof(bool) * natts);
 	ExecStoreVirtualTuple(slot);
 }
 
 /* The row as it is, with other values in some columns. */
 static TupleTableSlot *
-changed_row(DxBulk *bulk, ItemPointer tid, int nchanged, const AttrNumber *columns,
-			const Datum *values, const bool *nulls)
+changed_row(DxBulk *bulk, ItemPointer tid, const DxChange *change)
 {
 	TupleTableSlot *slot = next_slot(bulk);
 	int			natts = RelationGetDescr(bulk->relation)->natts;
-	int			i;
 
 	if (bulk->found == NULL)
 		bulk->found = table_slot_create(bulk->relation, NULL);
@@ -160,10 +164,10 @@ changed_row(DxBulk *bulk, ItemPointer tid, int nchanged, const AttrNumber *colum
 	slot_getallattrs(bulk->found);
 	memcpy(slot->tts_values, bulk->found->tts_values, sizeof(Datum) * natts);
 	memcpy(slot->tts_isnull, bulk->found->tts_isnull, sizeof(bool) * natts);
-	for (i = 0; i < nchanged; i++)
+	for (int i = 0; i < change->n; i++)
 	{
-		slot->tts_values[columns[i] - 1] = values[i];
-		slot->tts_isnull[columns[i] - 1] = nulls[i];
+		slot->tts_values[change->columns[i] - 1] = change->values[i];
+		slot->tts_isnull[change->columns[i] - 1] = change->nulls[i];
 	}
 	return ExecStoreVirtualTuple(slot);
 }
@@ -174,10 +178,9 @@ changed_row(DxBulk *bulk, ItemPointer tid, int nchanged, const AttrNumber *colum
  * the row is not the one that was locked.
  */
 void
-dx_bulk_update(DxBulk *bulk, ItemPointer tid, int nchanged,
-			   const AttrNumber *columns, const Datum *values, const bool *nulls)
+dx_bulk_update(DxBulk *bulk, ItemPointer tid, const DxChange *change)
 {
-	TupleTableSlot *slot = changed_row(bulk, tid, nchanged, columns, values, nulls);
+	TupleTableSlot *slot = changed_row(bulk, tid, change);
 	TM_FailureData failure;
 	LockTupleMode mode;
 	TM_Result	result;
@@ -188,7 +191,7 @@ dx_bulk_update(DxBulk *bulk, ItemPointer tid, int nchanged,
 #endif
 
 	Assert(ItemPointerIsValid(tid));
-	Assert(nchanged > 0);
+	Assert(change->n > 0);
 	result = table_tuple_update(bulk->relation, tid, slot,
 								GetCurrentCommandId(true), InvalidSnapshot,
 								InvalidSnapshot, true, &failure, &mode, &indexes);

@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "base/catalog.h"
 #include "base/guc.h"
 #include "base/identity.h"
 #include "base/plan.h"
@@ -56,7 +57,7 @@ static DxStatement inbox_delete_statement = {
 static DxStatement size_statement = {
 	"SELECT pg_catalog.count(*),"
 	" COALESCE(pg_catalog.sum(pg_catalog.pg_column_size(payload)), 0)::int8"
-	" FROM dealix.inbox WHERE run_id = $1 AND kind = 1",
+	" FROM dealix.inbox WHERE run_id = $1 AND kind = " DX_SQL(MESSAGE_SIGNAL),
 	1, {UUIDOID}
 };
 

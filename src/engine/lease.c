@@ -26,6 +26,7 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "engine/columns.h"
+#include "engine/inbox.h"
 #include "engine/lease.h"
 #include "engine/model.h"
 #include "executor/spi.h"
@@ -50,16 +51,15 @@ static DxStatement expire_statement = {
 	" AND (" LIVES_UNTIL " > $2) IS NOT TRUE"
 	" RETURNING t.*),"
 	" freed AS (" DX_GIVE_BACK_SLOTS("dead") "),"
-	" sent AS (INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, name,"
-	" branch, ticket, epoch, payload)"
-	" SELECT run_id, $2, owner, $3, owner, activity, branch, task_id, epoch,"
-	" pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
-	" 'timeout', CASE WHEN close_at <= $2 THEN 'schedule_to_close'"
-	" WHEN claimed_at IS NULL THEN 'schedule_to_start'"
-	" WHEN until_at <= $2 THEN 'start_to_close' ELSE 'heartbeat' END,"
-	" 'worker', worker, 'claimed', claimed_at IS NOT NULL AND activity IS NOT NULL,"
-	" 'details', details))"
-	" FROM dead WHERE NOT cancelled)"
+	" sent AS (" DX_INBOX_SEND("run_id", "$2", "owner", "$3", "owner", "NULL", "activity",
+							   "branch", "task_id", "epoch",
+							   "pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
+							   "'timeout', CASE WHEN close_at <= $2 THEN 'schedule_to_close'"
+							   " WHEN claimed_at IS NULL THEN 'schedule_to_start'"
+							   " WHEN until_at <= $2 THEN 'start_to_close' ELSE 'heartbeat' END,"
+							   " 'worker', worker, 'claimed', claimed_at IS NOT NULL AND activity IS NOT NULL,"
+							   " 'details', details))",
+							   "FROM dead WHERE NOT cancelled") ")"
 	" SELECT (SELECT pg_catalog.count(*) FROM due), d.run_id, d.owner::pg_catalog.oid,"
 	" d.rank, d.cancelled, CASE WHEN d.slot_id IS NOT NULL THEN d.activity END"
 	" FROM (SELECT 1) one LEFT JOIN dead d ON true",

@@ -13,6 +13,7 @@
 
 #include "asl/asl.h"
 #include "audit/audit.h"
+#include "base/catalog.h"
 #include "nodes/pg_list.h"
 #include "storage/itemptr.h"
 #include "utils/jsonb.h"
@@ -24,15 +25,15 @@
  */
 typedef enum DxRunStatus
 {
-	DX_RUN_NONE = 0,
-	DX_RUN_RUNNING = 1,
-	DX_RUN_COMPENSATING = 2,
-	DX_RUN_INCIDENT = 3,
-	DX_RUN_SUCCEEDED = 10,
-	DX_RUN_FAILED = 11,
-	DX_RUN_TIMED_OUT = 12,
-	DX_RUN_CANCELLED = 13,
-	DX_RUN_TERMINATED = 14
+	DX_RUN_NONE = N_RUN_NONE,
+	DX_RUN_RUNNING = N_RUN_RUNNING,
+	DX_RUN_COMPENSATING = N_RUN_COMPENSATING,
+	DX_RUN_INCIDENT = N_RUN_INCIDENT,
+	DX_RUN_SUCCEEDED = N_RUN_SUCCEEDED,
+	DX_RUN_FAILED = N_RUN_FAILED,
+	DX_RUN_TIMED_OUT = N_RUN_TIMED_OUT,
+	DX_RUN_CANCELLED = N_RUN_CANCELLED,
+	DX_RUN_TERMINATED = N_RUN_TERMINATED
 } DxRunStatus;
 
 /* When a run's passes count as done.  Stored. */
@@ -44,33 +45,35 @@ typedef enum DxRunStatus
 /* What a branch does at the moment.  Stored. */
 typedef enum DxPhase
 {
-	DX_PHASE_READY = 1,			/* about to enter its state */
-	DX_PHASE_RETRY = 2,			/* waits before the next attempt */
-	DX_PHASE_TIMER = 3,			/* in a Wait state */
-	DX_PHASE_SIGNAL = 4,		/* waits for a signal */
-	DX_PHASE_JOIN = 5,			/* waits for its child branches */
-	DX_PHASE_UNDO = 6,			/* compensates */
-	DX_PHASE_ACTIVITY = 7,		/* waits for a worker's outcome */
-	DX_PHASE_EVENT = 8,			/* waits for an event */
-	DX_PHASE_CHILD = 9,			/* waits for a child run */
-	DX_PHASE_APPROVAL = 10,		/* waits for decisions */
-	DX_PHASE_TOKEN = 11,		/* waits for whoever has the task token */
-	DX_PHASE_SLOT = 12			/* waits until max_concurrency lets it begin */
+	DX_PHASE_READY = N_PHASE_READY, /* about to enter its state */
+	DX_PHASE_RETRY = N_PHASE_RETRY, /* waits before the next attempt */
+	DX_PHASE_TIMER = N_PHASE_TIMER, /* in a Wait state */
+	DX_PHASE_SIGNAL = N_PHASE_SIGNAL,	/* waits for a signal */
+	DX_PHASE_JOIN = N_PHASE_JOIN,	/* waits for its child branches */
+	DX_PHASE_UNDO = N_PHASE_UNDO,	/* compensates */
+	DX_PHASE_ACTIVITY = N_PHASE_ACTIVITY,	/* waits for a worker's outcome */
+	DX_PHASE_EVENT = N_PHASE_EVENT, /* waits for an event */
+	DX_PHASE_CHILD = N_PHASE_CHILD, /* waits for a child run */
+	DX_PHASE_APPROVAL = N_PHASE_APPROVAL,	/* waits for decisions */
+	DX_PHASE_TOKEN = N_PHASE_TOKEN, /* waits for whoever has the task token */
+	DX_PHASE_SLOT = N_PHASE_SLOT	/* waits until max_concurrency lets it
+									 * begin */
 } DxPhase;
 
 /* Kinds of message in the inbox.  Stored. */
 typedef enum DxMessageKind
 {
-	DX_MESSAGE_SIGNAL = 1,
-	DX_MESSAGE_CANCEL = 2,
-	DX_MESSAGE_COMPLETED = 3,	/* a task's output */
-	DX_MESSAGE_FAILED = 4,		/* a task's error */
-	DX_MESSAGE_EXPIRED = 5,		/* a task's time is over */
-	DX_MESSAGE_EVENT = 6,
-	DX_MESSAGE_DECIDED = 7,		/* about an intent */
-	DX_MESSAGE_CHILD = 8,		/* a child run has ended */
-	DX_MESSAGE_TERMINATE = 9,	/* from the parent run */
-	DX_MESSAGE_COMPENSATE = 10	/* cancel, or undo what has succeeded */
+	DX_MESSAGE_SIGNAL = N_MESSAGE_SIGNAL,
+	DX_MESSAGE_CANCEL = N_MESSAGE_CANCEL,
+	DX_MESSAGE_COMPLETED = N_MESSAGE_COMPLETED, /* a task's output */
+	DX_MESSAGE_FAILED = N_MESSAGE_FAILED,	/* a task's error */
+	DX_MESSAGE_EXPIRED = N_MESSAGE_EXPIRED, /* a task's time is over */
+	DX_MESSAGE_EVENT = N_MESSAGE_EVENT,
+	DX_MESSAGE_DECIDED = N_MESSAGE_DECIDED, /* about an intent */
+	DX_MESSAGE_CHILD = N_MESSAGE_CHILD, /* a child run has ended */
+	DX_MESSAGE_TERMINATE = N_MESSAGE_TERMINATE, /* from the parent run */
+	DX_MESSAGE_COMPENSATE = N_MESSAGE_COMPENSATE	/* cancel, or undo what
+													 * has succeeded */
 } DxMessageKind;
 
 /* Who does something: with whose rights, and who has logged in for it. */

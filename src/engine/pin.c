@@ -16,6 +16,7 @@
 
 #include "access/htup_details.h"
 #include "asl/fault.h"
+#include "base/catalog.h"
 #include "base/identity.h"
 #include "base/plan.h"
 #include "base/sqlstate.h"
@@ -44,14 +45,14 @@ static DxStatement load_statement = {
 
 static DxStatement functions_statement = {
 	"SELECT kind, target, arguments, owner::pg_catalog.oid FROM dealix.pin"
-	" WHERE version_id = $1 AND kind = 1 AND target = $2",
+	" WHERE version_id = $1 AND kind = " DX_SQL(PIN_FUNCTION) " AND target = $2",
 	2, {INT4OID, TEXTOID}
 };
 
 static DxStatement child_statement = {
 	"SELECT w.author::pg_catalog.oid, p.owner::pg_catalog.oid, o.author::pg_catalog.oid"
 	" FROM dealix.workflow w"
-	" LEFT JOIN dealix.pin p ON p.version_id = $2 AND p.kind = 2 AND p.target = w.name"
+	" LEFT JOIN dealix.pin p ON p.version_id = $2 AND p.kind = " DX_SQL(PIN_WORKFLOW) " AND p.target = w.name"
 	" LEFT JOIN dealix.workflow o ON o.workflow_id = $3"
 	" WHERE w.name = $1 AND EXISTS"
 	" (SELECT FROM dealix.version v WHERE v.workflow_id = w.workflow_id)",

@@ -10,14 +10,15 @@
 #define DX_ENGINE_PIN_H
 
 #include "asl/fault.h"
+#include "base/catalog.h"
 #include "engine/model.h"
 #include "engine/resolve.h"
 #include "nodes/pg_list.h"
 
 typedef enum DxPinKind
 {
-	DX_PIN_FUNCTION = 1,
-	DX_PIN_WORKFLOW = 2
+	DX_PIN_FUNCTION = N_PIN_FUNCTION,
+	DX_PIN_WORKFLOW = N_PIN_WORKFLOW
 } DxPinKind;
 
 typedef struct DxPin

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "asl/fault.h"
+#include "base/catalog.h"
 #include "base/clock.h"
 #include "base/identity.h"
 #include "base/plan.h"
@@ -32,7 +33,7 @@
 static DxStatement suspend_statement = {
 	"WITH s AS (UPDATE dealix.branch SET suspended = true, due_at = 'infinity'"
 	" WHERE run_id = $1 RETURNING phase)"
-	" SELECT FROM s WHERE phase = 12 LIMIT 1",
+	" SELECT FROM s WHERE phase = " DX_SQL(PHASE_SLOT) " LIMIT 1",
 	1, {UUIDOID}
 };
 
@@ -131,7 +132,7 @@ static DxStatement branches_statement = {
 
 static DxStatement terminate_statement = {
 	"SELECT sender::pg_catalog.oid, session::pg_catalog.oid, payload ->> 'reason'"
-	" FROM dealix.inbox WHERE kind = 9"
+	" FROM dealix.inbox WHERE kind = " DX_SQL(MESSAGE_TERMINATE)
 	" AND run_id = ANY (ARRAY[$1, (SELECT r.first_run FROM dealix.run r WHERE r.run_id = $1)])"
 	" ORDER BY inbox_id LIMIT 1",
 	1, {UUIDOID}

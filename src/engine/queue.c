@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "base/bounds.h"
+#include "base/catalog.h"
 #include "base/clock.h"
 #include "base/identity.h"
 #include "base/plan.h"
@@ -28,7 +29,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#define WAITS	"phase = 12 AND due_at IS NULL"
+#define WAITS	"phase = " DX_SQL(PHASE_SLOT) " AND due_at IS NULL"
 
 /*
  * Those that somebody else is just waking are left out.  The ids are an array,
@@ -42,7 +43,7 @@ static DxStatement wake_statement = {
 	" AND wait_for = $1 AND (rank, run_id) > ($4, $5)"
 	" AND ($6 IS NULL OR owner = $6)"
 	" ORDER BY wait_for, rank, run_id LIMIT $2 FOR UPDATE SKIP LOCKED))"
-	" AND b.phase::pg_catalog.int4 = 12 AND b.due_at IS NULL"
+	" AND b.phase::pg_catalog.int4 = " DX_SQL(PHASE_SLOT) " AND b.due_at IS NULL"
 	" RETURNING b.run_id, b.owner::pg_catalog.oid, b.rank",
 	6, {TEXTOID, INT8OID, TIMESTAMPTZOID, INT4OID, UUIDOID, OIDOID}
 };

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "base/catalog.h"
 #include "base/extension.h"
 #include "base/identity.h"
 #include "base/plan.h"
@@ -45,7 +46,7 @@ static DxStatement lock_statement = {
 };
 
 static DxStatement live_statement = {
-	"SELECT run_id FROM dealix.run WHERE owner = $1 AND status < 10"
+	"SELECT run_id FROM dealix.run WHERE owner = $1 AND status < " DX_SQL(RUN_ENDED)
 	" AND run_id > $2 ORDER BY run_id LIMIT $3",
 	3, {OIDOID, UUIDOID, INT4OID}
 };
@@ -58,7 +59,7 @@ static DxStatement twice_statement = {
 	" JOIN dealix.outbox_consumer t ON t.role = $2 AND t.name = f.name WHERE f.role = $1"
 	" UNION ALL SELECT pg_catalog.concat('a run with key \"', f.key, '\"') FROM dealix.run f"
 	" JOIN dealix.run t ON t.workflow_id = f.workflow_id AND t.owner = $2 AND t.key = f.key"
-	" WHERE f.owner = $1 AND f.status < 10 AND f.key IS NOT NULL LIMIT 1",
+	" WHERE f.owner = $1 AND f.status < " DX_SQL(RUN_ENDED) " AND f.key IS NOT NULL LIMIT 1",
 	2, {OIDOID, OIDOID}
 };
 
@@ -68,7 +69,7 @@ static DxStatement twice_statement = {
 
 static DxStatement runs_statement = {
 	"UPDATE dealix.run SET owner = $2, reassigned = true"
-	" WHERE owner = $1 AND status < 10",
+	" WHERE owner = $1 AND status < " DX_SQL(RUN_ENDED),
 	2, {OIDOID, OIDOID}
 };
 
@@ -78,7 +79,7 @@ static DxStatement move_statements[] = {
 	MOVE("inbox", "owner"),
 	MOVE("activity_task", "owner"),
 	MOVE("event_wait", "owner"),
-	{"UPDATE dealix.intent SET owner = $2 WHERE owner = $1 AND status = 1",
+	{"UPDATE dealix.intent SET owner = $2 WHERE owner = $1 AND status = " DX_SQL(INTENT_PENDING),
 	2, {OIDOID, OIDOID}},
 	MOVE("outbox", "owner"),
 	MOVE("outbox_consumer", "role"),

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "base/bounds.h"
+#include "base/catalog.h"
 #include "base/clock.h"
 #include "base/identity.h"
 #include "base/plan.h"
@@ -89,7 +90,7 @@ static DxStatement owners_statement = {
  */
 static DxStatement timers_statement = {
 	"SELECT b.owner::pg_catalog.oid, pg_catalog.bool_or(b.rank < 0)"
-	" FROM dealix.branch b WHERE b.due_at IS NOT NULL AND b.phase <> 1"
+	" FROM dealix.branch b WHERE b.due_at IS NOT NULL AND b.phase <> " DX_SQL(PHASE_READY)
 	" AND b.due_at > $1 AND b.due_at <= $2 GROUP BY b.owner",
 	2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
@@ -97,7 +98,7 @@ static DxStatement timers_statement = {
 /* The next time of everything that a row of a table waits for. */
 static DxStatement next_statement = {
 	"SELECT (SELECT b.due_at FROM dealix.branch b WHERE b.due_at IS NOT NULL"
-	" AND b.phase <> 1 AND b.due_at > $1 ORDER BY b.due_at LIMIT 1),"
+	" AND b.phase <> " DX_SQL(PHASE_READY) " AND b.due_at > $1 ORDER BY b.due_at LIMIT 1),"
 	" (SELECT t.expires_at FROM dealix.activity_task t WHERE t.expires_at > $1"
 	" ORDER BY t.expires_at LIMIT 1),"
 	" EXISTS (SELECT FROM dealix.activity_task t WHERE t.expires_at <= $1)",

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "base/catalog.h"
 #include "base/clock.h"
 #include "base/identity.h"
 #include "base/plan.h"
@@ -98,10 +99,10 @@ static DxStatement restore_runs_statement = {
 	" WHERE s.workflow_id = r.workflow_id AND s.owner = r.owner::pg_catalog.oid)"
 	" + pg_catalog.row_number() OVER (PARTITION BY r.workflow_id, r.owner ORDER BY r.run_id), r.run_id"
 	" FROM dealix.run r JOIN dealix.workflow w ON w.workflow_id = r.workflow_id"
-	" WHERE w.per_owner AND w.max_concurrency IS NOT NULL AND r.status = 1"
+	" WHERE w.per_owner AND w.max_concurrency IS NOT NULL AND r.status = " DX_SQL(RUN_RUNNING)
 	" AND r.started_at IS NOT NULL AND r.map_state IS NULL"
 	" AND NOT EXISTS (SELECT FROM dealix.workflow_slot s WHERE s.run_id = r.run_id)"
-	" AND NOT EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = r.run_id AND b.phase IN (9, 12))",
+	" AND NOT EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = r.run_id AND b.phase IN (" DX_SQL(PHASE_CHILD) ", " DX_SQL(PHASE_SLOT) "))",
 	0, {0}
 };
 
@@ -119,7 +120,7 @@ static DxStatement restore_tasks_statement = {
 /* Who waits under a name that has changed is woken, and waits under the new one. */
 static DxStatement renamed_statement = {
 	"UPDATE dealix.branch b SET due_at = pg_catalog.clock_timestamp() WHERE b.owner = $1"
-	" AND b.phase = 12 AND b.due_at IS NULL AND b.wait_for LIKE '%/%'",
+	" AND b.phase = " DX_SQL(PHASE_SLOT) " AND b.due_at IS NULL AND b.wait_for LIKE '%/%'",
 	1, {OIDOID}
 };
 

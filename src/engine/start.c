@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "base/bulk.h"
+#include "base/catalog.h"
 #include "base/clock.h"
 #include "base/identity.h"
 #include "base/plan.h"
@@ -34,15 +35,12 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-/* Columns of the tables, as bulk inserts count them. */
-#define BRANCH_COLUMNS	20
-
 static DxStatement run_statement = {
 	"INSERT INTO dealix.run (run_id, created_at, workflow_id, version_id, owner,"
 	" status, priority, durability, key, correlation_id, traceparent, input,"
 	" requester, parent_run, parent_branch, close_policy, depth, parent_ticket,"
 	" first_run, requesters)"
-	" VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
+	" VALUES ($1, $2, $3, $4, $5, " DX_SQL(RUN_RUNNING) ", $6, $7, $8, $9, $10, $11, $12, $13, $14,"
 	" $15, $16, $17, $18, $19)"
 	" ON CONFLICT (workflow_id, owner, key) WHERE key IS NOT NULL DO NOTHING",
 	19, {UUIDOID, TIMESTAMPTZOID, INT4OID, INT4OID, OIDOID, INT2OID, INT2OID,
@@ -242,57 +240,52 @@ start_keyed(const DxStart *start, const DxVersion *version, Oid owner,
 }
 
 static void
-put_text(Datum *values, bool *nulls, int column, const char *text)
+set_text(DxNewRow *row, AttrNumber column, const char *text)
 {
-	nulls[column] = text == NULL;
-	values[column] = text ? CStringGetTextDatum(text) : (Datum) 0;
+	if (text != NULL)
+		dx_set(row, column, CStringGetTextDatum(text));
 }
 
-/* A row of dealix.run, the n-th of the start, in the order of its columns. */
+/* A row of dealix.run, the n-th of the start. */
 static void
 add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 		const Requesters *requesters, int n, Jsonb *input,
 		const pg_uuid_t *run_id, TimestampTz now)
 {
-	Datum		values[DX_RUN_COLUMNS] = {0};
-	bool		nulls[DX_RUN_COLUMNS] = {false};
+	DxNewRow	row;
 
-	values[0] = UUIDPGetDatum(run_id);
-	values[1] = TimestampTzGetDatum(now);
-	nulls[2] = nulls[3] = nulls[4] = true;	/* started, finished, deadline */
-	values[5] = Int32GetDatum(version->workflow_id);
-	values[6] = Int32GetDatum(version->version_id);
-	values[7] = ObjectIdGetDatum(owner);
-	nulls[9] = nulls[10] = nulls[12] = true;	/* last_branch, undone_to,
-												 * final_status */
-	values[11] = Int16GetDatum(DX_RUN_RUNNING);
-	values[13] = Int16GetDatum(start->priority);
-	values[14] = Int16GetDatum(start->durability);
-	nulls[15] = true;			/* key */
-	put_text(values, nulls, 16, start->correlation_id);
-	put_text(values, nulls, 17, start->traceparent);
-	nulls[18] = nulls[19] = nulls[20] = true;	/* error, cause, chain */
-	values[21] = JsonbPGetDatum(input);
-	nulls[22] = true;			/* output */
-	values[23] = ObjectIdGetDatum(requesters->first);
-	nulls[23] = !OidIsValid(requesters->first);
-	nulls[24] = nulls[25] = nulls[26] = start->parent == NULL;
-	values[24] = UUIDPGetDatum(start->parent);
-	values[25] = Int32GetDatum(start->parent_branch);
-	values[26] = UUIDPGetDatum(start->parent_ticket ? start->parent_ticket : run_id);
-	values[27] = Int16GetDatum(start->close_policy);
-	values[28] = Int16GetDatum(start->depth);
-	nulls[29] = nulls[30] = true;	/* children, redrives */
-	nulls[31] = start->items == NULL;
-	values[31] = Int32GetDatum(start->items ? start->items[n] : 0);
-	put_text(values, nulls, 32, start->map_state);
-	nulls[33] = start->first_run == NULL;
-	values[33] = UUIDPGetDatum(start->first_run);
-	nulls[34] = true;			/* continued_as */
-	values[35] = PointerGetDatum(requesters->others);
-	nulls[35] = requesters->others == NULL;
-	nulls[36] = true;			/* reassigned */
-	dx_bulk_add(bulk, values, nulls);
+	dx_new_row(&row, Natts_run);
+	dx_set(&row, Anum_run_run_id, UUIDPGetDatum(run_id));
+	dx_set(&row, Anum_run_created_at, TimestampTzGetDatum(now));
+	dx_set(&row, Anum_run_workflow_id, Int32GetDatum(version->workflow_id));
+	dx_set(&row, Anum_run_version_id, Int32GetDatum(version->version_id));
+	dx_set(&row, Anum_run_owner, ObjectIdGetDatum(owner));
+	dx_set(&row, Anum_run_history_seq, Int32GetDatum(0));
+	dx_set(&row, Anum_run_status, Int16GetDatum(DX_RUN_RUNNING));
+	dx_set(&row, Anum_run_priority, Int16GetDatum(start->priority));
+	dx_set(&row, Anum_run_durability, Int16GetDatum(start->durability));
+	set_text(&row, Anum_run_correlation_id, start->correlation_id);
+	set_text(&row, Anum_run_traceparent, start->traceparent);
+	dx_set(&row, Anum_run_input, JsonbPGetDatum(input));
+	if (OidIsValid(requesters->first))
+		dx_set(&row, Anum_run_requester, ObjectIdGetDatum(requesters->first));
+	if (start->parent != NULL)
+	{
+		dx_set(&row, Anum_run_parent_run, UUIDPGetDatum(start->parent));
+		dx_set(&row, Anum_run_parent_branch, Int32GetDatum(start->parent_branch));
+		dx_set(&row, Anum_run_parent_ticket,
+			   UUIDPGetDatum(start->parent_ticket ? start->parent_ticket : run_id));
+	}
+	dx_set(&row, Anum_run_close_policy, Int16GetDatum(start->close_policy));
+	dx_set(&row, Anum_run_depth, Int16GetDatum(start->depth));
+	if (start->items != NULL)
+		dx_set(&row, Anum_run_item, Int32GetDatum(start->items[n]));
+	set_text(&row, Anum_run_map_state, start->map_state);
+	if (start->first_run != NULL)
+		dx_set(&row, Anum_run_first_run, UUIDPGetDatum(start->first_run));
+	if (requesters->others != NULL)
+		dx_set(&row, Anum_run_requesters, PointerGetDatum(requesters->others));
+	dx_bulk_add(bulk, &row);
 }
 
 /* The main branch at its beginning. */
@@ -300,29 +293,24 @@ static void
 add_branch(DxBulk *bulk, const DxStart *start, Oid owner,
 		   const pg_uuid_t *run_id, TimestampTz now)
 {
-	Datum		values[BRANCH_COLUMNS] = {0};
-	bool		nulls[BRANCH_COLUMNS] = {false};
-	int			i;
+	DxNewRow	row;
 
-	values[0] = UUIDPGetDatum(run_id);
-	values[1] = TimestampTzGetDatum(first_due(start, now));
-	nulls[2] = true;			/* entered_at */
-	values[3] = ObjectIdGetDatum(owner);
-	nulls[5] = nulls[6] = nulls[7] = nulls[8] = true;	/* parent, item,
-														 * attempt, conflicts */
-	values[9] = Int16GetDatum(first_phase(start, now));
-	values[10] = Int16GetDatum(-start->priority);
-	for (i = 11; i < BRANCH_COLUMNS; i++)
-		nulls[i] = true;
-	dx_bulk_add(bulk, values, nulls);
+	dx_new_row(&row, Natts_branch);
+	dx_set(&row, Anum_branch_run_id, UUIDPGetDatum(run_id));
+	dx_set(&row, Anum_branch_due_at, TimestampTzGetDatum(first_due(start, now)));
+	dx_set(&row, Anum_branch_owner, ObjectIdGetDatum(owner));
+	dx_set(&row, Anum_branch_branch, Int32GetDatum(0));
+	dx_set(&row, Anum_branch_phase, Int16GetDatum(first_phase(start, now)));
+	dx_set(&row, Anum_branch_rank, Int16GetDatum(-start->priority));
+	dx_bulk_add(bulk, &row);
 }
 
 static void
 start_bulk(const DxStart *start, const DxVersion *version, Oid owner, int n,
 		   Jsonb **inputs, pg_uuid_t *run_ids, TimestampTz now)
 {
-	DxBulk	   *runs = dx_bulk_open("run", DX_RUN_COLUMNS);
-	DxBulk	   *branches = dx_bulk_open("branch", BRANCH_COLUMNS);
+	DxBulk	   *runs = dx_bulk_open("run", Natts_run);
+	DxBulk	   *branches = dx_bulk_open("branch", Natts_branch);
 	Requesters	requesters = requesters_of(start, owner);
 	int			i;
 

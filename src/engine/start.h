@@ -14,9 +14,6 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-/* Columns of dealix.run, as bulk.c counts them. */
-#define DX_RUN_COLUMNS	37
-
 typedef struct DxStart
 {
 	char	   *workflow;

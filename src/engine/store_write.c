@@ -28,12 +28,12 @@
 #include "engine/pass.h"
 #include "engine/phase.h"
 #include "engine/requester.h"
-#include "engine/start.h"
 #include "engine/store_write.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
@@ -107,30 +107,31 @@ make_bytes(const void *data, int len)
 	return bytes;
 }
 
-#define HISTORY_COLUMNS	11
-
-/* One row of dealix.history_event, in the order of its columns. */
+/* One row of dealix.history_event. */
 static void
 add_event(DxBulk *bulk, DxEvent *event)
 {
-	Datum		values[HISTORY_COLUMNS];
-	bool		nulls[HISTORY_COLUMNS] = {false};
+	DxNewRow	row;
 
-	values[0] = UUIDPGetDatum(&event->run->id);
-	values[1] = TimestampTzGetDatum(event->at);
-	values[2] = Int32GetDatum(event->seq);
-	values[3] = Int32GetDatum(event->branch);
-	values[4] = Int32GetDatum(event->attempt);
-	values[5] = Int16GetDatum(event->kind);
-	values[6] = CStringGetTextDatum(event->actor ? event->actor : "");
-	values[7] = CStringGetTextDatum(event->session_actor ? event->session_actor : "");
-	nulls[8] = event->state == NULL;
-	values[8] = nulls[8] ? (Datum) 0 : CStringGetTextDatum(event->state);
+	dx_new_row(&row, Natts_history_event);
+	dx_set(&row, Anum_history_event_run_id, UUIDPGetDatum(&event->run->id));
+	dx_set(&row, Anum_history_event_at, TimestampTzGetDatum(event->at));
+	dx_set(&row, Anum_history_event_seq, Int32GetDatum(event->seq));
+	dx_set(&row, Anum_history_event_branch, Int32GetDatum(event->branch));
+	dx_set(&row, Anum_history_event_attempt, Int32GetDatum(event->attempt));
+	dx_set(&row, Anum_history_event_kind, Int16GetDatum(event->kind));
+	dx_set(&row, Anum_history_event_actor,
+		   CStringGetTextDatum(event->actor ? event->actor : ""));
+	dx_set(&row, Anum_history_event_session_actor,
+		   CStringGetTextDatum(event->session_actor ? event->session_actor : ""));
+	if (event->state != NULL)
+		dx_set(&row, Anum_history_event_state, CStringGetTextDatum(event->state));
 	/* The payload of the start is the run's input, and stands there. */
-	nulls[9] = event->payload == NULL || event->kind == DX_EVENT_RUN_STARTED;
-	values[9] = PointerGetDatum(event->payload);
-	values[10] = PointerGetDatum(make_bytes(event->hash.bytes, DX_HASH_LENGTH));
-	dx_bulk_add(bulk, values, nulls);
+	if (event->payload != NULL && event->kind != DX_EVENT_RUN_STARTED)
+		dx_set(&row, Anum_history_event_payload, JsonbPGetDatum(event->payload));
+	dx_set(&row, Anum_history_event_hash,
+		   PointerGetDatum(make_bytes(event->hash.bytes, DX_HASH_LENGTH)));
+	dx_bulk_add(bulk, &row);
 }
 
 /*
@@ -147,78 +148,65 @@ dx_store_history(DxPass *pass)
 	if (pass->events == NIL)
 		return;
 	dx_events_chain(pass->events);
-	bulk = dx_bulk_open("history_event", HISTORY_COLUMNS);
+	bulk = dx_bulk_open("history_event", Natts_history_event);
 	foreach(lc, pass->events)
 		add_event(bulk, lfirst(lc));
 	dx_bulk_close(bulk);
 	pass->events = NIL;
 }
 
-/* Columns of dealix.run that a pass may change, in the order of update_run. */
-static const AttrNumber run_changed[] = {
-	3,							/* started_at */
-	4,							/* finished_at */
-	5,							/* deadline */
-	9,							/* history_seq */
-	10,							/* last_branch */
-	11,							/* undone_to */
-	12,							/* status */
-	13,							/* final_status */
-	19,							/* error */
-	20,							/* cause */
-	21,							/* chain */
-	23,							/* output */
-	30,							/* children */
-	31,							/* redrives */
-	36,							/* requesters */
-	16,							/* key: only of a run that has continued, */
-	35							/* and continued_as */
-};
-
-#define CHANGED_BY_CONTINUING	2
-
 /* Integers that are null in the table when they are 0. */
 static void
-put_nonzero(Datum *values, bool *nulls, int column, int32 value)
+change_nonzero(DxChange *change, AttrNumber column, int32 value)
 {
-	nulls[column] = value == 0;
-	values[column] = Int32GetDatum(value);
+	dx_change(change, column, Int32GetDatum(value), value == 0);
 }
 
 static void
+change_time(DxChange *change, AttrNumber column, TimestampTz at, TimestampTz none)
+{
+	dx_change(change, column, TimestampTzGetDatum(at), at == none);
+}
+
+static void
+change_text(DxChange *change, AttrNumber column, const char *text)
+{
+	dx_change(change, column, text ? CStringGetTextDatum(text) : (Datum) 0, text == NULL);
+}
+
+/* The columns of dealix.run that a pass may change. */
+static void
 update_run(DxBulk *bulk, DxRun *run)
 {
-	Datum		values[lengthof(run_changed)] = {0};
-	bool		nulls[lengthof(run_changed)] = {false};
+	DxChange	change = {0};
 
-	values[0] = TimestampTzGetDatum(run->started_at);
-	nulls[0] = run->started_at == 0;
-	values[1] = TimestampTzGetDatum(run->finished_at);
-	nulls[1] = run->finished_at == 0;
-	values[2] = TimestampTzGetDatum(run->deadline);
-	nulls[2] = run->deadline == DT_NOEND;
-	values[3] = Int32GetDatum(run->seq);
-	put_nonzero(values, nulls, 4, run->last_branch);
-	put_nonzero(values, nulls, 5, run->undone_to);
-	values[6] = Int16GetDatum(run->status);
-	put_nonzero(values, nulls, 7, run->final_status);
-	nulls[8] = run->error == NULL;
-	values[8] = nulls[8] ? (Datum) 0 : CStringGetTextDatum(run->error);
-	nulls[9] = run->cause == NULL;
-	values[9] = nulls[9] ? (Datum) 0 : CStringGetTextDatum(run->cause);
-	values[10] = PointerGetDatum(make_bytes(run->chain.head.bytes, DX_HASH_LENGTH));
-	nulls[11] = run->output == NULL;
-	values[11] = PointerGetDatum(run->output);
-	put_nonzero(values, nulls, 12, run->children);
-	put_nonzero(values, nulls, 13, run->redrives);
-	nulls[14] = run->requesters == NIL;
-	values[14] = PointerGetDatum(dx_requesters_array(run->requesters));
-	/* The key goes on with the line: the index lets nobody else have it now. */
-	nulls[15] = true;
-	nulls[16] = false;
-	values[16] = UUIDPGetDatum(&run->continued_as);
-	dx_bulk_update(bulk, &run->tid, lengthof(run_changed) -
-				   (run->continued ? 0 : CHANGED_BY_CONTINUING), run_changed, values, nulls);
+	change_time(&change, Anum_run_started_at, run->started_at, 0);
+	change_time(&change, Anum_run_finished_at, run->finished_at, 0);
+	change_time(&change, Anum_run_deadline, run->deadline, DT_NOEND);
+	dx_change(&change, Anum_run_history_seq, Int32GetDatum(run->seq), false);
+	change_nonzero(&change, Anum_run_last_branch, run->last_branch);
+	change_nonzero(&change, Anum_run_undone_to, run->undone_to);
+	dx_change(&change, Anum_run_status, Int16GetDatum(run->status), false);
+	change_nonzero(&change, Anum_run_final_status, run->final_status);
+	change_text(&change, Anum_run_error, run->error);
+	change_text(&change, Anum_run_cause, run->cause);
+	dx_change(&change, Anum_run_chain,
+			  PointerGetDatum(make_bytes(run->chain.head.bytes, DX_HASH_LENGTH)), false);
+	dx_change(&change, Anum_run_output, PointerGetDatum(run->output), run->output == NULL);
+	change_nonzero(&change, Anum_run_children, run->children);
+	change_nonzero(&change, Anum_run_redrives, run->redrives);
+	dx_change(&change, Anum_run_requesters,
+			  PointerGetDatum(dx_requesters_array(run->requesters)), run->requesters == NIL);
+	if (run->continued)
+	{
+		/*
+		 * The key goes on with the line: the index lets nobody else have it
+		 * now.
+		 */
+		dx_change(&change, Anum_run_key, (Datum) 0, true);
+		dx_change(&change, Anum_run_continued_as, UUIDPGetDatum(&run->continued_as), false);
+	}
+	dx_bulk_update(bulk, &run->tid, &change);
 }
 
 static void
@@ -234,7 +222,7 @@ write_runs(List *runs)
 		if (!run->changed)
 			continue;
 		if (bulk == NULL)
-			bulk = dx_bulk_open("run", DX_RUN_COLUMNS);
+			bulk = dx_bulk_open("run", Natts_run);
 		update_run(bulk, run);
 	}
 	if (bulk != NULL)

@@ -12,6 +12,7 @@
 #include "asl/fault.h"
 #include "asl/json.h"
 #include "audit/audit.h"
+#include "base/catalog.h"
 #include "base/clock.h"
 #include "base/commit_by.h"
 #include "base/identity.h"
@@ -60,8 +61,8 @@ static DxStatement insert_statement = {
 /* One that is being decided is left to the decision, which is late then. */
 static DxStatement withdraw_statement = {
 	"WITH l AS MATERIALIZED (SELECT intent_id FROM dealix.intent"
-	" WHERE intent_id = ANY ($1) AND status = 1 FOR UPDATE SKIP LOCKED)"
-	" UPDATE dealix.intent i SET status = 5, decided_at = pg_catalog.clock_timestamp()"
+	" WHERE intent_id = ANY ($1) AND status = " DX_SQL(INTENT_PENDING) " FOR UPDATE SKIP LOCKED)"
+	" UPDATE dealix.intent i SET status = " DX_SQL(INTENT_WITHDRAWN) ", decided_at = pg_catalog.clock_timestamp()"
 	" FROM l WHERE i.intent_id = l.intent_id",
 	1, {UUIDARRAYOID}
 };
@@ -69,14 +70,14 @@ static DxStatement withdraw_statement = {
 /* One that is being decided stays as it is, and is as good as expired. */
 static DxStatement expire_statement = {
 	"WITH l AS MATERIALIZED (SELECT intent_id FROM dealix.intent"
-	" WHERE intent_id = $1 AND status = 1 FOR UPDATE SKIP LOCKED)"
-	" UPDATE dealix.intent i SET status = 4, decided_at = $2"
+	" WHERE intent_id = $1 AND status = " DX_SQL(INTENT_PENDING) " FOR UPDATE SKIP LOCKED)"
+	" UPDATE dealix.intent i SET status = " DX_SQL(INTENT_EXPIRED) ", decided_at = $2"
 	" FROM l WHERE i.intent_id = l.intent_id",
 	2, {UUIDOID, TIMESTAMPTZOID}
 };
 
 static DxStatement pending_statement = {
-	"SELECT FROM dealix.intent WHERE intent_id = $1 AND status = 1",
+	"SELECT FROM dealix.intent WHERE intent_id = $1 AND status = " DX_SQL(INTENT_PENDING),
 	1, {UUIDOID}
 };
 

@@ -9,6 +9,7 @@
 #ifndef DX_OUTSIDE_APPROVAL_H
 #define DX_OUTSIDE_APPROVAL_H
 
+#include "base/catalog.h"
 #include "engine/handout.h"
 #include "engine/pass.h"
 #include "utils/jsonb.h"
@@ -16,11 +17,11 @@
 /* Stored.  Only PENDING has successors. */
 typedef enum DxIntentStatus
 {
-	DX_INTENT_PENDING = 1,
-	DX_INTENT_APPROVED = 2,
-	DX_INTENT_REJECTED = 3,
-	DX_INTENT_EXPIRED = 4,
-	DX_INTENT_WITHDRAWN = 5
+	DX_INTENT_PENDING = N_INTENT_PENDING,
+	DX_INTENT_APPROVED = N_INTENT_APPROVED,
+	DX_INTENT_REJECTED = N_INTENT_REJECTED,
+	DX_INTENT_EXPIRED = N_INTENT_EXPIRED,
+	DX_INTENT_WITHDRAWN = N_INTENT_WITHDRAWN
 } DxIntentStatus;
 
 extern const DxResource dx_approval_resource;

@@ -15,6 +15,7 @@
 #include "asl/asl.h"
 #include "asl/fault.h"
 #include "asl/json.h"
+#include "base/catalog.h"
 #include "base/guc.h"
 #include "base/identity.h"
 #include "base/plan.h"
@@ -24,6 +25,7 @@
 #include "engine/distribute.h"
 #include "engine/handout.h"
 #include "engine/history.h"
+#include "engine/inbox.h"
 #include "engine/integration_io.h"
 #include "engine/model.h"
 #include "engine/outcome.h"
@@ -45,22 +47,17 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#define MESSAGE_COLUMNS \
-	"INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, name," \
-	" branch, ticket, payload)"
-
 static DxStatement ended_statement = {
-	MESSAGE_COLUMNS
-	" SELECT r.run_id, pg_catalog.clock_timestamp(), r.owner, 8, r.owner,"
-	" u.name, u.branch, u.ticket, u.payload"
-	" FROM unnest($1, $2, $3, $4, $5) AS u(parent, branch, ticket, name, payload)"
-	" JOIN dealix.run r ON r.run_id = u.parent WHERE r.status < 10"
-	" RETURNING run_id, owner::pg_catalog.oid, " DX_PRIORITY_OF("inbox.run_id"),
+	DX_INBOX_SEND("r.run_id", DX_SENT_NOW, "r.owner", DX_SQL(MESSAGE_CHILD), "r.owner", "NULL",
+				  "u.name", "u.branch", "u.ticket", "NULL", "u.payload",
+				  "FROM unnest($1, $2, $3, $4, $5) AS u(parent, branch, ticket, name, payload)"
+				  " JOIN dealix.run r ON r.run_id = u.parent WHERE r.status < " DX_SQL(RUN_ENDED))
+	DX_INBOX_RECEIVERS,
 	5, {UUIDARRAYOID, INT4ARRAYOID, UUIDARRAYOID, TEXTARRAYOID, JSONBARRAYOID}
 };
 
 static DxStatement alive_statement = {
-	"SELECT FROM dealix.run WHERE (run_id = $1 OR first_run = $1) AND status < 10",
+	"SELECT FROM dealix.run WHERE (run_id = $1 OR first_run = $1) AND status < " DX_SQL(RUN_ENDED),
 	1, {UUIDOID}
 };
 
@@ -69,13 +66,15 @@ static DxStatement alive_statement = {
  * message is for the child's line.
  */
 #define CLOSE_ONES(which) \
-	MESSAGE_COLUMNS \
-	" SELECT COALESCE(r.first_run, r.run_id), pg_catalog.clock_timestamp(), r.owner," \
-	" CASE WHEN r.close_policy = 1 OR (r.close_policy = 0 AND $2) THEN 9 ELSE 2 END," \
-	" r.owner, NULL, NULL, NULL, pg_catalog.jsonb_build_object('reason', $3)" \
-	" FROM dealix.run r WHERE " which " AND r.status < 10" \
-	" AND r.close_policy <> 3" \
-	" RETURNING run_id, owner::pg_catalog.oid, " DX_PRIORITY_OF("inbox.run_id")
+	DX_INBOX_SEND("COALESCE(r.first_run, r.run_id)", DX_SENT_NOW, "r.owner", \
+				  "CASE WHEN r.close_policy = " DX_SQL(CLOSE_TERMINATE) \
+				  " OR (r.close_policy = " DX_SQL(CLOSE_DEFAULT) " AND $2)" \
+				  " THEN " DX_SQL(MESSAGE_TERMINATE) " ELSE " DX_SQL(MESSAGE_CANCEL) " END", \
+				  "r.owner", "NULL", "NULL", "NULL", "NULL", "NULL", \
+				  "pg_catalog.jsonb_build_object('reason', $3)", \
+				  "FROM dealix.run r WHERE " which " AND r.status < " DX_SQL(RUN_ENDED) \
+				  " AND r.close_policy <> " DX_SQL(CLOSE_ABANDON)) \
+	DX_INBOX_RECEIVERS
 
 static DxStatement close_children_statement = {
 	CLOSE_ONES("r.parent_run = ANY ($1)"), 3, {UUIDARRAYOID, BOOLOID, TEXTOID}

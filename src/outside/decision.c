@@ -14,6 +14,7 @@
 
 #include "asl/json.h"
 #include "audit/audit.h"
+#include "base/catalog.h"
 #include "base/clock.h"
 #include "base/commit_by.h"
 #include "base/identity.h"
@@ -23,6 +24,7 @@
 #include "base/uuid.h"
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
+#include "engine/inbox.h"
 #include "engine/payload.h"
 #include "engine/payload_limit.h"
 #include "executor/spi.h"
@@ -67,15 +69,15 @@ static DxStatement count_statement = {
 
 static DxStatement close_statement = {
 	"UPDATE dealix.intent SET status = $2, decided_at = $3, reason = $4"
-	" WHERE intent_id = $1 AND status = 1",
+	" WHERE intent_id = $1 AND status = " DX_SQL(INTENT_PENDING),
 	4, {UUIDOID, INT2OID, TIMESTAMPTZOID, TEXTOID}
 };
 
 static DxStatement message_statement = {
-	"INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, name, branch,"
-	" ticket, epoch, payload) SELECT run_id, $2, owner, 7, $3, name, branch,"
-	" intent_id, epoch, $4 FROM dealix.intent WHERE intent_id = $1"
-	" RETURNING run_id, owner::pg_catalog.oid, " DX_PRIORITY_OF("inbox.run_id"),
+	DX_INBOX_SEND("run_id", "$2", "owner", DX_SQL(MESSAGE_DECIDED), "$3", "NULL", "name",
+				  "branch", "intent_id", "epoch", "$4",
+				  "FROM dealix.intent WHERE intent_id = $1")
+	DX_INBOX_RECEIVERS,
 	4, {UUIDOID, TIMESTAMPTZOID, OIDOID, JSONBOID}
 };
 

@@ -15,6 +15,7 @@
 #include "asl/asl.h"
 #include "asl/fault.h"
 #include "asl/json.h"
+#include "base/catalog.h"
 #include "base/identity.h"
 #include "base/plan.h"
 #include "base/server.h"
@@ -23,6 +24,7 @@
 #include "engine/columns.h"
 #include "engine/handout.h"
 #include "engine/history.h"
+#include "engine/inbox.h"
 #include "engine/model.h"
 #include "engine/outcome.h"
 #include "engine/pass.h"
@@ -51,16 +53,14 @@ static DxStatement delete_statement = {
 };
 
 static DxStatement publish_statement = {
-	"INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, session, name,"
-	" branch, ticket, payload)"
-	" SELECT w.run_id, pg_catalog.clock_timestamp(), w.owner, 6, $4, $6, w.name,"
-	" w.branch, w.ticket, $3 FROM dealix.event_wait w"
-	" WHERE w.name = $1 AND w.correlation_id = $2"
-	" AND ($5 OR pg_catalog.pg_has_role($4, w.owner::pg_catalog.oid, 'USAGE'))"
 	/* Of each name only the first counts: a wait needs no more than 64. */
-	" AND (SELECT pg_catalog.count(*) FROM (SELECT FROM dealix.inbox i"
-	" WHERE i.run_id = w.run_id AND i.ticket = w.ticket LIMIT 100) i) < 100"
-	" RETURNING run_id, owner::pg_catalog.oid, " DX_PRIORITY_OF("inbox.run_id"),
+	DX_INBOX_SEND("w.run_id", DX_SENT_NOW, "w.owner", DX_SQL(MESSAGE_EVENT), "$4", "$6",
+				  "w.name", "w.branch", "w.ticket", "NULL", "$3",
+				  "FROM dealix.event_wait w WHERE w.name = $1 AND w.correlation_id = $2"
+				  " AND ($5 OR pg_catalog.pg_has_role($4, w.owner::pg_catalog.oid, 'USAGE'))"
+				  " AND (SELECT pg_catalog.count(*) FROM (SELECT FROM dealix.inbox i"
+				  " WHERE i.run_id = w.run_id AND i.ticket = w.ticket LIMIT 100) i) < 100")
+	DX_INBOX_RECEIVERS,
 	6, {TEXTOID, TEXTOID, JSONBOID, OIDOID, BOOLOID, OIDOID}
 };
 

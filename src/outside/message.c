@@ -60,8 +60,8 @@ static DxStatement sent_statement = {
 };
 
 static DxStatement inbox_statement = {
-	"INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, session, name, payload)"
-	" VALUES ($1, pg_catalog.clock_timestamp(), $2, $3, $4, $7, $5, $6)",
+	DX_INBOX_SEND("$1", DX_SENT_NOW, "$2", "$3", "$4", "$7", "$5", "NULL", "NULL", "NULL",
+				  "$6", ""),
 	7, {UUIDOID, OIDOID, INT2OID, OIDOID, TEXTOID, JSONBOID, OIDOID}
 };
 

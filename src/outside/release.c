@@ -13,6 +13,7 @@
 #include "base/server.h"
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
+#include "engine/inbox.h"
 #include "engine/lease.h"
 #include "engine/model.h"
 #include "executor/spi.h"
@@ -30,13 +31,12 @@ static DxStatement release_statement = {
 	" dead AS (DELETE FROM dealix.activity_task t USING l"
 	" WHERE t.task_id = l.task_id AND t.epoch = l.epoch RETURNING t.*),"
 	" freed AS (" DX_GIVE_BACK_SLOTS("dead") "),"
-	" sent AS (INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, session,"
-	" name, branch, ticket, epoch, payload)"
-	" SELECT run_id, $2, owner, $3, $4, $5, activity, branch, task_id, epoch,"
-	" pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
-	" 'timeout', 'heartbeat', 'worker', worker, 'claimed', true,"
-	" 'released_by', $6::text, 'reason', $7::text, 'details', details))"
-	" FROM dead WHERE NOT cancelled)"
+	" sent AS (" DX_INBOX_SEND("run_id", "$2", "owner", "$3", "$4", "$5", "activity",
+							   "branch", "task_id", "epoch",
+							   "pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
+							   "'timeout', 'heartbeat', 'worker', worker, 'claimed', true,"
+							   " 'released_by', $6::text, 'reason', $7::text, 'details', details))",
+							   "FROM dead WHERE NOT cancelled") ")"
 	" SELECT run_id, owner::pg_catalog.oid, rank, cancelled,"
 	" CASE WHEN slot_id IS NOT NULL THEN activity END FROM dead",
 	7, {UUIDOID, TIMESTAMPTZOID, INT2OID, OIDOID, OIDOID, TEXTOID, TEXTOID}

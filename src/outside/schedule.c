@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "asl/json.h"
+#include "base/catalog.h"
 #include "base/clock.h"
 #include "base/identity.h"
 #include "base/plan.h"
@@ -80,7 +81,7 @@ static DxStatement find_statement = {
 static DxStatement open_statement = {
 	"SELECT f.run_id FROM dealix.schedule_fire f JOIN dealix.run r"
 	" ON r.run_id = f.run_id OR r.first_run = f.run_id"
-	" WHERE f.schedule_id = $1 AND r.status < 10 ORDER BY f.fired_for",
+	" WHERE f.schedule_id = $1 AND r.status < " DX_SQL(RUN_ENDED) " ORDER BY f.fired_for",
 	1, {INT4OID}
 };
 

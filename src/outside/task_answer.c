@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "base/catalog.h"
 #include "base/clock.h"
 #include "base/guc.h"
 #include "base/identity.h"
@@ -23,6 +24,7 @@
 #include "base/wake.h"
 #include "catalog/pg_type.h"
 #include "engine/columns.h"
+#include "engine/inbox.h"
 #include "engine/lease.h"
 #include "engine/model.h"
 #include "engine/token.h"
@@ -59,14 +61,14 @@ static DxStatement finish_statement = {
 	" t.details, t.cancelled, t.slot_id, t.rank, u.payload),"
 	" f AS (" DX_GIVE_BACK_SLOTS("d") "),"
 	" o AS (INSERT INTO dealix.activity_outcome (task_id, epoch, at, outcome, owner)"
-	" SELECT task_id, epoch, $4, CASE WHEN cancelled THEN 'CANCELLED' WHEN $5 = 3"
+	" SELECT task_id, epoch, $4, CASE WHEN cancelled THEN 'CANCELLED' WHEN $5 = " DX_SQL(MESSAGE_COMPLETED)
 	" THEN 'COMPLETED' ELSE 'FAILED' END, owner FROM d ON CONFLICT DO NOTHING),"
-	" m AS (INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, session,"
-	" name, branch, ticket, epoch, payload)"
-	" SELECT run_id, $4, owner, $5, $6, $8, activity, branch, task_id, epoch,"
-	" CASE WHEN $5 = 4 AND details IS NOT NULL THEN payload"
-	" || pg_catalog.jsonb_build_object('details', details) ELSE payload END"
-	" FROM d WHERE NOT cancelled)"
+	" m AS (" DX_INBOX_SEND("run_id", "$4", "owner", "$5", "$6", "$8", "activity", "branch",
+							"task_id", "epoch",
+							"CASE WHEN $5 = " DX_SQL(MESSAGE_FAILED) " AND details IS NOT NULL"
+							" THEN payload || pg_catalog.jsonb_build_object('details', details)"
+							" ELSE payload END",
+							"FROM d WHERE NOT cancelled") ")"
 	" SELECT task_id, epoch, run_id, owner::pg_catalog.oid, cancelled,"
 	" CASE WHEN slot_id IS NOT NULL THEN activity END, rank FROM d",
 	8, {UUIDARRAYOID, INT4ARRAYOID, JSONBARRAYOID, TIMESTAMPTZOID, INT2OID,

@@ -26,8 +26,4 @@ extern DxColumns *dx_given_up(DxPass *pass, DxPhase phase,
 extern int	dx_count_branches(DxPass *pass);
 extern void dx_wake_returned(void);
 
-/* As SQL: the priority of a run. */
-#define DX_PRIORITY_OF(run_id) \
-	"(SELECT r.priority FROM dealix.run r WHERE r.run_id = " run_id ")"
-
 #endif							/* DX_OUTSIDE_TIMER_H */

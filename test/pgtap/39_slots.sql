@@ -150,6 +150,18 @@ SELECT dealix.signal(run, 'go') FROM t.odd \g /dev/null
 SELECT t.crawl() \g /dev/null
 SELECT is((SELECT string_agg(t.status(run), ',' ORDER BY n) FROM t.odd), 'SUCCEEDED,SUCCEEDED,SUCCEEDED,SUCCEEDED', 'and all come to their end');
 
+-- An incident that a pass comes to: a compensation that fails.
+SELECT dealix.publish('undoable', '{"StartAt": "B", "States": {
+	"B": {"Type": "Task", "Resource": "sql:t.do", "Parameters": {"what": "b"}, "Compensate": {"Resource": "sql:t.fail", "Parameters": {}}, "Next": "C"},
+	"C": {"Type": "Fail", "Error": "E"}}}') \g /dev/null
+SELECT dealix.limit_workflow('undoable', 1) \g /dev/null
+CREATE TABLE t.undoable AS SELECT n, dealix.start('undoable', '{}') AS run FROM generate_series(1, 2) n;
+SELECT t.crawl() \g /dev/null
+SELECT is((SELECT string_agg(t.status(run), ',') FROM t.undoable), 'INCIDENT,INCIDENT', 'the slot of one whose compensation fails goes to the next');
+SELECT is((SELECT string_agg(t.left_of(run), ';') FROM t.undoable), 'branch;branch', 'and neither has one');
+SELECT is(t.wrong(), NULL, 'slots are whole then');
+SELECT dealix.terminate(run) FROM t.undoable \g /dev/null
+
 -- A message to an incident that cannot be read is kept, and is no work: nobody goes round in circles.
 CREATE TABLE t.unread AS SELECT dealix.start('odd', '{}') AS run;
 SELECT t.crawl(), t.break(run), dealix.cancel(run), t.crawl() FROM t.unread \g /dev/null
