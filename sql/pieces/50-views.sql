@@ -7,11 +7,20 @@ FROM dealix.workflow w
 JOIN dealix.version v ON v.workflow_id OPERATOR(pg_catalog.=) w.workflow_id;
 COMMENT ON VIEW dealix.workflows IS 'Every version of every workflow: author published it, owner is whose the workflow is.';
 
+-- A document that is stored as what differs from another one.
+CREATE FUNCTION dealix_internal.changed(base jsonb, change jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS 'SELECT CASE WHEN change IS NULL THEN base ELSE base || change END';
+COMMENT ON FUNCTION dealix_internal.changed(jsonb, jsonb) IS
+'base with the members of change in it; base itself if that is null.';
+
 CREATE VIEW dealix.runs WITH (security_barrier) AS
 SELECT r.run_id, w.name AS workflow, v.version, r.owner::regrole AS owner,
 	dealix_internal.status_name(r.status) AS status, r.key, r.correlation_id, r.traceparent,
 	r.priority, CASE r.durability WHEN 0 THEN 'sync' ELSE 'async' END AS durability,
-	r.input, r.output, r.error, r.cause,
+	r.input, CASE WHEN r.output_of IS NULL THEN r.output ELSE dealix_internal.changed(CASE r.output_of WHEN 1 THEN r.input
+		ELSE (SELECT d.payload FROM dealix.history_event d WHERE d.run_id OPERATOR(pg_catalog.=) r.run_id
+			AND d.seq OPERATOR(pg_catalog.=) r.output_of) END, r.output) END AS output,
+	r.error, r.cause,
 	r.created_at, r.started_at, r.finished_at, r.deadline,
 	r.parent_run, r.item, r.requester::regrole AS requester, r.first_run, r.continued_as
 FROM dealix.run r
@@ -28,7 +37,9 @@ SELECT h.run_id, h.seq, h.at, dealix_internal.event_name(h.kind) AS event, h.bra
 		WHEN h.actor OPERATOR(pg_catalog.<>) '' THEN h.actor ELSE (SELECT f.actor FROM dealix.history_event f
 		WHERE f.run_id OPERATOR(pg_catalog.=) h.run_id AND f.seq OPERATOR(pg_catalog.=) 1) END AS session_actor,
 	CASE h.kind WHEN 1 THEN r.input
-		WHEN 3 THEN pg_catalog.jsonb_build_object('output', h.payload)
+		WHEN 3 THEN pg_catalog.jsonb_build_object('output', CASE WHEN h.payload_of IS NULL THEN h.payload ELSE dealix_internal.changed(CASE h.payload_of WHEN 1 THEN r.input
+		ELSE (SELECT d.payload FROM dealix.history_event d WHERE d.run_id OPERATOR(pg_catalog.=) h.run_id
+			AND d.seq OPERATOR(pg_catalog.=) h.payload_of) END, h.payload) END)
 		ELSE h.payload END AS payload, h.hash
 FROM dealix.history_event h
 JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) h.run_id
@@ -40,7 +51,10 @@ SELECT h.run_id, w.name AS workflow, h.seq, h.branch, h.state, h.attempt,
 	CASE h.kind WHEN 3 THEN 'SUCCEEDED' WHEN 22 THEN 'SUCCEEDED' WHEN 4 THEN 'FAILED'
 		WHEN 10 THEN 'COMPENSATED' ELSE 'COMPENSATION_FAILED' END AS status,
 	h.at AS finished_at,
-	CASE h.kind WHEN 3 THEN h.payload ELSE h.payload OPERATOR(pg_catalog.->) 'output' END AS output,
+	CASE h.kind WHEN 3 THEN CASE WHEN h.payload_of IS NULL THEN h.payload ELSE dealix_internal.changed(CASE h.payload_of WHEN 1 THEN r.input
+		ELSE (SELECT d.payload FROM dealix.history_event d WHERE d.run_id OPERATOR(pg_catalog.=) h.run_id
+			AND d.seq OPERATOR(pg_catalog.=) h.payload_of) END, h.payload) END
+		ELSE h.payload OPERATOR(pg_catalog.->) 'output' END AS output,
 	CASE h.kind WHEN 3 THEN NULL ELSE h.payload OPERATOR(pg_catalog.->>) 'error' END AS error,
 	CASE h.kind WHEN 3 THEN NULL ELSE h.payload OPERATOR(pg_catalog.->>) 'cause' END AS cause
 FROM dealix.history_event h

@@ -29,7 +29,7 @@ CREATE FUNCTION dealix.access_functions(access text) RETURNS SETOF regprocedure
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	readers text[] := ARRAY['run_visible', 'left_alone', 'status_name', 'event_name', 'result', 'find_run', 'timeline', 'describe',
-		'stuck', 'held', 'wait', 'worker_status', 'intent_status_name', 'may_decide', 'cron_zone'];
+		'stuck', 'held', 'wait', 'worker_status', 'intent_status_name', 'may_decide', 'cron_zone', 'changed'];
 	workers text[] := ARRAY['claim', 'heartbeat', 'complete', 'complete_many', 'fail', 'wait_for_work'];
 	names text[];
 BEGIN

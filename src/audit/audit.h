@@ -39,7 +39,7 @@ typedef struct DxAuditEvent
 	const char *actor;			/* role name at that time; NULL: the owner */
 	const char *session_actor;	/* who had logged in; NULL: the actor */
 	TimestampTz at;
-	const Jsonb *payload;		/* NULL: none */
+	const DxHash *payload;		/* dx_payload_hash; NULL: none */
 } DxAuditEvent;
 
 typedef struct DxHasher DxHasher;
@@ -47,6 +47,7 @@ typedef struct DxHasher DxHasher;
 extern DxHasher *dx_hasher_open(void);
 extern void dx_hasher_close(DxHasher *hasher);
 extern void dx_sha256(DxHasher *hasher, const void *data, size_t len, DxHash *hash);
+extern void dx_payload_hash(DxHasher *hasher, const Jsonb *payload, DxHash *hash);
 extern void dx_chain_append(DxHasher *hasher, DxChain *chain,
 							const DxAuditEvent *event);
 

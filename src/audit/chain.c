@@ -71,6 +71,21 @@ append_text(StringInfo buf, const char *text)
 }
 
 /*
+ * The hash of a payload: SHA-256 over its text as the server writes jsonb.
+ */
+void
+dx_payload_hash(DxHasher *hasher, const Jsonb *payload, DxHash *hash)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	(void) JsonbToCString(&text, unconstify(JsonbContainer *, &payload->root),
+						  VARSIZE(payload));
+	dx_sha256(hasher, text.data, text.len, hash);
+	pfree(text.data);
+}
+
+/*
  * Moves the head of a chain over one more event.
  */
 void
@@ -93,17 +108,7 @@ dx_chain_append(DxHasher *hasher, DxChain *chain, const DxAuditEvent *event)
 	append_text(&buf, event->session_actor);
 	pq_sendint64(&buf, event->at);
 	if (event->payload != NULL)
-	{
-		StringInfoData text;
-		DxHash		payload;
-
-		initStringInfo(&text);
-		(void) JsonbToCString(&text, unconstify(JsonbContainer *, &event->payload->root),
-							  VARSIZE(event->payload));
-		dx_sha256(hasher, text.data, text.len, &payload);
-		appendBinaryStringInfo(&buf, (const char *) payload.bytes, DX_HASH_LENGTH);
-		pfree(text.data);
-	}
+		appendBinaryStringInfo(&buf, (const char *) event->payload->bytes, DX_HASH_LENGTH);
 	dx_sha256(hasher, buf.data, buf.len, &chain->head);
 	pfree(buf.data);
 }

@@ -54,7 +54,8 @@ enum
 	Anum_run_continued_as,
 	Anum_run_requesters,
 	Anum_run_reassigned,
-	Natts_run = Anum_run_reassigned
+	Anum_run_output_of,
+	Natts_run = Anum_run_output_of
 };
 
 /* dealix.branch */
@@ -97,7 +98,8 @@ enum
 	Anum_history_event_state,
 	Anum_history_event_payload,
 	Anum_history_event_hash,
-	Natts_history_event = Anum_history_event_hash
+	Anum_history_event_payload_of,
+	Natts_history_event = Anum_history_event_payload_of
 };
 
 /*

@@ -470,7 +470,7 @@ dx_ring_take(int index, int max, pg_uuid_t *ids, int *nids,
 	DxWorker   *worker = &dx_worker_slots[index];
 	DxWork		work;
 
-	Assert(max > 0);
+	Assert(max >= 0);
 	Assert(index >= 0 && index < dx_shared->nworkers);
 	Assert(cursor_len <= DX_CURSOR_LEN);
 

@@ -67,6 +67,7 @@ take_compensate(DxPass *pass, DxRun *run, DxMessage *message)
 	dx_event_by(pass, run, DX_EVENT_CANCEL_REQUESTED, &message->sender,
 				message->payload);
 	run->output = NULL;
+	run->output_changed = true;
 	run->finished_at = 0;
 	dx_run_fail(pass, run, DX_RUN_CANCELLED, &fault);
 }

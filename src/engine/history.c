@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "asl/change.h"
 #include "audit/audit.h"
 #include "base/clock.h"
 #include "engine/history.h"
@@ -119,6 +120,8 @@ void
 dx_events_chain(List *events)
 {
 	DxHasher   *hasher = dx_hasher_open();
+	const Jsonb *hashed = NULL;
+	DxHash		payload;
 	ListCell   *lc;
 
 	foreach(lc, events)
@@ -135,7 +138,13 @@ dx_events_chain(List *events)
 		audit.actor = event->actor;
 		audit.session_actor = event->session_actor;
 		audit.at = event->at;
-		audit.payload = event->payload;
+		/* A document that goes through several states is hashed once. */
+		if (event->payload != NULL && !dx_json_same(event->payload, hashed))
+		{
+			dx_payload_hash(hasher, event->payload, &payload);
+			hashed = event->payload;
+		}
+		audit.payload = event->payload != NULL ? &payload : NULL;
 		dx_chain_append(hasher, &event->run->chain, &audit);
 		event->hash = event->run->chain.head;
 	}

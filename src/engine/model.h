@@ -149,6 +149,8 @@ typedef struct DxBranch
 	pg_uuid_t	ticket;			/* what answers from outside refer to */
 	List	   *answers;		/* of DxMessage *, to ticket and attempt */
 	bool		answered;		/* what was handed out is settled already */
+	Jsonb	   *stored_data;	/* as loaded: what is the same is not written */
+	Jsonb	   *stored_items;
 	DxPhase		stored_phase;	/* as loaded: to see what is given up */
 	int32		stored_attempt;
 	bool		stored_ticketed;
@@ -202,7 +204,10 @@ typedef struct DxRun
 	char	   *correlation_id;
 	char	   *traceparent;
 	Jsonb	   *input;
-	Jsonb	   *output;
+	Jsonb	   *output;			/* not loaded; */
+	bool		output_changed; /* else it stays as it is */
+	Jsonb	   *document;		/* the last result that this pass has written, */
+	int32		document_seq;	/* and with which event */
 	char	   *error;
 	char	   *cause;
 	DxChain		chain;

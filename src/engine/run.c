@@ -158,6 +158,7 @@ dx_run_succeed(DxPass *pass, DxRun *run, Jsonb *output)
 {
 	Assert(output != NULL);
 	run->output = output;
+	run->output_changed = true;
 	dx_run_end(pass, run, DX_RUN_SUCCEEDED);
 }
 

@@ -34,16 +34,16 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#define RUN_COLUMNS_WITH(input, output) \
+#define RUN_COLUMNS_WITH(input) \
 	"run_id, workflow_id, version_id, owner::pg_catalog.oid, status," \
 	" final_status, durability, history_seq, last_branch, undone_to," \
 	" created_at, started_at, finished_at, deadline, key, correlation_id," \
-	" traceparent, error, cause, chain, " input ", " output ", priority," \
+	" traceparent, error, cause, chain, " input ", priority," \
 	" requester::pg_catalog.oid, parent_run, parent_branch, depth, children," \
 	" parent_ticket, close_policy, redrives, COALESCE(item, -1), map_state, requesters::pg_catalog.regrole[]," \
 	" ctid, first_run, continued_as, reassigned IS NOT NULL"
 
-#define RUN_COLUMNS RUN_COLUMNS_WITH("input", "output")
+#define RUN_COLUMNS RUN_COLUMNS_WITH("input")
 
 static DxStatement claim_statement = {
 	"SELECT " RUN_COLUMNS " FROM dealix.run WHERE run_id = ANY ($1)"
@@ -59,7 +59,7 @@ static DxStatement claim_wait_statement = {
 
 /* Without what may be large; the event of its start covers the input. */
 static DxStatement header_statement = {
-	"SELECT " RUN_COLUMNS_WITH("CASE WHEN history_seq = 0 THEN input END", "NULL::jsonb")
+	"SELECT " RUN_COLUMNS_WITH("CASE WHEN history_seq = 0 THEN input END")
 	" FROM dealix.run WHERE run_id = $1 FOR UPDATE",
 	1, {UUIDOID}
 };
@@ -102,7 +102,6 @@ read_run(HeapTuple tuple, TupleDesc desc)
 		memcpy(run->chain.head.bytes, VARDATA_ANY(DatumGetByteaPP(chain)),
 			   DX_HASH_LENGTH);
 	run->input = dx_get_jsonb(&row);
-	run->output = dx_get_jsonb(&row);
 	run->priority = dx_get_int2(&row);
 	run->requester = DatumGetObjectId(dx_get(&row));
 	if (row.isnull)
@@ -273,6 +272,8 @@ read_branch(DxRun *run, DxRow *row)
 	branch->variables = dx_get_jsonb(row);
 	branch->ticketed = dx_get_uuid(row, &branch->ticket);
 	branch->suspended = DatumGetBool(dx_get(row));
+	branch->stored_data = branch->data;
+	branch->stored_items = branch->items;
 	branch->stored_phase = branch->phase;
 	branch->stored_attempt = branch->attempt;
 	branch->stored_ticketed = branch->ticketed;

@@ -13,6 +13,7 @@
 
 #include "access/detoast.h"
 #include "access/htup_details.h"
+#include "asl/change.h"
 #include "audit/audit.h"
 #include "base/bulk.h"
 #include "base/identity.h"
@@ -107,6 +108,51 @@ make_bytes(const void *data, int len)
 	return bytes;
 }
 
+/* Documents below this size are written as they are. */
+#define MIN_SHARED	1024
+
+/*
+ * Does the document of a run come by little from one that is stored?  *seq says
+ * from which, 1 is the input; *change what has changed, NULL nothing.
+ */
+static bool
+is_stored(const DxRun *run, const Jsonb *doc, int32 *seq, Jsonb **change)
+{
+	if (doc == NULL || VARSIZE(doc) < MIN_SHARED)
+		return false;
+	*seq = run->document_seq;
+	if (run->document != NULL && dx_json_change(run->document, doc, change))
+		return true;
+	*seq = 1;
+	return run->input != NULL && dx_json_change(run->input, doc, change);
+}
+
+static void
+set_payload(DxNewRow *row, DxEvent *event)
+{
+	DxRun	   *run = event->run;
+	Jsonb	   *payload = event->payload;
+	Jsonb	   *change;
+	int32		seq;
+
+	/* The payload of the start is the run's input, and stands there. */
+	if (payload == NULL || event->kind == DX_EVENT_RUN_STARTED)
+		return;
+	if (event->kind == DX_EVENT_STEP_SUCCEEDED &&
+		is_stored(run, event->payload, &seq, &change))
+	{
+		dx_set(row, Anum_history_event_payload_of, Int32GetDatum(seq));
+		payload = change;
+	}
+	else if (event->kind == DX_EVENT_STEP_SUCCEEDED && VARSIZE(payload) >= MIN_SHARED)
+	{
+		run->document = payload;
+		run->document_seq = event->seq;
+	}
+	if (payload != NULL)
+		dx_set(row, Anum_history_event_payload, JsonbPGetDatum(payload));
+}
+
 /* One row of dealix.history_event. */
 static void
 add_event(DxBulk *bulk, DxEvent *event)
@@ -126,9 +172,7 @@ add_event(DxBulk *bulk, DxEvent *event)
 		   CStringGetTextDatum(event->session_actor ? event->session_actor : ""));
 	if (event->state != NULL)
 		dx_set(&row, Anum_history_event_state, CStringGetTextDatum(event->state));
-	/* The payload of the start is the run's input, and stands there. */
-	if (event->payload != NULL && event->kind != DX_EVENT_RUN_STARTED)
-		dx_set(&row, Anum_history_event_payload, JsonbPGetDatum(event->payload));
+	set_payload(&row, event);
 	dx_set(&row, Anum_history_event_hash,
 		   PointerGetDatum(make_bytes(event->hash.bytes, DX_HASH_LENGTH)));
 	dx_bulk_add(bulk, &row);
@@ -174,6 +218,19 @@ change_text(DxChange *change, AttrNumber column, const char *text)
 	dx_change(change, column, text ? CStringGetTextDatum(text) : (Datum) 0, text == NULL);
 }
 
+static void
+change_output(DxChange *change, const DxRun *run)
+{
+	Jsonb	   *output = run->output;
+	int32		seq = 0;
+	bool		shared = is_stored(run, run->output, &seq, &output);
+
+	if (!shared)
+		output = run->output;
+	dx_change(change, Anum_run_output, PointerGetDatum(output), output == NULL);
+	dx_change(change, Anum_run_output_of, Int32GetDatum(seq), !shared);
+}
+
 /* The columns of dealix.run that a pass may change. */
 static void
 update_run(DxBulk *bulk, DxRun *run)
@@ -192,7 +249,8 @@ update_run(DxBulk *bulk, DxRun *run)
 	change_text(&change, Anum_run_cause, run->cause);
 	dx_change(&change, Anum_run_chain,
 			  PointerGetDatum(make_bytes(run->chain.head.bytes, DX_HASH_LENGTH)), false);
-	dx_change(&change, Anum_run_output, PointerGetDatum(run->output), run->output == NULL);
+	if (run->output_changed)
+		change_output(&change, run);
 	change_nonzero(&change, Anum_run_children, run->children);
 	change_nonzero(&change, Anum_run_redrives, run->redrives);
 	dx_change(&change, Anum_run_requesters,
@@ -265,7 +323,9 @@ put_branch(DxColumns *columns, const DxRun *run, const DxBranch *branch)
 	dx_put_text(columns, ints_text(branch->retries, branch->nretries));
 	dx_put_text(columns, branch->phase == DX_PHASE_JOIN ?
 				ints_text((const int32 *) &branch->counts, DX_NCOUNTS) : NULL);
-	dx_put(columns, BoolGetDatum(branch->data_changed), false);
+	dx_put(columns, BoolGetDatum(branch->data_changed &&
+								 !(dx_json_same(branch->data, branch->stored_data) &&
+								   dx_json_same(branch->items, branch->stored_items))), false);
 	dx_put_jsonb(columns, branch->data);
 	dx_put_jsonb(columns, branch->items);
 	dx_put_jsonb(columns, branch->variables);
