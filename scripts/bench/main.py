@@ -34,6 +34,7 @@ def everything(report, admin):
     measures.fairness(report, admin)
     measures.worker_start(report, admin)
     definitions.definitions(report, admin)
+    scaling.documents(report, admin)
     measures.idle(report, admin)
     if not QUICK:
         million(report, admin)

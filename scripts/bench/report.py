@@ -20,6 +20,9 @@ BUDGETS = {
     "held_xmin_ratio": (">=", 0.9),
     "unused_state_bytes": ("<=", 600),
     "workflow_kb": ("<=", 40),
+    "payload_10kb_ratio": (">=", 0.5),
+    "payload_10kb_bytes_ratio": ("<=", 2),
+    "payload_100kb_start_mb_per_s": (">=", 150),
     "wait_500_p50_ratio": ("<=", 3),
     "wait_500_woken_per_task": ("<=", 1.5),
 }

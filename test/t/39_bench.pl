@@ -43,7 +43,8 @@ sub bench
 
 bench('bench', qw(drain_1w_steps_per_s drain_2w_steps_per_s baseline_step_tps drain_2w_ratio latency_p50_ms latency_p99_ms
 	  baseline_insert_ms latency_p50_ratio latency_p99_ratio start_per_s baseline_insert_tps start_ratio start_many_per_s
-	  bytes_per_run wal_bytes_per_run held_xmin_ratio map_10k_items_per_s states_per_s activities_per_s wait_500_p50_ratio wait_500_woken_per_task signals_per_s idle_tps unused_state_bytes first_pass_10000_states_ms workflow_kb));
+	  bytes_per_run wal_bytes_per_run held_xmin_ratio map_10k_items_per_s states_per_s activities_per_s wait_500_p50_ratio wait_500_woken_per_task signals_per_s idle_tps unused_state_bytes first_pass_10000_states_ms workflow_kb
+	  payload_10kb_ratio payload_10kb_bytes_ratio payload_100kb_start_mb_per_s));
 bench('bench-million', qw(parked_1m_ratio finished_1m_ratio));
 bench('bench-memory', qw(worker_kb_after_10000 memory_ratio));
 bench('bench-restart', qw(restart_first_run_ms));
