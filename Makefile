@@ -118,7 +118,7 @@ DATA_built = $(INSTALL_SCRIPT_SQL)
 WERROR ?= -Werror
 PG_CFLAGS = -Wall -Wextra $(WERROR) -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-clobbered
-PG_CPPFLAGS = -I$(srcdir)/src
+PG_CPPFLAGS = -I$(srcdir)/src -DDX_VERSION='"$(EXTVERSION)"'
 ifneq ($(ASSERTS),)
 PG_CPPFLAGS += -DUSE_ASSERT_CHECKING
 endif
@@ -155,6 +155,9 @@ files (on Debian, postgresql-server-dev-15 in the version of your server) or \
 give PG_CONFIG=/path/to/pg_config)
 endif
 include $(PGXS)
+
+# It compares its version with the catalog's.
+src/base/extension.o src/worker/dispatcher.o: $(EXTENSION).control
 
 # PostgreSQL's own tracking keeps one folder for all and knows no subfolders.
 $(OBJS): %.o: %.c

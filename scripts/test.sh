@@ -223,6 +223,8 @@ mkdir -p "$dx_work/tap/\$1"
 export TESTDIR="$dx_work/tap/\$1" TESTDATADIR="$dx_work/tap/\$1/tmp_check"
 export TESTLOGDIR="$dx_work/tap/\$1/tmp_check/log"
 export PATH="$pg_bin:\$PATH" PG_CONFIG="$pg_bin/pg_config" DX_INSTALLED=1
+# the private copy has no headers
+export DX_BUILD_CONFIG="$pg_config"
 export PG_REGRESS="$pg_tests/regress/pg_regress" top_builddir="$dx_work/source"
 export PGPORT=65432 LC_ALL=C
 # what waits for a server or a session gives up late: the machine may be busy

@@ -1,13 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * extension.c
- *	  Is the extension created in this database, and whose is it?
+ *	  Is the extension created in this database, whose is it, and is it of the
+ *	  version of this library?
  *
  * pg_extension has no syscache, and so sends no invalidation.  Our function
  * dealix_internal.note_install() stands in for it: it is a member of the extension,
  * comes and goes with it and changes owner with it, and PROCOID entries are
- * invalidated in every backend.  While the extension is absent nothing is
- * cached: nobody asks often then.
+ * invalidated in every backend.  An update of the extension need not touch it:
+ * dx_extension_changed() sends the invalidation then.  While the extension is
+ * absent, or of another version, nothing is cached: nobody asks often then.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,8 +39,10 @@ static struct
 	uint32		witness;		/* hash of note_install's PROCOID entry */
 	Oid			oid;
 	Oid			owner;
+	char		version[NAMEDATALEN];	/* "" when there is none */
 }			cache;
 
+/* For CacheRegisterSyscacheCallback: what is cached may not be true any more. */
 static void
 forget(Datum arg, int cacheid, uint32 hashvalue)
 {
@@ -46,31 +50,36 @@ forget(Datum arg, int cacheid, uint32 hashvalue)
 		cache.valid = false;
 }
 
-/* Reads the extension's row; InvalidOid when there is none. */
-static Oid
-read_extension(Oid *owner)
+/* Reads the extension's row into the cache; InvalidOid when there is none. */
+static void
+read_extension(void)
 {
 	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	Oid			oid = InvalidOid;
 
 	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
 				F_NAMEEQ, CStringGetDatum(DX_EXTENSION));
 	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
-	*owner = InvalidOid;
+	cache.oid = cache.owner = InvalidOid;
+	cache.version[0] = '\0';
 	if (HeapTupleIsValid(tuple))
 	{
 		Form_pg_extension form = (Form_pg_extension) GETSTRUCT(tuple);
+		bool		isnull;
+		Datum		version = heap_getattr(tuple, Anum_pg_extension_extversion,
+										   RelationGetDescr(rel), &isnull);
 
-		oid = form->oid;
-		*owner = form->extowner;
+		cache.oid = form->oid;
+		cache.owner = form->extowner;
+		if (!isnull)
+			text_to_cstring_buffer(DatumGetTextPP(version), cache.version,
+								   sizeof(cache.version));
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
-	return oid;
 }
 
 /*
@@ -105,6 +114,7 @@ find_witness(void)
 	return GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(function));
 }
 
+/* Reads everything anew, and caches it if it is what one expects. */
 static void
 fill(void)
 {
@@ -119,8 +129,8 @@ fill(void)
 	/* An invalidation that comes in while we read must not be overwritten. */
 	cache.witness = find_witness();
 	cache.valid = cache.witness != 0;
-	cache.oid = read_extension(&cache.owner);
-	if (!OidIsValid(cache.oid))
+	read_extension();
+	if (strcmp(cache.version, DX_VERSION) != 0)
 		cache.valid = false;
 }
 
@@ -138,12 +148,29 @@ dx_extension_oid(void)
 }
 
 /*
+ * dx_extension_other_version
+ *		NULL when the extension is created here in the version of this library;
+ *		else its version.  Cached; needs a transaction, and the extension.
+ */
+const char *
+dx_extension_other_version(void)
+{
+	if (!cache.valid)
+		fill();
+	return strcmp(cache.version, DX_VERSION) == 0 ? NULL : cache.version;
+}
+
+/*
  * dx_extension_owner
- *		Whose the extension is.  Errors: 55000 when it is not created here.
+ *		Whose the extension is.  Errors: 55000 when it is not created here, or
+ *		in another version than the library's: then columns are not where the
+ *		library looks for them.  The scripts of an update may call functions.
  */
 Oid
 dx_extension_owner(void)
 {
+	const char *other;
+
 	Assert(IsTransactionState());
 	if (!OidIsValid(dx_extension_oid()))
 		ereport(ERROR,
@@ -151,6 +178,14 @@ dx_extension_owner(void)
 				 errmsg("extension \"%s\" is not created in this database",
 						DX_EXTENSION),
 				 errhint("Use CREATE EXTENSION %s.", DX_EXTENSION)));
+	other = dx_extension_other_version();
+	if (other != NULL && !creating_extension)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension \"%s\" has version %s in this database, and the server has loaded the library of version %s",
+						DX_EXTENSION, other, DX_VERSION),
+				 errdetail("Nothing is read, written or advanced until they are the same."),
+				 errhint(DX_VERSION_HINT, DX_EXTENSION)));
 	return cache.owner;
 }
 
@@ -172,4 +207,36 @@ dx_extension_lock(void)
 		return false;
 	LockDatabaseObject(ExtensionRelationId, oid, 0, AccessShareLock);
 	return dx_extension_oid() == oid;
+}
+
+/*
+ * dx_extension_serve
+ *		The same for background processes: also false when the extension is
+ *		of another version than the library.
+ */
+bool
+dx_extension_serve(void)
+{
+	return dx_extension_lock() && dx_extension_other_version() == NULL;
+}
+
+/*
+ * dx_extension_changed
+ *		The extension's row was changed in this transaction: all backends have
+ *		to read it anew, once that is committed.
+ */
+void
+dx_extension_changed(void)
+{
+	Oid			function = dx_extension_function(DX_INTERNAL, "note_install");
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Relation	rel;
+
+	cache.valid = false;
+	if (!HeapTupleIsValid(tuple))
+		return;
+	rel = table_open(ProcedureRelationId, AccessShareLock);
+	CacheInvalidateHeapTuple(rel, tuple, NULL);
+	table_close(rel, AccessShareLock);
+	ReleaseSysCache(tuple);
 }

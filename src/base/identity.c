@@ -71,18 +71,12 @@ set_all(const Setting *settings, int n)
  * From here on statements run as the extension's owner under a safe
  * search_path.  *saved is for dx_engine_leave.  An error in between needs no
  * leave: (sub)transaction abort restores both.  Errors: 55000 when the
- * extension is not created in this database.
+ * extension is not created in this database, or in another version.
  */
 void
 dx_engine_enter(DxIdentity *saved)
 {
 	Oid			owner = dx_extension_owner();
-
-	if (!OidIsValid(owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("extension \"%s\" is not created in this database", DX_EXTENSION),
-				 errhint("Run CREATE EXTENSION %s.", DX_EXTENSION)));
 
 	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
 	saved->guc_level = NewGUCNestLevel();

@@ -107,18 +107,54 @@ leave_absent(void)
 	proc_exit(0);
 }
 
-/* Is the extension here?  Only then is the database RUNNING. */
+/*
+ * The extension is here, but of another version than the library: once to the
+ * log, and to who looks at the processes.  In a transaction, for the name.
+ */
+static void
+tell_version(void)
+{
+	const char *other = dx_extension_other_version();
+	char		text[DX_ERROR_LEN];
+	bool		told;
+
+	snprintf(text, DX_ERROR_LEN, "extension \"%s\" has version %s, and the library has version %s",
+			 DX_EXTENSION, other, DX_VERSION);
+	dx_lock();
+	told = strcmp(database->last_error, text) == 0;
+	strlcpy(database->last_error, text, DX_ERROR_LEN);
+	dx_unlock();
+	if (!told)
+		ereport(WARNING,
+				(errmsg("no run in database \"%s\" is advanced: %s",
+						get_database_name(self.dboid), text),
+				 errhint(DX_VERSION_HINT, DX_EXTENSION)));
+}
+
+/*
+ * Is the extension here, in the version of the library?  If not, we leave.
+ * Within a frame.
+ */
+static void
+require_extension(void)
+{
+	if (dx_extension_serve())
+		return;
+	if (OidIsValid(dx_extension_oid()))
+		tell_version();
+	dx_frame_commit();
+	leave_absent();
+}
+
+/* Only where the extension is here is the database RUNNING. */
 static void
 find_extension(void)
 {
-	bool		found;
 	bool		wanted;
 
 	dx_frame_begin("dealix_exec: looking for the extension");
-	found = dx_extension_lock();
+	require_extension();
 	dx_frame_commit();
-	if (!found)
-		leave_absent();
 
 	dx_lock();
 	wanted = database->state == DX_DB_STARTING;
@@ -216,11 +252,7 @@ look_at_tables(bool sweep, TimestampTz after)
 	bool		held;
 
 	dx_frame_begin("dealix_exec: looking for due work");
-	if (!dx_extension_lock())
-	{
-		dx_frame_commit();
-		leave_absent();
-	}
+	require_extension();
 	held = dx_database_held();
 	if (!held && sweep)
 		dx_scan_all(now, &look);

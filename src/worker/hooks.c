@@ -229,7 +229,10 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	announce(databases, prepared);
 }
 
-/* However the extension is dropped: its processes see for themselves. */
+/*
+ * However the extension is dropped or updated: its processes see for
+ * themselves.  A new owner comes by here, too, which does no harm.
+ */
 static void
 object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 			  void *arg)
@@ -237,9 +240,13 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 	if (prev_object_access)
 		prev_object_access(access, classId, objectId, subId, arg);
 
-	if (access == OAT_DROP && classId == ExtensionRelationId &&
-		objectId == dx_extension_oid())
-		dx_wake_extension();
+	if (classId != ExtensionRelationId ||
+		(access != OAT_DROP && access != OAT_POST_ALTER) ||
+		objectId != dx_extension_oid())
+		return;
+	if (access == OAT_POST_ALTER)
+		dx_extension_changed();
+	dx_wake_extension();
 }
 
 /*

@@ -119,7 +119,7 @@ waited_for(const pg_uuid_t *run_id)
 	return &never;
 }
 
-/* DROP EXTENSION has won: there is nothing to do here any more. */
+/* DROP or ALTER EXTENSION has won: there is nothing to do here any more. */
 static void
 leave_if_gone(bool here)
 {
@@ -133,7 +133,7 @@ static void
 recheck(void)
 {
 	dx_frame_begin("dealix_exec: looking for the extension");
-	leave_if_gone(dx_extension_lock());
+	leave_if_gone(dx_extension_serve());
 	dx_frame_commit();
 }
 
@@ -145,7 +145,7 @@ pass(const pg_uuid_t *run_ids, int n, DxPassResult *result)
 
 	memset(result, 0, sizeof(DxPassResult));
 	dx_frame_begin("dealix_exec: pass");
-	leave_if_gone(dx_extension_lock());
+	leave_if_gone(dx_extension_serve());
 	dx_poison_note(run_ids, n);
 	dx_pass(self.owner, &limits, run_ids, n, true, result);
 	for (int i = 0; i < result->nbusy; i++)
@@ -208,7 +208,7 @@ quarantine(int i, const char *message)
 	PG_TRY();
 	{
 		dx_frame_begin("dealix_exec: quarantine");
-		leave_if_gone(dx_extension_lock());
+		leave_if_gone(dx_extension_serve());
 		dx_poison_note(&ids[i], 1);
 		dx_pass_quarantine(&ids[i], message);
 		dx_frame_commit();
@@ -468,7 +468,7 @@ scan(DxDueCursor *cursor, int max)
 	PG_TRY();
 	{
 		dx_frame_begin("dealix_exec: looking for due runs");
-		leave_if_gone(dx_extension_lock());
+		leave_if_gone(dx_extension_serve());
 		found = dx_scan_due(self.owner, cursor, max, found_ids, found_ranks);
 		dx_frame_commit();
 	}

@@ -21,6 +21,7 @@ dx_skip_root();
 
 my $top = abs_path("$FindBin::Bin/../..");
 my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
+my $build_config = $ENV{DX_BUILD_CONFIG} // $pg_config;
 my %dir = map { chomp(my $dir = `$pg_config --$_`); $_ => $dir } qw(bindir sharedir pkglibdir);
 my $catalog = slurp_file("$top/test/upgrade/catalog.sql");
 
@@ -67,6 +68,23 @@ CREATE TRIGGER workflow_note BEFORE UPDATE OF note ON dealix.workflow
 	FOR EACH ROW EXECUTE FUNCTION dealix.refuse_note();
 END
 
+# The same library under another version: one file of it is compiled anew.
+my %library;
+sub library_of
+{
+	my ($version) = @_;
+	my $folder = PostgreSQL::Test::Utils::tempdir() . '/library';
+
+	return $library{$version} if $library{$version};
+	mkdir $folder or die;
+	system_or_bail('cp', '-Rp', (map { "$top/$_" } qw(Makefile dealix_exec.control src sql)), $folder);
+	my $control = slurp_file("$folder/dealix_exec.control");
+	$control =~ s/^(default_version *= *).*/$1'$version'/m;
+	write_file("$folder/dealix_exec.control", $control);
+	system_or_bail('make', '-s', '-j2', '-C', $folder, "PG_CONFIG=$build_config", 'WERROR=', 'dealix_exec.so');
+	return $library{$version} = slurp_file("$folder/dealix_exec.so");
+}
+
 # The version after another, with this upgrade script.
 sub next_of
 {
@@ -77,6 +95,7 @@ sub next_of
 
 	$new{'dealix_exec.control'} =~ s/^(default_version *= *).*/$1'$to'/m;
 	$new{"dealix_exec--$to.sql"} = $old->{"dealix_exec--$from.sql"} . $addition;
+	$new{'dealix_exec.so'} = library_of($to);
 	$new{"dealix_exec--$from--$to.sql"} = "\\echo Use \"ALTER EXTENSION dealix_exec UPDATE\" to load this file. \\quit\n$upgrade";
 	return \%new;
 }
@@ -155,8 +174,16 @@ sub upgrade
 	my $starter = dx_start_keys($node, 'n', 200, $acknowledged);
 
 	install($new);
-	# The old library cannot serve the new version: that is a restart.
-	$node->restart if $old->{'dealix_exec.so'} ne $new->{'dealix_exec.so'};
+	# The server has loaded the old library: that is a restart.
+	$node->restart;
+	# Nor can the new library serve the old version: it says so, and stays away.
+	my ($status, $out, $error) = dx_try($node, 'app', q{SELECT dealix.start('chain', '{"key": "early", "n": 0}', 'early')});
+	isnt($status, 0, "$what: nothing is started before the update");
+	like($error, qr/has version \Q$from\E in this database.*library of version \Q$to\E/, "$what: because the library has another version");
+	like($error, qr/HINT: +Run ALTER EXTENSION dealix_exec UPDATE/, "$what: and a hint says what to do");
+	dx_poll($node, q{SELECT count(*) FROM dealix.workers WHERE last_error LIKE '%has version%'}, "$what: whoever looks at the processes sees why none is here", '1');
+	like(slurp_file($node->logfile), qr/no run in database "postgres" is advanced: extension "dealix_exec" has version \Q$from\E/, "$what: so does the log");
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE datname = 'postgres' AND backend_type LIKE 'dealix%'}), '0', "$what: no process is here");
 	$node->safe_psql('postgres', 'ALTER EXTENSION dealix_exec UPDATE');
 	is($node->safe_psql('postgres', q{SELECT extversion FROM pg_extension WHERE extname = 'dealix_exec'}), $to, "$what: to $to");
 
@@ -187,7 +214,7 @@ if (!-e "$top/release/dealix_exec.control")
 }
 else
 {
-	system_or_bail('make', '-s', '-j2', '-C', "$top/release", "PG_CONFIG=$pg_config", 'WERROR=');
+	system_or_bail('make', '-s', '-j2', '-C', "$top/release", "PG_CONFIG=$build_config", 'WERROR=');
 	my $release = files_in("$top/release");
 	my $version = version_of($release);
 
@@ -203,6 +230,35 @@ else
 }
 
 is_deeply(upgrade('next', $current, next_of($current, $addition)), [], 'after an upgrade to a next version the catalogs are those of a fresh installation');
+
+# ---------- an update under the old library ----------
+
+# Also in the session that does it, and in one that was there before.
+sub too_old
+{
+	my $new = next_of($current, $addition);
+	my ($from, $to) = (version_of($current), version_of($new));
+	my $publish = q{SELECT dealix.publish('p', '{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}')};
+
+	install({ %$new, 'dealix_exec.so' => $current->{'dealix_exec.so'} });
+	my $node = node('too_old');
+	$node->safe_psql('postgres', "CREATE EXTENSION dealix_exec VERSION '$from'; $publish");
+	dx_poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'dealix_exec dispatcher'}, 'a dispatcher is here', '1');
+	my ($out, $error) = ('', '');
+	$node->psql('postgres', "$publish;\nALTER EXTENSION dealix_exec UPDATE;\n$publish;", stdout => \$out, stderr => \$error, on_error_stop => 0);
+	like($out, qr/^\d+$/, 'what is of one version works, but only once');
+	like($error, qr/has version \Q$to\E in this database.*library of version \Q$from\E/, 'the library is too old for the session that has updated');
+	like($error, qr/HINT: .*install the newer one and restart the server/, 'and a hint says what to do');
+	dx_poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'dealix_exec dispatcher'}, 'its processes go away', '0');
+	install($new);
+	$node->restart;
+	is_deeply([ (dx_try($node, 'postgres', $publish))[ 0, 2 ] ], [ 0, '' ], 'with the new library everything goes on');
+	dx_poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'dealix_exec dispatcher'}, 'its processes are here again', '1');
+	$node->stop;
+	$node->clean_node;
+	return;
+}
+too_old();
 
 # What an upgrade script forgets is found, whatever kind of object it is.
 my $node;
