@@ -34,6 +34,7 @@ dx_hasher_open(void)
 	return (DxHasher *) pg_cryptohash_create(PG_SHA256);
 }
 
+/* Frees what dx_hasher_open() has made. */
 void
 dx_hasher_close(DxHasher *hasher)
 {
@@ -58,6 +59,10 @@ dx_sha256(DxHasher *hasher, const void *data, size_t len, DxHash *hash)
 				 errmsg("could not compute a SHA-256 hash")));
 }
 
+/*
+ * A text with its length before it; -1 stands for none. Part of the encoding
+ * that is hashed: frozen.
+ */
 static void
 append_text(StringInfo buf, const char *text)
 {

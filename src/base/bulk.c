@@ -97,6 +97,7 @@ insert_into_indexes(DxBulk *bulk, TupleTableSlot *slot, bool update,
 	ResetPerTupleExprContext(bulk->estate);
 }
 
+/* Writes the rows that are collected, with their index entries. */
 static void
 flush(DxBulk *bulk)
 {
@@ -114,6 +115,7 @@ flush(DxBulk *bulk)
 	bulk->nused = 0;
 }
 
+/* An empty slot for the next row; made when it is needed first. */
 static TupleTableSlot *
 next_slot(DxBulk *bulk)
 {

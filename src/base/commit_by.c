@@ -46,6 +46,7 @@ static struct
 	DxTooLate	too_late;
 }			promises;
 
+/* The advisory lock of this database that promises are held under. */
 static void
 lock_tag(LOCKTAG *tag)
 {
@@ -69,6 +70,10 @@ check_promises(void)
 	}
 }
 
+/*
+ * What was promised is looked at before the commit, and forgotten after the
+ * end.
+ */
 static void
 at_transaction_end(XactEvent event, void *arg)
 {

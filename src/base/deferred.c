@@ -26,6 +26,10 @@ static List *relations = NIL;
 static bool relations_valid = false;
 static bool registered = false;
 
+/*
+ * For the caches' callbacks: a constraint has changed, so the list is read
+ * anew.
+ */
 static void
 invalidate(Datum arg, int cacheid, uint32 hashvalue)
 {
@@ -39,6 +43,10 @@ invalidate_relation(Datum arg, Oid relid)
 	relations_valid = false;
 }
 
+/*
+ * Reads from the catalog which relations have deferrable constraints, and
+ * keeps their list until one changes.
+ */
 static void
 collect(void)
 {

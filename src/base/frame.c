@@ -35,6 +35,7 @@ static struct
 	DxMono		since;
 }			shortage;
 
+/* Is it something that fails again until somebody makes room? */
 static bool
 is_shortage(int sqlstate)
 {

@@ -64,6 +64,7 @@ check_databases(char **newval, void **extra, GucSource source)
 	return valid;
 }
 
+/* A setting that is a number; its default is the variable's first value. */
 static void
 define_int(const char *name, const char *purpose, const char *detail,
 		   int *variable, int min, int max, GucContext context, int flags)
@@ -72,6 +73,7 @@ define_int(const char *name, const char *purpose, const char *detail,
 							min, max, context, flags, NULL, NULL, NULL);
 }
 
+/* How many processes there are, and how long they wait. */
 static void
 define_worker_settings(void)
 {
@@ -112,6 +114,7 @@ define_worker_settings(void)
 							   check_databases, NULL, NULL);
 }
 
+/* What a run, a definition and a payload may have at most. */
 static void
 define_limits(void)
 {

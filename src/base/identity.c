@@ -56,6 +56,7 @@ static const Setting scan_settings[] =
 };
 #endif
 
+/* Sets them for the GUC nest level that was just opened. */
 static void
 set_all(const Setting *settings, int n)
 {

@@ -38,6 +38,7 @@ end_process(const Victim *victim)
 	(void) kill(victim->pid, SIGTERM);
 }
 
+/* Victims are ended only once it is committed that they are to be. */
 static void
 at_end(XactEvent event, void *arg)
 {

@@ -24,6 +24,10 @@
 /* What a generic plan takes that is made at a later execution. */
 #define GENERIC_PLAN_SIZE	4096
 
+/*
+ * Prepares and keeps the plan of a statement that is used for the first time.
+ * Needs SPI_connect.
+ */
 static void
 prepare(DxStatement *statement)
 {
@@ -43,6 +47,7 @@ prepare(DxStatement *statement)
 	statement->plan = plan;
 }
 
+/* An error of SPI that it did not throw is thrown here. */
 static int
 executed(const DxStatement *statement, int rc)
 {
@@ -87,6 +92,10 @@ dx_execute_latest(DxStatement *statement, Datum *values)
 													true, 0));
 }
 
+/*
+ * What a kept plan takes in bytes, its sources and its generic plan together;
+ * an estimate, for the limits of caches.
+ */
 Size
 dx_plan_size(SPIPlanPtr plan)
 {

@@ -73,12 +73,17 @@ static volatile sig_atomic_t told_by_postmaster = false;
 
 /* ---------- the suspects ---------- */
 
+/* A place of the table that remembers no run. */
 static bool
 is_free(const DxSuspect *suspect)
 {
 	return suspect->deaths == 0 && suspect->outages == 0;
 }
 
+/*
+ * The few places in which this run can be: its set, by the random end of its
+ * number.
+ */
 static DxSuspect *
 set_of(const pg_uuid_t *run_id)
 {
@@ -88,6 +93,7 @@ set_of(const pg_uuid_t *run_id)
 	return &suspects[(random % DX_POISON_SETS) * DX_POISON_WAYS];
 }
 
+/* The entry of a run, or NULL when nothing is held against it. */
 static DxSuspect *
 find(Oid dboid, const pg_uuid_t *run_id)
 {
@@ -122,6 +128,10 @@ place(Oid dboid, const pg_uuid_t *run_id)
 	return best;
 }
 
+/*
+ * How many runs the slot names; a number that cannot be right, after a crash
+ * in the middle, is none.
+ */
 static int
 count_ids(const DxPoisonSlot *slot)
 {
@@ -181,6 +191,10 @@ blame(const DxPoisonSlot *first, DxPoisonSlot *slot, bool outage)
 	return blamed;
 }
 
+/*
+ * Says in the log that workers have died in the middle of passes, and what
+ * follows.
+ */
 static void
 tell(int n)
 {
@@ -475,6 +489,10 @@ dx_poison_excuse(const pg_uuid_t *run_id)
 
 /* ---------- signals ---------- */
 
+/*
+ * SIGQUIT: when it is the postmaster's, somebody else has crashed, and the
+ * runs in hand are not to blame.
+ */
 static void
 quit(int signo, siginfo_t *info, void *context)
 {
@@ -487,6 +505,10 @@ quit(int signo, siginfo_t *info, void *context)
 	SignalHandlerForCrashExit(signo);
 }
 
+/*
+ * SIGTERM: notes whether it is the postmaster that wants us to end, then does
+ * what is usual.
+ */
 static void
 terminate(int signo, siginfo_t *info, void *context)
 {
@@ -504,6 +526,7 @@ terminate(int signo, siginfo_t *info, void *context)
 	errno = save_errno;
 }
 
+/* Installs a handler that is told who has sent the signal. */
 static void
 handle(int signo, void (*handler) (int, siginfo_t *, void *))
 {

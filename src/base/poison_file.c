@@ -22,6 +22,7 @@
 #define MAGIC		"dxpoison"
 #define VERSION		2
 
+/* The header, a slot for each background worker, and the suspects. */
 static Size
 file_size(void)
 {
@@ -29,6 +30,7 @@ file_size(void)
 		DX_POISON_SETS * DX_POISON_WAYS * sizeof(DxSuspect);
 }
 
+/* The header that a file of this build and these settings has. */
 static void
 describe(DxPoisonHeader *wanted)
 {
@@ -55,6 +57,10 @@ complain(const char *what)
 			 errhint("Repair this and restart the server.")));
 }
 
+/*
+ * Makes the file as long as it has to be, with its blocks on disk: what is
+ * mapped later must not end in SIGBUS.
+ */
 static bool
 fill_with_zeros(int fd, Size size)
 {

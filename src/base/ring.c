@@ -71,6 +71,7 @@
 #define POPS_PER_SCAN	8		/* pops that may come before a scan owed */
 #define OVERFLOW_SWEEP_MS	1000
 
+/* The entry of an owner of runs in the hash table. With the lock held. */
 static DxOwner *
 find_owner(Oid dboid, Oid owner, HASHACTION action, bool *found)
 {
@@ -132,6 +133,9 @@ dx_ring_release_locked(DxRing *ring)
 		dx_ring_free_locked(ring);
 }
 
+/*
+ * Gives an owner the next free ring: there has to be one. With the lock held.
+ */
 static DxRing *
 assign_ring(DxOwner *entry)
 {
@@ -145,6 +149,10 @@ assign_ring(DxOwner *entry)
 	return ring;
 }
 
+/*
+ * An owner for whom there is no ring waits at the end of the line of its
+ * database.
+ */
 static void
 stand_in_line(DxDatabase *database, DxOwner *entry)
 {
@@ -155,6 +163,7 @@ stand_in_line(DxDatabase *database, DxOwner *entry)
 	dx_shared->nline++;
 }
 
+/* Takes an owner out of the line: it has a ring, or no work any more. */
 static void
 leave_line(DxDatabase *database, DxOwner *entry)
 {
@@ -236,6 +245,7 @@ dx_ring_clear_line_locked(DxDatabase *database)
 	}
 }
 
+/* The hint that is i-th from the head. */
 static DxHint *
 hint_at(const DxRing *ring, int i)
 {
@@ -409,6 +419,10 @@ scan_is_next(const DxRing *ring)
 		(ring->pops >= POPS_PER_SCAN && ring->count <= dx_shared->ring_size / 2);
 }
 
+/*
+ * A worker goes on with the round of looks at the table where the one before
+ * it has stopped.
+ */
 static void
 begin_scan(DxRing *ring, int scanner, void *cursor, int cursor_len)
 {
@@ -424,6 +438,10 @@ begin_scan(DxRing *ring, int scanner, void *cursor, int cursor_len)
 	memcpy(cursor, ring->cursor, cursor_len);
 }
 
+/*
+ * What a worker is to do next; with the lock held. To leave goes first, then
+ * to look for the extension.
+ */
 static DxWork
 choose_work(DxWorker *worker, int max, pg_uuid_t *ids, int *nids,
 			void *cursor, int cursor_len, bool may_leave)

@@ -111,6 +111,7 @@ portal_since(SubTransactionId since)
 	return NULL;
 }
 
+/* Closes what the step has opened and left open, pinned ones too. */
 static void
 close_cursors(SubTransactionId since)
 {
@@ -188,6 +189,7 @@ drop_temporary(void)
 
 /* ---------- advisory locks ---------- */
 
+/* Did the session have this lock before the step? */
 static bool
 is_lent(const DxHeldLock *lock)
 {

@@ -46,6 +46,7 @@ static object_access_hook_type prev_object_access = NULL;
 /* What the code has prepared: char * in TopMemoryContext. */
 static List *prepared = NIL;
 
+/* Is it a statement that the step itself has prepared? */
 static bool
 is_prepared(const char *name)
 {
@@ -59,6 +60,9 @@ is_prepared(const char *name)
 	return false;
 }
 
+/*
+ * Remembers a prepared statement, so that it can be removed after the step.
+ */
 static void
 note_prepared(const char *name)
 {
@@ -142,6 +146,10 @@ before_statement(Node *statement)
 	}
 }
 
+/*
+ * The hook: while a step is watched, looks at each utility statement before
+ * and after it.
+ */
 static void
 process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 				ProcessUtilityContext context, ParamListInfo params,
@@ -174,6 +182,7 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 static Oid	harmless[SEEN];
 static bool registered = false;
 
+/* A function may have been replaced: all are looked at again. */
 static void
 forget_harmless(Datum arg, int cacheid, uint32 hashvalue)
 {
@@ -203,6 +212,10 @@ connects(Oid function)
 	return result;
 }
 
+/*
+ * Does a function that is not the server's own leave a connection behind?
+ * Asked once for each.
+ */
 static void
 user_function(Oid function)
 {
@@ -219,6 +232,10 @@ user_function(Oid function)
 		harmless[function % SEEN] = function;
 }
 
+/*
+ * Functions of the server that leave something in the session which the end
+ * of the transaction does not take away.
+ */
 static void
 before_function(Oid function)
 {
@@ -264,6 +281,7 @@ after_create(Oid class)
 		ResetPlanCache();
 }
 
+/* The hook: what a watched step calls and creates. */
 static void
 object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 			  void *arg)

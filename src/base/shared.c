@@ -78,6 +78,7 @@ dx_lock(void)
 	LWLockAcquire(dx_shared->lock, LW_EXCLUSIVE);
 }
 
+/* Releases the lock that dx_lock has taken. */
 void
 dx_unlock(void)
 {
@@ -101,6 +102,10 @@ dx_latches_add(DxLatches *latches, Latch *latch)
 		latches->latch[latches->n++] = latch;
 }
 
+/*
+ * Wakes who was noted under the lock, after it is released. The list is empty
+ * then.
+ */
 void
 dx_latches_set(DxLatches *latches)
 {

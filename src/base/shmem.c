@@ -32,12 +32,17 @@ number_of_rings(void)
 	return Max(dx_max_rings, max_worker_processes);
 }
 
+/*
+ * For how many owners there is room: those in line, and those who have a
+ * ring.
+ */
 static long
 number_of_owners(void)
 {
 	return (long) dx_max_owners + number_of_rings();
 }
 
+/* The hash table of owners, or the one that is there already. */
 static HTAB *
 make_owners(void)
 {
@@ -89,6 +94,7 @@ shared_layout(char *base)
 	return offset;
 }
 
+/* First values of shared memory, which is all zeros. */
 static void
 shared_fill(void)
 {
@@ -119,6 +125,7 @@ shared_fill(void)
 		dx_worker_slots[i].next_idle = -1;
 }
 
+/* The hook: how much memory and how many locks we need. */
 static void
 shmem_request(void)
 {
@@ -131,6 +138,9 @@ shmem_request(void)
 	RequestNamedLWLockTranche(DX_EXTENSION, 2);
 }
 
+/*
+ * The hook: lays out our shared memory, or finds the one of the postmaster.
+ */
 static void
 shmem_startup(void)
 {

@@ -19,6 +19,7 @@ static const StateName state_names[] = {
 #include "base/sqlstate_names.h"
 };
 
+/* For bsearch. */
 static int
 compare_code(const void *key, const void *entry)
 {

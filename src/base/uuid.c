@@ -46,6 +46,10 @@ random_bytes(unsigned char *bytes, int n)
 	memcpy(bytes, pool + pool_left, n);
 }
 
+/*
+ * A time that grows with each call, in 1/4096 ms, also when the clock is set
+ * back.
+ */
 static uint64
 next_tick(void)
 {

@@ -38,6 +38,10 @@ waiter_exit(int code, Datum arg)
 	dx_waiter_end(false);
 }
 
+/*
+ * This session waits in the slot for what is said on the channel. With the
+ * lock held.
+ */
 static void
 take_slot(DxWaiter *waiter, const pg_uuid_t *channel, bool takes_one)
 {

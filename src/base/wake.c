@@ -65,6 +65,7 @@ static struct
 	bool		launcher;
 }			notes;
 
+/* Nothing is to be announced any more: the transaction has ended. */
 static void
 forget_notes(void)
 {
@@ -81,6 +82,10 @@ forget_notes(void)
 	notes.launcher = false;
 }
 
+/*
+ * May something be noted? Only where there is shared memory to announce it
+ * in.
+ */
 static bool
 take_notes(void)
 {
@@ -245,6 +250,10 @@ tell_of_prepared(DxDatabase *database, DxLatches *latches)
 	}
 }
 
+/*
+ * Runs that have become due go into the rings of their owners. With the lock
+ * held.
+ */
 static void
 push_runs(DxDatabase *database, DxLatches *latches)
 {
@@ -269,6 +278,9 @@ push_runs(DxDatabase *database, DxLatches *latches)
 		dx_ring_wake_locked(ring, latches);
 }
 
+/*
+ * Owners for whom a look at the tables was noted get one. With the lock held.
+ */
 static void
 push_scans(DxDatabase *database, DxLatches *latches)
 {
@@ -318,6 +330,7 @@ tell_database(DxLatches *latches)
 		dx_database_call_locked(database, 0, latches);
 }
 
+/* After the commit: what was noted is announced, under one lock. */
 static void
 act_on_notes(void)
 {
@@ -343,6 +356,10 @@ act_on_notes(void)
 				 errhint("Raise dealix_exec.max_owners.")));
 }
 
+/*
+ * What was noted is announced if the transaction commits, and forgotten in
+ * any case.
+ */
 static void
 at_transaction_end(XactEvent event, void *arg)
 {

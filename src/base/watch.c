@@ -59,6 +59,7 @@ static volatile sig_atomic_t overdue = false;
 static pg_uuid_t place_run;
 static DxSentence place;
 
+/* Cancels what this process is doing, as pg_cancel_backend does. */
 static void
 cancel(void)
 {
@@ -67,6 +68,7 @@ cancel(void)
 	SetLatch(MyLatch);
 }
 
+/* The first cancel of this stretch of user code starts the count of beats. */
 static void
 note_cancel(void)
 {
@@ -97,6 +99,10 @@ interrupted(SIGNAL_ARGS)
 	StatementCancelHandler(postgres_signal_arg);
 }
 
+/*
+ * User code that was cancelled and goes on is cancelled again, and then its
+ * process is ended.
+ */
 static void
 beat(void)
 {

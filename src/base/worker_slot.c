@@ -166,6 +166,10 @@ dx_worker_idle_locked(DxWorker *worker)
 	ring->idle_head = worker - dx_worker_slots;
 }
 
+/*
+ * Takes a worker out of its ring's list of those without work; harmless when
+ * it is not there. With the lock held.
+ */
 void
 dx_worker_unidle_locked(DxWorker *worker)
 {

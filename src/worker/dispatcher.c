@@ -64,6 +64,7 @@ static DxMono last_look = 0;
 static DxMono last_sweep = 0;
 static bool told_held = false;
 
+/* At exit: gives the slot back, with what has happened. */
 static void
 dispatcher_exit(int code, Datum arg)
 {
@@ -265,6 +266,7 @@ look_at_tables(bool sweep, TimestampTz after)
 	seen_until = now;
 }
 
+/* When all tables are to be looked at again, whatever was announced. */
 static DxMono
 next_sweep(void)
 {

@@ -40,6 +40,7 @@
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 static object_access_hook_type prev_object_access = NULL;
 
+/* The option of a statement that has this name, or NULL. */
 static const DefElem *
 find_option(List *options, const char *name)
 {
@@ -55,6 +56,7 @@ find_option(List *options, const char *name)
 	return NULL;
 }
 
+/* What CREATE DATABASE asks, too. */
 static bool
 may_create_databases(void)
 {
@@ -114,6 +116,10 @@ needs_top_level(Node *statement)
 	return !IsA(statement, RenameStmt);
 }
 
+/*
+ * Ends our processes in a database and keeps others from starting while the
+ * statement runs.
+ */
 static void
 retire(Oid dboid)
 {
@@ -168,6 +174,7 @@ make_room_for_drop(DropStmt *statement)
 	}
 }
 
+/* Is it COMMIT PREPARED, by which work can come that nobody has noted? */
 static bool
 is_commit_prepared(Node *statement)
 {
@@ -198,6 +205,10 @@ announce(bool databases, bool prepared)
 		dx_wake_prepared();
 }
 
+/*
+ * The hook: before statements that need a database without sessions, and
+ * after those that others have to hear of.
+ */
 static void
 process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 				ProcessUtilityContext context, ParamListInfo params,

@@ -73,6 +73,7 @@ typedef struct StartOrder
 	NameData	name;
 } StartOrder;
 
+/* At exit: nobody is to wake us any more. */
 static void
 launcher_exit(int code, Datum arg)
 {
@@ -101,6 +102,7 @@ disown_starting(void)
 	}
 }
 
+/* Makes this process known as the launcher. */
 static void
 launcher_attach(void)
 {
@@ -175,6 +177,7 @@ list_candidates(void)
 	return list;
 }
 
+/* The database among those that may have a dispatcher, or NULL. */
 static const Candidate *
 find_candidate(List *candidates, Oid dboid)
 {
@@ -203,6 +206,10 @@ list_stopped(void)
 	return stopped;
 }
 
+/*
+ * A dispatcher that was registered and has ended without coming up is tried
+ * again later. With the lock held.
+ */
 static void
 check_start(DxDatabase *database, bool stopped)
 {
@@ -328,6 +335,10 @@ next_start(List *candidates, DxMono now)
 	return best;
 }
 
+/*
+ * Moves a database to STARTING, and notes for whom its dispatcher is to be.
+ * With the lock held.
+ */
 static void
 make_order(StartOrder *order, DxDatabase *database, List *candidates)
 {
@@ -377,6 +388,10 @@ choose_starts(List *candidates, StartOrder *orders, DxMono *next,
 	return n;
 }
 
+/*
+ * Registers the dispatcher's process. When none is free it waits for its
+ * turn, and the log says so now and then.
+ */
 static void
 start_dispatcher(const StartOrder *order)
 {
@@ -447,6 +462,7 @@ recheck_absent(DxMono *next)
 	*next = last + dx_sweep_interval * USECS_PER_SEC;
 }
 
+/* Once to the log: databases take turns. */
 static void
 tell_shared(void)
 {

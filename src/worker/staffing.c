@@ -233,6 +233,9 @@ check_owner(Oid owner, char **error)
 	return name;
 }
 
+/*
+ * Registers the process of a worker; false when no background worker is free.
+ */
 static bool
 register_worker(const DxAssignment *order, const char *owner)
 {

@@ -69,6 +69,7 @@ static int	batch;
  */
 static DxMono quick_until = 0;
 
+/* At exit: gives the slot back, with the error if it was in vain. */
 static void
 worker_exit(int code, Datum arg)
 {
@@ -129,6 +130,7 @@ leave_if_gone(bool here)
 	proc_exit(0);
 }
 
+/* The extension may be gone or of another version: looks, and leaves then. */
 static void
 recheck(void)
 {
