@@ -409,14 +409,6 @@ extern const char *dx_path_text(const DxPath *path);
 /* The context object of env, with context_map in its place; NULL: none. */
 extern Jsonb *dx_env_context(DxEnv *env);
 
-/*
- * Evaluates a path.  *found = false when a definite path selects nothing; an
- * indefinite one yields an array.  Fault: States.Runtime for what can't be
- * evaluated.
- */
-extern bool dx_path_eval(const DxPath *path, DxEnv *env,
-						 Jsonb **value, bool *found, DxFault *fault);
-
 /* Puts value at a reference path inside target (ResultPath). */
 extern bool dx_path_assign(const DxPath *path, Jsonb *target, Jsonb *value,
 						   Jsonb **result, DxFault *fault);

@@ -197,7 +197,6 @@ extern DxQueryLanguage dx_read_language(DxCompiler *c, const DxNode *object,
 extern void dx_compile_state(DxCompiler *c, int index);
 extern void dx_check_state_fields(DxCompiler *c, const DxStateSource *state);
 extern bool dx_state_type_parse(const char *text, DxStateType *type);
-extern const char *dx_state_type_name(DxStateType type);
 
 /* ---------- handler.c: Retry and Catch ---------- */
 

@@ -566,31 +566,3 @@ dx_path_require(const DxPath *path, DxEnv *env, JsonbValue *value,
 						path->text, dx_path_miss_text(path, &miss));
 	return true;
 }
-
-/*
- * Evaluates a path.  *found = false when a definite path selects nothing; an
- * indefinite one yields an array.  "$" yields the input itself, every other
- * value is a copy.
- *
- * Fault: States.Runtime when it selects too much.
- * Source: Amazon States Language, "Paths".
- */
-bool
-dx_path_eval(const DxPath *path, DxEnv *env, Jsonb **value, bool *found,
-			 DxFault *fault)
-{
-	JsonbValue	selected;
-	DxMiss		miss;
-
-	if (dx_path_is_whole(path) && env->input != NULL)
-	{
-		*value = env->input;
-		*found = true;
-		return true;
-	}
-	if (!dx_path_find(path, env, &selected, &miss, fault))
-		return false;
-	*found = miss.kind == DX_MISS_NONE;
-	*value = *found ? dx_json_from_value(&selected) : NULL;
-	return true;
-}

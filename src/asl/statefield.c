@@ -114,12 +114,6 @@ static const char *const type_names[] = {
 	[DX_STATE_MAP] = "Map"
 };
 
-const char *
-dx_state_type_name(DxStateType type)
-{
-	return type_names[type];
-}
-
 bool
 dx_state_type_parse(const char *text, DxStateType *type)
 {

@@ -11,8 +11,8 @@
 #include "executor/spi.h"
 
 /*
- * A statement of the engine.  Declare it static const in the file that uses
- * it; the plan is made at first use and kept.  Only between dx_engine_enter
+ * A statement of the engine.  Declare it static in the file that uses it, not
+ * const: the plan is made at first use and kept in it.  Only between dx_engine_enter
  * and dx_engine_leave, and under SPI_connect.
  */
 typedef struct DxStatement

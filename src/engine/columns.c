@@ -99,16 +99,6 @@ dx_put_time(DxColumns *columns, TimestampTz at, TimestampTz none)
 	dx_put(columns, TimestampTzGetDatum(at), at == none);
 }
 
-void
-dx_put_bytes(DxColumns *columns, const void *data, int len)
-{
-	bytea	   *bytes = palloc(VARHDRSZ + len);
-
-	SET_VARSIZE(bytes, VARHDRSZ + len);
-	memcpy(VARDATA(bytes), data, len);
-	dx_put(columns, PointerGetDatum(bytes), false);
-}
-
 /* NULL: NULL. */
 void
 dx_put_uuid(DxColumns *columns, const pg_uuid_t *uuid)

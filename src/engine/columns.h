@@ -37,7 +37,6 @@ extern void dx_put(DxColumns *columns, Datum value, bool isnull);
 extern void dx_put_text(DxColumns *columns, const char *text);
 extern void dx_put_jsonb(DxColumns *columns, const Jsonb *json);
 extern void dx_put_time(DxColumns *columns, TimestampTz at, TimestampTz none);
-extern void dx_put_bytes(DxColumns *columns, const void *data, int len);
 extern void dx_put_uuid(DxColumns *columns, const pg_uuid_t *uuid);
 extern void dx_put_int4(DxColumns *columns, int32 value);
 
