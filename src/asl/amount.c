@@ -20,6 +20,7 @@
 
 #define MAX_WAIT_SECONDS	99999999	/* as AWS: somewhat over three years */
 
+/* What a fault calls the type of a value. */
 static const char *
 type_name(const JsonbValue *value)
 {
@@ -150,6 +151,7 @@ is_wait(double seconds)
 		seconds <= MAX_WAIT_SECONDS;
 }
 
+/* For how long a Wait waits; a path has to give a number. */
 static bool
 wait_seconds(const DxAmount *amount, DxEnv *env, double *seconds,
 			 DxFault *fault)
@@ -227,6 +229,7 @@ eval_text(const DxText *text, DxEnv *env, JsonbValue *value, bool *given,
 	return true;
 }
 
+/* Until when a Wait waits; a path has to give a timestamp. */
 static bool
 wait_timestamp(const DxText *text, DxEnv *env, TimestampTz *until,
 			   DxFault *fault)

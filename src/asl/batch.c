@@ -27,6 +27,7 @@ typedef struct Batcher
 	int			nbatches;
 } Batcher;
 
+/* How many items and bytes a batch may have in this run. */
 static bool
 read_limits(Batcher *b, const DxMap *map, DxEnv *env, DxFault *fault)
 {
@@ -43,6 +44,7 @@ read_limits(Batcher *b, const DxMap *map, DxEnv *env, DxFault *fault)
 	return true;
 }
 
+/* The items that are collected become a batch. */
 static void
 close_batch(Batcher *b)
 {

@@ -32,12 +32,14 @@ typedef struct Filler
 	char	   *end;			/* of the room for data */
 } Filler;
 
+/* Does what is stored of the value begin at a multiple of four bytes? */
 static bool
 is_padded(const JsonbValue *value)
 {
 	return value->type == jbvNumeric || value->type == jbvBinary;
 }
 
+/* Bytes that are stored of a value besides its entry, without padding. */
 static Size
 value_size(const JsonbValue *value)
 {
@@ -58,6 +60,7 @@ value_size(const JsonbValue *value)
 	return 0;
 }
 
+/* The type of a value as its entry has it. */
 static uint32
 value_flags(const JsonbValue *value)
 {
@@ -76,6 +79,7 @@ value_flags(const JsonbValue *value)
 	}
 }
 
+/* The bytes that are stored of a value; NULL when its entry says all. */
 static const void *
 value_data(const JsonbValue *value)
 {
@@ -121,6 +125,10 @@ filler_open(Filler *f, uint32 header, int nentries, Size data_size)
 	return json;
 }
 
+/*
+ * Adds an entry and its data to the container that is being filled. The room
+ * was counted before; whoever has miscounted is told, in every build.
+ */
 static void
 filler_add(Filler *f, uint32 flags, const void *data, Size size, bool padded)
 {
@@ -152,6 +160,7 @@ filler_add(Filler *f, uint32 flags, const void *data, Size size, bool padded)
 	f->entries[f->nentries++] = entry;
 }
 
+/* Says how long the whole has become. */
 static Jsonb *
 filler_close(Filler *f, Jsonb *json)
 {
@@ -200,6 +209,10 @@ dx_name_compare(const DxName *a, const DxName *b)
 	return memcmp(a->text, b->text, a->len);
 }
 
+/*
+ * For qsort: members by name, as jsonb orders them, and equal names as they
+ * were given.
+ */
 static int
 compare_members(const void *a, const void *b)
 {

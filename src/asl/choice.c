@@ -103,6 +103,7 @@ static const char *const rule_fields[] =
 static DxRule *compile_rule(const JsonbValue *source, const char *pointer,
 							bool nested, DxCompiler *c);
 
+/* Has the member this name? */
 static bool
 is_named(const DxMember *member, const char *name)
 {
@@ -110,6 +111,7 @@ is_named(const DxMember *member, const char *name)
 		memcmp(member->name.text, name, member->name.len) == 0;
 }
 
+/* The operator of a test that the member's name says, or NULL. */
 static const Operator *
 find_operator(const DxMember *member)
 {
@@ -121,6 +123,7 @@ find_operator(const DxMember *member)
 	return NULL;
 }
 
+/* Does the member hold rules instead of an operand? */
 static bool
 is_boolean_operator(const DxMember *member)
 {
@@ -128,6 +131,7 @@ is_boolean_operator(const DxMember *member)
 		is_named(member, "Not");
 }
 
+/* Where the member stands in the document, for problems. */
 static const char *
 member_pointer(const char *pointer, const DxMember *member)
 {
@@ -135,6 +139,7 @@ member_pointer(const char *pointer, const DxMember *member)
 											  member->name.len));
 }
 
+/* A path that a rule names; NULL when there is a problem with it. */
 static DxPath *
 compile_path(const JsonbValue *value, const char *pointer, DxCompiler *c)
 {
@@ -155,9 +160,7 @@ compile_path(const JsonbValue *value, const char *pointer, DxCompiler *c)
 	return path;
 }
 
-/*
- * The constant of a comparison has to be of the operator's type.
- */
+/* The constant of a comparison has to be of the operator's type. */
 static void
 compile_operand(DxRule *rule, const JsonbValue *value, const char *pointer,
 				DxCompiler *c)
@@ -194,6 +197,7 @@ compile_operand(DxRule *rule, const JsonbValue *value, const char *pointer,
 				   "\"%s\" is not an RFC 3339 timestamp", dx_value_text(value));
 }
 
+/* A rule that compares: Variable, and one operator with its operand. */
 static void
 compile_test(DxRule *rule, const DxMember *members, int nmembers,
 			 const char *pointer, DxCompiler *c)
@@ -223,6 +227,7 @@ compile_test(DxRule *rule, const DxMember *members, int nmembers,
 				   "field \"Variable\" is missing");
 }
 
+/* A rule of rules: And, Or, Not. */
 static void
 compile_boolean(DxRule *rule, const DxMember *member, const char *pointer,
 				DxCompiler *c)
@@ -255,6 +260,10 @@ compile_boolean(DxRule *rule, const DxMember *member, const char *pointer,
 												   true, c);
 }
 
+/*
+ * A member that no rule has, with the name that was perhaps meant. nested: a
+ * rule inside of a rule has fewer.
+ */
 static void
 unknown_member(DxCompiler *c, const DxMember *member, const char *pointer,
 			   bool nested)
@@ -275,9 +284,7 @@ unknown_member(DxCompiler *c, const DxMember *member, const char *pointer,
 			   "a choice rule has no field \"%s\"", dx_clip(name));
 }
 
-/*
- * Finds what does not belong into a rule, and the one operator of it.
- */
+/* Finds what does not belong into a rule, and the one operator of it. */
 static const DxMember *
 check_members(const DxMember *members, int nmembers, const char *pointer,
 			  bool nested, DxCompiler *c)
@@ -322,6 +329,7 @@ check_members(const DxMember *members, int nmembers, const char *pointer,
 	return many ? NULL : found;
 }
 
+/* Any rule; nested: inside of And, Or, Not, where it has no Next. */
 static DxRule *
 compile_rule(const JsonbValue *source, const char *pointer, bool nested,
 			 DxCompiler *c)
@@ -424,6 +432,7 @@ matches(const DxName *text, const DxName *pattern, DxFault *fault, bool *match)
 	return true;
 }
 
+/* Is the value a string that is a timestamp? */
 static bool
 as_timestamp(const JsonbValue *value, TimestampTz *timestamp)
 {
@@ -477,9 +486,7 @@ compare(const DxRule *rule, const JsonbValue *a, const JsonbValue *b,
 	}
 }
 
-/*
- * The operators Is...: does the value have the type?
- */
+/* The operators Is...: does the value have the type? */
 static bool
 is_of_type(TestFamily family, const JsonbValue *value)
 {
@@ -500,9 +507,7 @@ is_of_type(TestFamily family, const JsonbValue *value)
 	}
 }
 
-/*
- * Finds what a path of a rule selects.
- */
+/* Finds what a path of a rule selects. */
 static bool
 find_value(const DxPath *path, DxEnv *env, JsonbValue *value, DxFault *fault)
 {
@@ -517,6 +522,7 @@ find_value(const DxPath *path, DxEnv *env, JsonbValue *value, DxFault *fault)
 					path->text);
 }
 
+/* Does what the path selects pass the test? False: a fault. */
 static bool
 eval_test(const DxRule *rule, DxEnv *env, bool *match, DxFault *fault)
 {

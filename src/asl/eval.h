@@ -43,6 +43,7 @@ extern int	dx_name_compare(const DxName *a, const DxName *b);
 extern int	dx_take_members(const JsonbValue *object, DxMember **members);
 extern int	dx_take_elements(const JsonbValue *array, JsonbValue **elements);
 
+/* Is the value an object? */
 static inline bool
 dx_value_is_object(const JsonbValue *value)
 {
@@ -50,6 +51,7 @@ dx_value_is_object(const JsonbValue *value)
 		JsonContainerIsObject(value->val.binary.data);
 }
 
+/* Is the value an array? */
 static inline bool
 dx_value_is_array(const JsonbValue *value)
 {

@@ -19,12 +19,14 @@
 #define OPEN	"{%"
 #define CLOSE	"%}"
 
+/* Does the string begin as an expression? */
 static bool
 opens(const char *text)
 {
 	return strncmp(text, OPEN, strlen(OPEN)) == 0;
 }
 
+/* Does the string end as an expression? */
 static bool
 closes(const char *text)
 {

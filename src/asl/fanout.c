@@ -83,6 +83,7 @@ compile_processor_config(DxCompiler *c, const DxNode *processor)
 	return distributed;
 }
 
+/* The state machine that a Map has for each item, and how it is run. */
 static void
 compile_processor(DxCompiler *c, DxStateSource *source, DxMap *map)
 {
@@ -135,6 +136,10 @@ compile_items(DxCompiler *c, DxStateSource *source, DxMap *map)
 		map->items = dx_read_template(c, source, &source->node, "Items");
 }
 
+/*
+ * What each item becomes before it is processed; Parameters is the old name
+ * for it.
+ */
 static void
 compile_selector(DxCompiler *c, DxStateSource *source, DxMap *map)
 {
@@ -231,6 +236,10 @@ is_label_character(pg_wchar ch)
 			 ch == 0x3000 || ch == 0xfffe || ch == 0xffff);
 }
 
+/*
+ * Label of a distributed Map: it becomes part of names, so it is short and
+ * plain.
+ */
 static void
 compile_label(DxCompiler *c, DxStateSource *source, DxMap *map)
 {

@@ -71,6 +71,7 @@ dx_read_bool(DxCompiler *c, const DxNode *object, const char *name,
 	return true;
 }
 
+/* Has the number no fraction? */
 static bool
 is_integer(Numeric number)
 {

@@ -30,6 +30,7 @@ typedef struct Operand
 	JsonbValue	value;
 } Operand;
 
+/* One side of a comparison, for this item. False: a fault. */
 static bool
 eval_operand(const DxOperand *operand, const DxFilterScope *scope,
 			 const JsonbValue *item, Operand *result, DxFault *fault)
@@ -42,12 +43,17 @@ eval_operand(const DxOperand *operand, const DxFilterScope *scope,
 	return true;
 }
 
+/* Is it of the types that are compared as text if they differ? */
 static bool
 is_number_or_text(const JsonbValue *value)
 {
 	return value->type == jbvNumeric || value->type == jbvString;
 }
 
+/*
+ * The operator ==; a number equals the text that it is written as. What is
+ * not there equals nothing.
+ */
 static bool
 are_equal(const Operand *a, const Operand *b)
 {
@@ -85,6 +91,7 @@ compare(const Operand *a, const Operand *b, int *order)
 	return false;
 }
 
+/* Does the text of the value match the regular expression? */
 static bool
 matches_pattern(const Operand *a, const DxOperand *pattern)
 {
@@ -143,6 +150,7 @@ count_common(const Operand *a, const Operand *b, int *total)
 	return common;
 }
 
+/* Is the other in the array, or in the text? */
 static bool
 contains(const Operand *a, const Operand *b)
 {
@@ -203,6 +211,7 @@ compare_set(DxFilterOperator op, const Operand *a, const Operand *b)
 	}
 }
 
+/* What a comparison says about two operands. */
 static bool
 eval_compare(const DxFilter *filter, const Operand *a, const Operand *b)
 {

@@ -103,6 +103,7 @@ parse_bare_text(DxPathParser *p, JsonbValue *value)
 	return true;
 }
 
+/* A number at the present place, or text without quotes. */
 static bool
 parse_number_or_text(DxPathParser *p, JsonbValue *value)
 {
@@ -143,6 +144,7 @@ parse_list(DxPathParser *p, JsonbValue *value)
 	return true;
 }
 
+/* A constant, or a list of them. */
 static bool
 parse_literal(DxPathParser *p, JsonbValue *value)
 {
@@ -239,6 +241,7 @@ parse_pattern(DxPathParser *p, DxOperand *operand)
 	return check_pattern(p, pattern.data, pattern.len, operand->flags);
 }
 
+/* A path or a constant. */
 static bool
 parse_operand(DxPathParser *p, DxOperand *operand)
 {
@@ -258,6 +261,7 @@ parse_operand(DxPathParser *p, DxOperand *operand)
 	}
 }
 
+/* A node of the filter's tree. */
 static DxFilter *
 make_filter(DxFilterKind kind, DxFilter *left, DxFilter *right)
 {
@@ -284,6 +288,7 @@ check_compare(DxPathParser *p, const DxFilter *filter)
 	return true;
 }
 
+/* A comparison, or a path that has to be there. */
 static DxFilter *
 parse_test(DxPathParser *p)
 {
@@ -308,6 +313,7 @@ parse_test(DxPathParser *p)
 	return NULL;
 }
 
+/* What may stand between operators: a test, its negation, or parentheses. */
 static DxFilter *
 parse_unary(DxPathParser *p)
 {
@@ -340,6 +346,7 @@ parse_unary(DxPathParser *p)
 	return filter;
 }
 
+/* Tests that are joined by &&, which binds more than ||. */
 static DxFilter *
 parse_and(DxPathParser *p)
 {
@@ -354,6 +361,7 @@ parse_and(DxPathParser *p)
 	return left;
 }
 
+/* A whole filter: what is joined by ||. */
 static DxFilter *
 parse_or(DxPathParser *p)
 {

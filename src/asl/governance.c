@@ -37,6 +37,7 @@ static const char *const type_names[] = {
 
 static void check_shape(DxCompiler *c, const DxNode *shape);
 
+/* A type that a shape names has to be one of JSON Schema's. */
 static void
 check_type_name(DxCompiler *c, const DxNode *node)
 {
@@ -61,6 +62,7 @@ check_type_name(DxCompiler *c, const DxNode *node)
 			   "\"%s\" is not a type", dx_clip(name));
 }
 
+/* The types of a shape: one, or an array of them. */
 static void
 check_types(DxCompiler *c, const DxNode *shape)
 {
@@ -134,6 +136,7 @@ check_names(DxCompiler *c, const DxNode *array, const char *what)
 	return good;
 }
 
+/* What a shape says about members, and which of them have to be there. */
 static void
 check_properties(DxCompiler *c, const DxNode *shape)
 {

@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 
+/* For qsort: states by name. */
 static int
 compare_by_name(const void *left, const void *right)
 {
@@ -57,6 +58,7 @@ check_duplicates(DxCompiler *c)
 	pfree(sorted);
 }
 
+/* For qsort: Maps by label, and equal labels in the order of states. */
 static int
 compare_by_label(const void *left, const void *right)
 {
@@ -127,6 +129,10 @@ mark_reached(DxCompiler *c, int start)
 	}
 }
 
+/*
+ * Some state has to end the machine, and each state has to be reached from
+ * its start.
+ */
 static void
 check_machine(DxCompiler *c, int m)
 {

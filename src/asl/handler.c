@@ -125,6 +125,7 @@ compile_error_equals(DxCompiler *c, const DxNode *handler, bool last,
 	return n;
 }
 
+/* One element of Retry. last: only there may States.ALL stand. */
 static void
 compile_retrier(DxCompiler *c, const DxNode *node, bool last,
 				DxRetrier *retrier)
@@ -183,6 +184,7 @@ dx_compile_retriers(DxCompiler *c, const DxNode *object, DxRetrier **retriers)
 	return n;
 }
 
+/* Which members a catcher has depends on the query language. */
 static void
 check_catcher_members(DxCompiler *c, const DxStateSource *state,
 					  const DxNode *node)
@@ -203,6 +205,7 @@ check_catcher_members(DxCompiler *c, const DxStateSource *state,
 		dx_check_members(c, node, "a catcher", in_path, lengthof(in_path));
 }
 
+/* One element of Catch. last: only there may States.ALL stand. */
 static void
 compile_catcher(DxCompiler *c, DxStateSource *state, const DxNode *node,
 				bool last, DxCatcher *catcher)

@@ -35,6 +35,7 @@ static const struct
 	{"lambda:invoke.waitForTaskToken", DX_INTEGRATION_LAMBDA, "FunctionName"}
 };
 
+/* The number of the service integration that an ARN names, or -1. */
 static int
 find_integration(const char *uri)
 {
@@ -65,6 +66,7 @@ function_arn(const char *name)
 	return psprintf("arn:aws:lambda:::function:%s", name);
 }
 
+/* Has somebody said which function this Resource calls? */
 static bool
 is_bound(const DxCompiler *c, const char *uri)
 {

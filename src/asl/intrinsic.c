@@ -72,12 +72,14 @@ StaticAssertDecl(lengthof(takes) == lengthof(functions),
 
 static DxCall *parse_call(CallParser *p);
 
+/* The next character, or -1 at the end. */
 static int
 peek(const CallParser *p)
 {
 	return p->pos < p->len ? (unsigned char) p->text[p->pos] : -1;
 }
 
+/* Goes on behind blanks. */
 static void
 skip_blanks(CallParser *p)
 {
@@ -87,6 +89,7 @@ skip_blanks(CallParser *p)
 		p->pos++;
 }
 
+/* Notes what is wrong; the first error is the one that is told. */
 static bool
 fail(CallParser *p, char *message)
 {
@@ -169,6 +172,7 @@ parse_path(CallParser *p, DxArgument *argument)
 	return true;
 }
 
+/* An argument that is a number, true, false or null. */
 static bool
 parse_constant(CallParser *p, DxArgument *argument)
 {
@@ -183,6 +187,7 @@ parse_constant(CallParser *p, DxArgument *argument)
 	return fail(p, "an argument has to be a text in apostrophes, a number, true, false, null, a path or a function call");
 }
 
+/* Any argument: a string, a path, a call, a constant. */
 static bool
 parse_argument(CallParser *p, DxArgument *argument)
 {
@@ -210,6 +215,7 @@ parse_argument(CallParser *p, DxArgument *argument)
 	return true;
 }
 
+/* All arguments of a call, with the parenthesis that closes it. */
 static bool
 parse_arguments(CallParser *p, DxCall *call)
 {
@@ -238,6 +244,7 @@ parse_arguments(CallParser *p, DxCall *call)
 	return true;
 }
 
+/* The function that is named here; an unknown one is an error. */
 static const DxFunction *
 parse_function(CallParser *p)
 {
@@ -264,6 +271,7 @@ parse_function(CallParser *p)
 	return NULL;
 }
 
+/* A call, which may hold others. */
 static DxCall *
 parse_call(CallParser *p)
 {
@@ -370,6 +378,7 @@ dx_call_doubt(const DxCall *call)
 	return NULL;
 }
 
+/* The value of a path that is an argument. False: a fault. */
 static bool
 eval_path(DxCallState *state, const DxPath *path, JsonbValue *value)
 {
@@ -386,6 +395,7 @@ eval_path(DxCallState *state, const DxPath *path, JsonbValue *value)
 					state->text, path->text, dx_json_clip(state->env->input));
 }
 
+/* The value of a call: arguments first. False: a fault. */
 static bool
 eval_call(DxCallState *state, const DxCall *call, JsonbValue *value)
 {

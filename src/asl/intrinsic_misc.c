@@ -117,6 +117,7 @@ dx_fn_json_merge(DxCallState *state, const DxCall *call, JsonbValue *args,
 	return true;
 }
 
+/* The algorithm that is named so, and how long its hashes are. */
 static bool
 hash_algorithm(const JsonbValue *name, pg_cryptohash_type *type, int *bytes)
 {
@@ -256,6 +257,7 @@ java_below(uint64 seed, uint64 bound)
 	return value;
 }
 
+/* A random number under the bound, each as likely as the others. */
 static bool
 random_below(uint64 bound, uint64 *value)
 {

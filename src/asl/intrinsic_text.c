@@ -52,6 +52,7 @@ append_container(StringInfo out, const JsonbValue *value)
 	appendStringInfoChar(out, object ? '}' : ']');
 }
 
+/* A value as States.Format writes it: strings bare, all else as JSON. */
 static void
 append_value(StringInfo out, const JsonbValue *value)
 {

@@ -64,6 +64,7 @@ apply_path(const DxPath *path, bool is_null, DxEnv *env, Jsonb *input,
 	return ok;
 }
 
+/* What a state gets: InputPath over its raw input. False: a fault. */
 bool
 dx_io_input(const DxState *state, DxEnv *env, Jsonb **value, DxFault *fault)
 {
@@ -157,6 +158,9 @@ dx_io_enter(const DxState *state, DxEnv *env,
 		dx_eval_with(state->parameters, env, input, effective, fault);
 }
 
+/*
+ * Output and Assign of a state whose query language is SQL. False: a fault.
+ */
 static bool
 exit_expression(const DxState *state, DxEnv *env, Jsonb *result,
 				Jsonb **output, Jsonb **variables, DxFault *fault)

@@ -166,6 +166,7 @@ dx_json_set(const Jsonb *object, const char *key, const Jsonb *value)
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
+/* A value that is no container, as JSON text. */
 static void
 append_scalar(StringInfo out, const JsonbValue *value)
 {

@@ -48,12 +48,14 @@ typedef struct FoundName
 
 static bool read_value(Reader *r, JsonbIteratorToken token);
 
+/* The next character, or -1 at the end. */
 static int
 peek(const Reader *r)
 {
 	return r->pos < r->len ? (unsigned char) r->text[r->pos] : -1;
 }
 
+/* Goes on behind blanks. */
 static void
 skip_blanks(Reader *r)
 {
@@ -63,6 +65,7 @@ skip_blanks(Reader *r)
 		r->pos++;
 }
 
+/* Takes this character, if it is the next behind blanks. */
 static bool
 accept(Reader *r, char c)
 {
@@ -73,6 +76,7 @@ accept(Reader *r, char c)
 	return true;
 }
 
+/* What stands behind a backslash. */
 static bool
 read_escape(Reader *r, StringInfo out)
 {
@@ -93,6 +97,7 @@ read_escape(Reader *r, StringInfo out)
 	return true;
 }
 
+/* A string, if one begins here and is well formed. */
 static bool
 read_string(Reader *r, JsonbValue *value)
 {
@@ -123,6 +128,7 @@ read_string(Reader *r, JsonbValue *value)
 	return true;
 }
 
+/* Goes on behind digits; how many there were. */
 static int
 skip_digits(Reader *r)
 {
@@ -133,6 +139,7 @@ skip_digits(Reader *r)
 	return r->pos - start;
 }
 
+/* A number, as JSON writes it. */
 static bool
 read_number(Reader *r, JsonbValue *value)
 {
@@ -182,6 +189,7 @@ read_number(Reader *r, JsonbValue *value)
 	return true;
 }
 
+/* Takes this word, if it stands here. */
 static bool
 read_word(Reader *r, const char *word)
 {
@@ -193,6 +201,7 @@ read_word(Reader *r, const char *word)
 	return true;
 }
 
+/* A value that is no container. */
 static bool
 read_scalar(Reader *r, JsonbValue *value)
 {
@@ -231,6 +240,7 @@ locate(const char *text, int pos, int *line, int *column)
 	*column = pg_mbstrlen_with_len(start, text + pos - start) + 1;
 }
 
+/* For qsort: names of members, and equal ones by place. */
 static int
 compare_names(const void *left, const void *right)
 {
@@ -306,6 +316,7 @@ read_member(Reader *r, FoundName **names, int *n, int *allocated)
 	return read_within(r, WJB_VALUE, pnstrdup(key.val.string.val, key.val.string.len), 0);
 }
 
+/* The members of an object, behind its brace. */
 static bool
 read_object(Reader *r)
 {
@@ -326,6 +337,7 @@ read_object(Reader *r)
 	return accept(r, '}');
 }
 
+/* The elements of an array, behind its bracket. */
 static bool
 read_array(Reader *r)
 {

@@ -18,6 +18,10 @@
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 
+/*
+ * Notes a state machine that was found: the whole, a branch, or what a Map
+ * has.
+ */
 static void
 add_machine(DxCompiler *c, DxMachineKind kind, const DxNode *node,
 			int owner, bool express)
@@ -84,6 +88,7 @@ has_control_character(const char *text)
 	return false;
 }
 
+/* A state's name has to be there, not too long, and printable. */
 static void
 check_state_name(DxCompiler *c, const char *name, const char *pointer)
 {
@@ -172,6 +177,7 @@ dx_read_language(DxCompiler *c, const DxNode *object, bool *foreign)
 	return DX_QL_JSONPATH;
 }
 
+/* Notes a state that was found, with its machine. */
 static void
 add_state(DxCompiler *c, int machine, const DxWalk *member)
 {
@@ -226,6 +232,7 @@ dx_collect(DxCompiler *c, const DxNode *definition)
 	}
 }
 
+/* Members that no state machine of this kind has are problems. */
 static void
 check_machine_fields(DxCompiler *c, const DxMachineSource *machine)
 {

@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "utils/jsonb.h"
 
+/* Is the node an object? */
 bool
 dx_is_object(const DxNode *node)
 {
@@ -23,6 +24,7 @@ dx_is_object(const DxNode *node)
 		JsonContainerIsObject(node->value.val.binary.data);
 }
 
+/* Is the node an array? */
 bool
 dx_is_array(const DxNode *node)
 {
@@ -96,6 +98,9 @@ dx_member(const DxNode *object, const char *name, DxNode *member)
 	return true;
 }
 
+/*
+ * Is the node an object that has a member of this name, whatever its value?
+ */
 bool
 dx_has(const DxNode *object, const char *name)
 {

@@ -37,9 +37,7 @@ typedef struct Selection
 
 static bool select_from(Selection *s, int step, const JsonbValue *value);
 
-/*
- * The place of an element; -1 when the array is shorter.
- */
+/* The place of an element; -1 when the array is shorter. */
 static int64
 element_place(const JsonbValue *array, int index)
 {
@@ -49,6 +47,7 @@ element_place(const JsonbValue *array, int index)
 	return place >= 0 && place < length ? place : -1;
 }
 
+/* The member of an object; false when there is none. */
 static bool
 take_member(const JsonbValue *object, const DxName *name, JsonbValue *value)
 {
@@ -57,6 +56,7 @@ take_member(const JsonbValue *object, const DxName *name, JsonbValue *value)
 									 name->text, name->len, value) != NULL;
 }
 
+/* The element of an array, counted from its end if index is negative. */
 static bool
 take_element(const JsonbValue *array, int index, JsonbValue *value)
 {
@@ -68,9 +68,7 @@ take_element(const JsonbValue *array, int index, JsonbValue *value)
 	return true;
 }
 
-/*
- * ['a','b'] at the end of a path: the object of those that are there.
- */
+/* ['a','b'] at the end of a path: the object of those that are there. */
 static bool
 merge_members(const JsonbValue *object, const DxStep *step, JsonbValue *value)
 {
@@ -89,9 +87,7 @@ merge_members(const JsonbValue *object, const DxStep *step, JsonbValue *value)
 	return true;
 }
 
-/*
- * Walks over the first nsteps steps, which are definite.
- */
+/* Walks over the first nsteps steps, which are definite. */
 static bool
 walk(const DxPath *path, int nsteps, JsonbValue *value, DxMiss *miss)
 {
@@ -122,6 +118,7 @@ walk(const DxPath *path, int nsteps, JsonbValue *value, DxMiss *miss)
 	return true;
 }
 
+/* Adds to what is selected. False: too many values, a fault. */
 static bool
 select_value(Selection *s, const JsonbValue *value)
 {
@@ -141,9 +138,7 @@ select_value(Selection *s, const JsonbValue *value)
 	return true;
 }
 
-/*
- * Calls select_from for every child of a container.
- */
+/* Calls select_from for every child of a container. */
 static bool
 select_children(Selection *s, int step, const JsonbValue *value)
 {
@@ -163,6 +158,7 @@ select_children(Selection *s, int step, const JsonbValue *value)
 	return true;
 }
 
+/* Goes on with each element of a slice. False: a fault. */
 static bool
 select_slice(Selection *s, int step_number, const JsonbValue *value)
 {
@@ -200,9 +196,7 @@ select_slice(Selection *s, int step_number, const JsonbValue *value)
 	return true;
 }
 
-/*
- * A filter looks at the elements of an array, or at an object itself.
- */
+/* A filter looks at the elements of an array, or at an object itself. */
 static bool
 select_filtered(Selection *s, int step, const JsonbValue *value)
 {
@@ -278,9 +272,7 @@ select_scanned(Selection *s, int step, const JsonbValue *value)
 	return true;
 }
 
-/*
- * Applies the steps from number step on to a value.
- */
+/* Applies the steps from number step on to a value. */
 static bool
 select_from(Selection *s, int step_number, const JsonbValue *value)
 {
@@ -332,9 +324,7 @@ select_from(Selection *s, int step_number, const JsonbValue *value)
 	return false;
 }
 
-/*
- * Evaluates a path on a root value.
- */
+/* Evaluates a path on a root value. */
 static bool
 find_from(const DxPath *path, const JsonbValue *root, const JsonbValue *start,
 		  JsonbValue *value, DxMiss *miss, DxFault *fault)
@@ -381,9 +371,7 @@ find_from(const DxPath *path, const JsonbValue *root, const JsonbValue *start,
 	return true;
 }
 
-/*
- * The context object; the caller is asked for it once.
- */
+/* The context object; the caller is asked for it once. */
 static Jsonb *
 get_context(DxEnv *env)
 {
@@ -406,6 +394,7 @@ dx_env_context(DxEnv *env)
 	return dx_json_set(context, "Map", env->context_map);
 }
 
+/* The value that a path begins at; false when it is not there. */
 static bool
 find_root(const DxPath *path, DxEnv *env, JsonbValue *root)
 {
@@ -502,9 +491,7 @@ dx_path_find(const DxPath *path, DxEnv *env, JsonbValue *value, DxMiss *miss,
 	return find_from(path, &root, &root, value, miss, fault);
 }
 
-/*
- * Evaluates a path of a filter: "@" is item, "$" is root.
- */
+/* Evaluates a path of a filter: "@" is item, "$" is root. */
 bool
 dx_path_find_in(const DxPath *path, const JsonbValue *root,
 				const JsonbValue *item, JsonbValue *value, bool *found,
@@ -519,9 +506,7 @@ dx_path_find_in(const DxPath *path, const JsonbValue *root,
 	return ok;
 }
 
-/*
- * Why nothing was found, in the words that AWS uses.
- */
+/* Why nothing was found, in the words that AWS uses. */
 char *
 dx_path_miss_text(const DxPath *path, const DxMiss *miss)
 {

@@ -40,6 +40,10 @@ replace_member(const JsonbValue *object, const DxName *name,
 	dx_build_value(dx_build_object(members, n + 1), result);
 }
 
+/*
+ * A copy of the array with one element replaced; false when there is no such
+ * element.
+ */
 static bool
 replace_element(const JsonbValue *array, int index, const JsonbValue *value,
 				JsonbValue *result)
@@ -215,6 +219,7 @@ aggregate(DxPathFunction function, const JsonbValue *operand,
 	return true;
 }
 
+/* The names of an object's members, as an array. */
 static void
 keys_of(const JsonbValue *object, JsonbValue *result)
 {
@@ -228,6 +233,7 @@ keys_of(const JsonbValue *object, JsonbValue *result)
 	dx_build_value(dx_build_array(keys, n), result);
 }
 
+/* The first or the last element; false when there is none. */
 static bool
 end_of(const JsonbValue *array, bool last, JsonbValue *result)
 {

@@ -52,6 +52,7 @@ static const struct
 	{"last", DX_FUNCTION_LAST}
 };
 
+/* One more step of the path, zeroed. */
 static DxStep *
 add_step(StepList *list, DxStepKind kind)
 {
@@ -81,6 +82,7 @@ ends_name(const DxPathParser *p, int c)
 	return p->depth > 0 && (dx_parse_is_blank(c) || strchr(")<>=~!&|,]", c) != NULL);
 }
 
+/* A function at the end of a path, behind its opening parenthesis. */
 static bool
 parse_function(DxPathParser *p, StepList *list, const char *name)
 {
@@ -177,6 +179,7 @@ parse_integer(DxPathParser *p, int *number, bool *given)
 	return true;
 }
 
+/* What stands between brackets with a colon; from was read already. */
 static bool
 parse_slice(DxPathParser *p, StepList *list, bool has_from, int from)
 {
@@ -295,6 +298,7 @@ parse_computed(DxPathParser *p, StepList *list)
 	return true;
 }
 
+/* A step in brackets: names, numbers, a slice, all, or a filter. */
 static bool
 parse_bracket(DxPathParser *p, StepList *list)
 {
@@ -324,6 +328,7 @@ parse_bracket(DxPathParser *p, StepList *list)
 	}
 }
 
+/* A step behind a dot or in brackets. */
 static bool
 parse_step(DxPathParser *p, StepList *list)
 {
@@ -389,6 +394,7 @@ parse_variable(DxPathParser *p, DxPath *path)
 	path->variable.text = pnstrdup(p->text + start, path->variable.len);
 }
 
+/* What the path begins with; @ only inside of a filter. */
 static bool
 parse_root(DxPathParser *p, DxPath *path)
 {
@@ -412,6 +418,10 @@ parse_root(DxPathParser *p, DxPath *path)
 	return true;
 }
 
+/*
+ * A path from the present place; NULL when it is none. It may stand in a
+ * filter of another.
+ */
 static DxPath *
 parse_path(DxPathParser *p, StepList *list)
 {
@@ -447,6 +457,7 @@ parse_inner_path(DxPathParser *p)
 	return parse_path(p, &list);
 }
 
+/* A reference path selects one place: most kinds of steps are refused. */
 static bool
 check_reference(DxPathParser *p, const StepList *list)
 {

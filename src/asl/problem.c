@@ -108,6 +108,7 @@ dx_pointer_child(const char *pointer, const char *name)
 	return child;
 }
 
+/* The JSON pointer of an element of what the pointer names. */
 const char *
 dx_pointer_item(const char *pointer, int index)
 {
@@ -206,6 +207,7 @@ typedef struct FoundProblem
 	int			number;
 } FoundProblem;
 
+/* For qsort: problems in the order of the document. */
 static int
 compare_found(const void *left, const void *right)
 {

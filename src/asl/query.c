@@ -15,6 +15,7 @@
 #include "asl/problem.h"
 #include "mb/pg_wchar.h"
 
+/* A path of a field; NULL when there is a problem with it. */
 static DxPath *
 compile_path(DxCompiler *c, const DxNode *node, DxPathUse use)
 {
@@ -159,6 +160,9 @@ is_reserved_variable(DxCompiler *c, const char *name)
 	return false;
 }
 
+/*
+ * The name of a variable in Assign has to be one, and none that is reserved.
+ */
 static void
 check_variable(DxCompiler *c, const DxStateSource *state, const DxWalk *member)
 {
@@ -275,6 +279,7 @@ dx_read_amount(DxCompiler *c, const DxStateSource *state,
 										&amount->value);
 }
 
+/* Is it a call of an intrinsic function, and no path? */
 static bool
 is_intrinsic(const DxNode *node)
 {

@@ -35,6 +35,7 @@ static const struct
 	{"compensate:", DX_RESOURCE_COMPENSATE}
 };
 
+/* Does the text end so? */
 static bool
 has_suffix(const char *text, const char *suffix)
 {
@@ -174,6 +175,7 @@ has_placeholder(const char *uri)
 	return false;
 }
 
+/* What is wrong with a Resource as a URI, or NULL. */
 static const char *
 uri_problem(const char *uri)
 {

@@ -19,6 +19,7 @@
  */
 #define DX_MAX_DELAY	99999999.0
 
+/* Is it this error? */
 static bool
 error_is(const char *error, const char *name)
 {

@@ -76,6 +76,7 @@ compile_io(DxCompiler *c, DxStateSource *source, DxState *state)
 		state->result = dx_node_json(&result);
 }
 
+/* A Wait: exactly one of its four ways. */
 static void
 compile_wait(DxCompiler *c, DxStateSource *source, DxState *state)
 {
@@ -114,6 +115,7 @@ compile_wait(DxCompiler *c, DxStateSource *source, DxState *state)
 	}
 }
 
+/* A Fail: error and cause, which paths may give. */
 static void
 compile_fail(DxCompiler *c, DxStateSource *source, DxState *state)
 {
@@ -166,6 +168,7 @@ compile_choice_branch(DxCompiler *c, DxStateSource *source, const DxNode *node,
 		branch->condition = dx_read_condition(c, &condition);
 }
 
+/* A Choice: its rules, and where to go if none matches. */
 static void
 compile_choice(DxCompiler *c, DxStateSource *source, DxState *state)
 {

@@ -114,6 +114,7 @@ static const char *const type_names[] = {
 	[DX_STATE_MAP] = "Map"
 };
 
+/* The type of state that is named so; false when there is none. */
 bool
 dx_state_type_parse(const char *text, DxStateType *type)
 {
@@ -187,6 +188,7 @@ unknown_field(DxCompiler *c, const DxStateSource *state, const DxWalk *walk)
 			   dx_clip(walk->name));
 }
 
+/* A field that some state has: may this one have it, in this language? */
 static void
 check_known_field(DxCompiler *c, const DxStateSource *state,
 				  const DxNode *node, const StateField *field)

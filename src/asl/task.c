@@ -63,6 +63,7 @@ read_resource(DxCompiler *c, const DxNode *object, DxResourceKind *kind,
 	return uri;
 }
 
+/* Some service integrations are not to be had in an EXPRESS machine. */
 static void
 check_express(DxCompiler *c, const DxStateSource *source, const DxTask *task)
 {
@@ -98,6 +99,9 @@ takes_heartbeats(const DxTask *task)
 		task->kind == DX_RESOURCE_OTHER;
 }
 
+/*
+ * TimeoutSeconds and HeartbeatSeconds; the second has to be the shorter one.
+ */
 static void
 compile_timeouts(DxCompiler *c, const DxStateSource *source, DxTask *task)
 {
@@ -121,6 +125,7 @@ compile_timeouts(DxCompiler *c, const DxStateSource *source, DxTask *task)
 				   "heartbeats have no effect on \"%s\"", dx_clip(task->uri));
 }
 
+/* What becomes of the child when its parent is closed. */
 static DxClosePolicy
 close_policy(const char *name)
 {
@@ -159,6 +164,7 @@ can_be_undone(DxResourceKind kind)
 		kind != DX_RESOURCE_APPROVAL && kind != DX_RESOURCE_COMPENSATE;
 }
 
+/* Which members Compensate has depends on the query language. */
 static void
 check_undo_members(DxCompiler *c, const DxStateSource *source,
 				   const DxNode *undo)
@@ -211,6 +217,7 @@ compile_undo_resource(DxCompiler *c, const DxStateSource *source,
 				   &no_wait, task->undo_uri, keys_known, keys, pointer);
 }
 
+/* How the effect of a Task is undone. */
 static void
 compile_compensate(DxCompiler *c, const DxStateSource *source, DxTask *task)
 {

@@ -64,6 +64,7 @@ typedef struct Compiler
 static DxTemplate *compile_value(Compiler *c, const JsonbValue *value,
 								 const char *pointer);
 
+/* A node of the template's tree. */
 static DxTemplate *
 make_template(TemplateKind kind)
 {
@@ -73,6 +74,7 @@ make_template(TemplateKind kind)
 	return tmpl;
 }
 
+/* A part that is the same in each evaluation, kept as it is stored. */
 static DxTemplate *
 make_constant(const JsonbValue *value)
 {
@@ -147,6 +149,7 @@ compile_dynamic(Compiler *c, const DxMember *member, const char *pointer)
 							 c->problems);
 }
 
+/* Is it the name of a member whose value is computed? */
 static bool
 has_suffix(const DxName *name)
 {
@@ -155,6 +158,7 @@ has_suffix(const DxName *name)
 			   strlen(SUFFIX)) == 0;
 }
 
+/* For qsort: members by name, as jsonb orders them. */
 static int
 compare_children(const void *a, const void *b)
 {
@@ -197,6 +201,10 @@ is_constant(const DxTemplate *tmpl)
 	return true;
 }
 
+/*
+ * Adds a member (name) or an element (NULL); the caller has made room. No
+ * child: it had a problem.
+ */
 static void
 add_child(DxTemplate *tmpl, const DxName *name, DxTemplate *child)
 {
@@ -211,6 +219,7 @@ add_child(DxTemplate *tmpl, const DxName *name, DxTemplate *child)
 	tmpl->uses_context |= child->uses_context;
 }
 
+/* A template that is an object. */
 static DxTemplate *
 compile_object(Compiler *c, const JsonbValue *value, const char *pointer)
 {
@@ -238,6 +247,7 @@ compile_object(Compiler *c, const JsonbValue *value, const char *pointer)
 	return is_constant(tmpl) ? make_constant(value) : tmpl;
 }
 
+/* A template that is an array. */
 static DxTemplate *
 compile_array(Compiler *c, const JsonbValue *value, const char *pointer)
 {
@@ -274,6 +284,7 @@ compile_string(Compiler *c, const JsonbValue *value, const char *pointer)
 	return tmpl;
 }
 
+/* Any template; NULL when there is a problem with it. */
 static DxTemplate *
 compile_value(Compiler *c, const JsonbValue *value, const char *pointer)
 {
@@ -387,6 +398,7 @@ eval_path(const DxTemplate *tmpl, DxEnv *env, JsonbValue *value,
 static bool eval_value(const DxTemplate *tmpl, DxEnv *env, JsonbValue *value,
 					   DxFault *fault);
 
+/* The object that comes of the template. False: a fault. */
 static bool
 eval_object(const DxTemplate *tmpl, DxEnv *env, JsonbValue *value,
 			DxFault *fault)
@@ -403,6 +415,7 @@ eval_object(const DxTemplate *tmpl, DxEnv *env, JsonbValue *value,
 	return true;
 }
 
+/* The array that comes of the template. False: a fault. */
 static bool
 eval_array(const DxTemplate *tmpl, DxEnv *env, JsonbValue *value,
 		   DxFault *fault)
@@ -418,6 +431,7 @@ eval_array(const DxTemplate *tmpl, DxEnv *env, JsonbValue *value,
 	return true;
 }
 
+/* What comes of any template. False: a fault. */
 static bool
 eval_value(const DxTemplate *tmpl, DxEnv *env, JsonbValue *value,
 		   DxFault *fault)

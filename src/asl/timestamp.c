@@ -35,6 +35,7 @@ take_digits(const char **p, const char *end, int n, int *number)
 	return true;
 }
 
+/* Takes this character, if it is the next. */
 static bool
 take(const char **p, const char *end, char c)
 {

@@ -11,6 +11,7 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 
+/* Four hexadecimal digits. */
 static bool
 take_hex4(const char *text, int len, int *pos, pg_wchar *code)
 {

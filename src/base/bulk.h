@@ -33,6 +33,7 @@ typedef struct DxChange
 	bool		nulls[DX_MAX_COLUMNS];
 } DxChange;
 
+/* A row of which every column is NULL. */
 static inline void
 dx_new_row(DxNewRow *row, int ncolumns)
 {
@@ -40,6 +41,7 @@ dx_new_row(DxNewRow *row, int ncolumns)
 	memset(row->nulls, true, ncolumns);
 }
 
+/* Gives a column of a new row its value. */
 static inline void
 dx_set(DxNewRow *row, AttrNumber column, Datum value)
 {
@@ -47,6 +49,7 @@ dx_set(DxNewRow *row, AttrNumber column, Datum value)
 	row->nulls[column - 1] = false;
 }
 
+/* One more column that an update changes. */
 static inline void
 dx_change(DxChange *change, AttrNumber column, Datum value, bool isnull)
 {

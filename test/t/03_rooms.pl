@@ -70,6 +70,27 @@ sub in_circles
 }
 is_deeply([ in_circles($_) ], [], "no file of src/$_ stands in a circle") for sort keys %may;
 
+# Files and functions that can be read in one go; a comment on top says why.
+my %says_why = map { $_ => 1 } qw(base audit asl worker);
+my (@long, @silent);
+
+for my $file (glob('src/*.c src/*/*.[ch]'))
+{
+	my $text = slurp_file($file);
+	my ($room) = $file =~ m{^src/(\w+)/};
+
+	push @long, $file if ($text =~ tr/\n//) > 600;
+	while ($text =~ /^(.*)\n[A-Za-z_].*\n(\w+)\([^{;]*?\)\n\{\n((?s:.*?))^\}/gm)
+	{
+		my ($above, $function, $body) = ($1, $2, $3);
+
+		push @long, "$function in $file" if ($body =~ tr/\n//) > 60;
+		push @silent, "$function in $file" if $room && $says_why{$room} && $above !~ m{\*/\s*$};
+	}
+}
+is_deeply(\@long, [], 'no file has more than 600 lines, no function more than 60');
+is_deeply(\@silent, [], 'a comment on top says what each function is for');
+
 # Differences between versions of PostgreSQL.
 is_deeply([ grep { !m{^src/base/} && slurp_file($_) =~ /PG_VERSION_NUM/ } glob('src/*.c src/*/*.[ch]') ],
 	[], 'only src/base asks for the version of PostgreSQL');
