@@ -11,10 +11,13 @@
 #include <math.h>
 
 #include "asl/asl.h"
+#include "asl/build.h"
 #include "asl/eval.h"
+#include "asl/expr.h"
 #include "asl/fault.h"
 #include "asl/json.h"
 #include "asl/timestamp.h"
+#include "asl/value.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "asl/asl.h"
+#include "asl/build.h"
 #include "asl/eval.h"
 #include "asl/fault.h"
 #include "asl/json.h"

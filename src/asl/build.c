@@ -13,7 +13,7 @@
  */
 #include "postgres.h"
 
-#include "asl/eval.h"
+#include "asl/build.h"
 #include "asl/json.h"
 #include "base/bounds.h"
 #include "miscadmin.h"

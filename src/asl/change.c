@@ -11,8 +11,8 @@
  */
 #include "postgres.h"
 
+#include "asl/build.h"
 #include "asl/change.h"
-#include "asl/eval.h"
 #include "asl/json.h"
 #include "miscadmin.h"
 #include "utils/jsonb.h"

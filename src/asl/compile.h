@@ -106,85 +106,6 @@ extern const char *dx_closest(DxCompiler *c, const char *word,
 							  const char *const *candidates, int ncandidates);
 extern void dx_problems_move(DxProblems *from, DxProblems *to);
 
-/* ---------- integration.c ---------- */
-
-extern const char *dx_compile_integration(DxCompiler *c,
-										  const DxStateSource *source,
-										  DxTask *task);
-extern void dx_check_integration(DxCompiler *c, const DxStateSource *source,
-								 DxTask *task);
-
-/* ---------- choice.c ---------- */
-
-extern DxRule *dx_rule_compile(DxCompiler *c, const Jsonb *rule,
-							   const char *pointer);
-
-/* ---------- node.c ---------- */
-
-extern bool dx_is_object(const DxNode *node);
-extern bool dx_is_array(const DxNode *node);
-extern const char *dx_type_name(const DxNode *node);
-extern int	dx_count(const DxNode *node);
-extern char *dx_node_text(const DxNode *node);
-extern Jsonb *dx_node_json(const DxNode *node);
-extern bool dx_member(const DxNode *object, const char *name, DxNode *member);
-extern bool dx_has(const DxNode *object, const char *name);
-extern void dx_walk_start(DxWalk *walk, const DxNode *node);
-extern bool dx_walk_next(DxWalk *walk);
-extern void dx_wrong_type(DxCompiler *c, const DxNode *node, const char *what);
-
-/* ---------- field.c ---------- */
-
-extern const char *dx_read_text(DxCompiler *c, const DxNode *object,
-								const char *name, bool required);
-extern bool dx_read_bool(DxCompiler *c, const DxNode *object,
-						 const char *name, bool *value);
-extern bool dx_read_number(DxCompiler *c, const DxNode *object,
-						   const char *name, bool integer,
-						   double min, double max, double *value);
-extern bool dx_read_choice(DxCompiler *c, const DxNode *object,
-						   const char *name, const char *const *values,
-						   int nvalues);
-extern bool dx_read_object(DxCompiler *c, const DxNode *object,
-						   const char *name, bool required, DxNode *member);
-extern bool dx_read_array(DxCompiler *c, const DxNode *object,
-						  const char *name, bool required, DxNode *member);
-extern void dx_check_members(DxCompiler *c, const DxNode *object,
-							 const char *what,
-							 const char *const *allowed, int nallowed);
-extern bool dx_check_conflict(DxCompiler *c, const DxNode *object,
-							  const char *first, const char *second);
-
-/* ---------- query.c ---------- */
-
-extern DxPath *dx_read_path(DxCompiler *c, const DxNode *object,
-							const char *name, DxPathUse use);
-extern DxPath *dx_read_input_path(DxCompiler *c, const DxNode *object,
-								  const char *name, bool *is_null);
-extern DxPath *dx_read_result_path(DxCompiler *c, const DxNode *object,
-								   bool *discard);
-extern DxTemplate *dx_read_template(DxCompiler *c, const DxStateSource *state,
-									const DxNode *object, const char *name);
-extern DxTemplate *dx_read_assign(DxCompiler *c, const DxStateSource *state,
-								  const DxNode *object);
-extern DxExpr *dx_read_condition(DxCompiler *c, const DxNode *node);
-extern void dx_read_amount(DxCompiler *c, const DxStateSource *state,
-						   const DxNode *object, const char *name,
-						   bool integer, double min, double max,
-						   DxAmount *amount);
-extern void dx_read_dynamic_text(DxCompiler *c, const DxStateSource *state,
-								 const DxNode *object, const char *name,
-								 bool intrinsics, DxText *text);
-
-/* ---------- target.c ---------- */
-
-extern int	dx_find_state(const char **names, int first, int n,
-						  const char *name);
-extern int	dx_read_target(DxCompiler *c, DxStateSource *state,
-						   const DxNode *object, const char *name,
-						   bool required);
-extern int	dx_read_start(DxCompiler *c, int machine);
-
 /* ---------- machine.c ---------- */
 
 extern void dx_collect(DxCompiler *c, const DxNode *definition);
@@ -198,15 +119,6 @@ extern void dx_compile_state(DxCompiler *c, int index);
 extern void dx_check_state_fields(DxCompiler *c, const DxStateSource *state);
 extern bool dx_state_type_parse(const char *text, DxStateType *type);
 
-/* ---------- handler.c: Retry and Catch ---------- */
-
-extern int	dx_compile_retriers(DxCompiler *c, const DxNode *object,
-								DxRetrier **retriers);
-extern int	dx_compile_catchers(DxCompiler *c, DxStateSource *state,
-								DxCatcher **catchers);
-extern void dx_check_error_name(DxCompiler *c, const char *pointer,
-								const char *name);
-
 /* ---------- task.c, fanout.c ---------- */
 
 extern void dx_compile_governance(DxCompiler *c, const DxNode *node, DxTask *task);
@@ -217,10 +129,6 @@ extern void dx_compile_parallel(DxCompiler *c, DxStateSource *source,
 extern void dx_compile_map(DxCompiler *c, DxStateSource *source,
 						   DxState *state);
 extern bool dx_processor_is_express(const DxNode *machine);
-
-/* ---------- resource_uri.c ---------- */
-
-extern const char *dx_resource_not_express(const char *uri);
 
 /* ---------- graph.c ---------- */
 

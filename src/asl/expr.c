@@ -10,10 +10,11 @@
 #include "postgres.h"
 
 #include "asl/asl.h"
-#include "asl/eval.h"
+#include "asl/expr.h"
 #include "asl/fault.h"
 #include "asl/json.h"
 #include "asl/problem.h"
+#include "asl/value.h"
 #include "utils/jsonb.h"
 
 #define OPEN	"{%"

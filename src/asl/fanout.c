@@ -13,7 +13,10 @@
 
 #include "asl/asl.h"
 #include "asl/compile.h"
+#include "asl/field.h"
+#include "asl/node.h"
 #include "asl/problem.h"
+#include "asl/query.h"
 #include "mb/pg_wchar.h"
 
 #define MAX_LABEL			40	/* characters */

@@ -11,6 +11,8 @@
 #include <math.h>
 
 #include "asl/compile.h"
+#include "asl/field.h"
+#include "asl/node.h"
 #include "asl/problem.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"

@@ -13,9 +13,12 @@
  */
 #include "postgres.h"
 
+#include "asl/build.h"
 #include "asl/eval.h"
 #include "asl/fault.h"
 #include "asl/filter.h"
+#include "asl/path_parse.h"
+#include "asl/value.h"
 #include "catalog/pg_collation.h"
 #include "miscadmin.h"
 #include "regex/regex.h"

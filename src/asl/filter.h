@@ -9,7 +9,7 @@
 #define DX_ASL_FILTER_H
 
 #include "asl/asl.h"
-#include "asl/eval.h"
+#include "asl/path_parse.h"
 #include "utils/jsonb.h"
 
 typedef enum DxFilterKind

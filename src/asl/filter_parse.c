@@ -16,8 +16,11 @@
  */
 #include "postgres.h"
 
+#include "asl/build.h"
 #include "asl/eval.h"
 #include "asl/filter.h"
+#include "asl/path_parse.h"
+#include "asl/value.h"
 #include "catalog/pg_collation.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"

@@ -15,6 +15,8 @@
 
 #include "asl/asl.h"
 #include "asl/compile.h"
+#include "asl/field.h"
+#include "asl/node.h"
 #include "asl/problem.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"

@@ -14,7 +14,12 @@
 #include "asl/asl.h"
 #include "asl/compile.h"
 #include "asl/fault.h"
+#include "asl/field.h"
+#include "asl/handler.h"
+#include "asl/node.h"
 #include "asl/problem.h"
+#include "asl/query.h"
+#include "asl/target.h"
 
 /* AWS: less than 31622400, the seconds of a leap year. */
 #define MAX_MAX_DELAY	31622399

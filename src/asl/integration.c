@@ -14,8 +14,10 @@
 
 #include "asl/asl.h"
 #include "asl/compile.h"
-#include "asl/eval.h"
+#include "asl/integration.h"
+#include "asl/node.h"
 #include "asl/problem.h"
+#include "asl/value.h"
 
 #define LATEST	":$LATEST"
 

@@ -11,8 +11,10 @@
  */
 #include "postgres.h"
 
-#include "asl/eval.h"
+#include "asl/build.h"
+#include "asl/intrinsic.h"
 #include "asl/json.h"
+#include "asl/value.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"

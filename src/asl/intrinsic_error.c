@@ -7,8 +7,9 @@
  */
 #include "postgres.h"
 
-#include "asl/eval.h"
 #include "asl/fault.h"
+#include "asl/intrinsic.h"
+#include "asl/value.h"
 
 /*
  * The fault of a function: States.IntrinsicFailure.  Returns false.

@@ -12,7 +12,10 @@
 
 #include <math.h>
 
+#include "asl/build.h"
 #include "asl/eval.h"
+#include "asl/intrinsic.h"
+#include "asl/value.h"
 #include "common/cryptohash.h"
 #include "common/sha2.h"
 #include "mb/pg_wchar.h"

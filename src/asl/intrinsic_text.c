@@ -9,8 +9,10 @@
  */
 #include "postgres.h"
 
-#include "asl/eval.h"
+#include "asl/build.h"
+#include "asl/intrinsic.h"
 #include "asl/json.h"
+#include "asl/value.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"

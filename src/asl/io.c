@@ -16,9 +16,13 @@
 #include "postgres.h"
 
 #include "asl/asl.h"
+#include "asl/build.h"
 #include "asl/eval.h"
+#include "asl/expr.h"
 #include "asl/fault.h"
+#include "asl/intrinsic.h"
 #include "asl/json.h"
+#include "asl/value.h"
 #include "utils/jsonb.h"
 
 /*

@@ -12,10 +12,13 @@
  */
 #include "postgres.h"
 
+#include "asl/build.h"
 #include "asl/compile.h"
 #include "asl/eval.h"
 #include "asl/json.h"
 #include "asl/problem.h"
+#include "asl/unicode.h"
+#include "asl/value.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"

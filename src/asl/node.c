@@ -12,6 +12,7 @@
 
 #include "asl/compile.h"
 #include "asl/json.h"
+#include "asl/node.h"
 #include "asl/problem.h"
 #include "miscadmin.h"
 #include "utils/jsonb.h"

@@ -13,9 +13,12 @@
 #include "postgres.h"
 
 #include "asl/asl.h"
+#include "asl/build.h"
 #include "asl/eval.h"
 #include "asl/fault.h"
 #include "asl/json.h"
+#include "asl/path_parse.h"
+#include "asl/value.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/jsonb.h"

@@ -11,9 +11,12 @@
 #include <math.h>
 
 #include "asl/asl.h"
+#include "asl/build.h"
 #include "asl/eval.h"
 #include "asl/fault.h"
 #include "asl/json.h"
+#include "asl/path_parse.h"
+#include "asl/value.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"

@@ -7,7 +7,10 @@
  */
 #include "postgres.h"
 
-#include "asl/eval.h"
+#include "asl/build.h"
+#include "asl/path_parse.h"
+#include "asl/unicode.h"
+#include "asl/value.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 

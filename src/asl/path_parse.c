@@ -14,7 +14,8 @@
 #include "postgres.h"
 
 #include "asl/asl.h"
-#include "asl/eval.h"
+#include "asl/build.h"
+#include "asl/path_parse.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"

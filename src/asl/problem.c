@@ -9,8 +9,8 @@
 #include "postgres.h"
 
 #include "asl/compile.h"
-#include "asl/eval.h"
 #include "asl/problem.h"
+#include "asl/value.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"

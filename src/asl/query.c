@@ -12,7 +12,10 @@
 
 #include "asl/asl.h"
 #include "asl/compile.h"
+#include "asl/field.h"
+#include "asl/node.h"
 #include "asl/problem.h"
+#include "asl/query.h"
 #include "mb/pg_wchar.h"
 
 /* A path of a field; NULL when there is a problem with it. */

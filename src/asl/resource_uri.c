@@ -11,7 +11,7 @@
 #include <ctype.h>
 
 #include "asl/asl.h"
-#include "asl/compile.h"
+#include "asl/resource_uri.h"
 
 #define MAX_TARGET		256
 

@@ -9,8 +9,14 @@
 #include "postgres.h"
 
 #include "asl/asl.h"
+#include "asl/choice.h"
 #include "asl/compile.h"
+#include "asl/field.h"
+#include "asl/handler.h"
+#include "asl/node.h"
 #include "asl/problem.h"
+#include "asl/query.h"
+#include "asl/target.h"
 #include "asl/timestamp.h"
 #include "utils/timestamp.h"
 

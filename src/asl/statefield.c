@@ -11,6 +11,7 @@
 
 #include "asl/asl.h"
 #include "asl/compile.h"
+#include "asl/node.h"
 #include "asl/problem.h"
 #include "lib/stringinfo.h"
 #include "nodes/pg_list.h"

@@ -8,7 +8,9 @@
 #include "postgres.h"
 
 #include "asl/compile.h"
+#include "asl/field.h"
 #include "asl/problem.h"
+#include "asl/target.h"
 #include "nodes/pg_list.h"
 
 /*

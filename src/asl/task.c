@@ -9,7 +9,13 @@
 
 #include "asl/asl.h"
 #include "asl/compile.h"
+#include "asl/field.h"
+#include "asl/handler.h"
+#include "asl/integration.h"
+#include "asl/node.h"
 #include "asl/problem.h"
+#include "asl/query.h"
+#include "asl/resource_uri.h"
 #include "nodes/pg_list.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"

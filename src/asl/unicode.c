@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "asl/eval.h"
+#include "asl/unicode.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 

@@ -10,9 +10,10 @@
 
 #include <math.h>
 
-#include "asl/eval.h"
+#include "asl/build.h"
 #include "asl/fault.h"
 #include "asl/json.h"
+#include "asl/value.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
