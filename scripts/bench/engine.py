@@ -24,7 +24,7 @@ class Database:
         self.await_dispatcher()
 
     def await_dispatcher(self):
-        poll(lambda: self.sql("SELECT 1 FROM dealix.workers WHERE kind = 'dispatcher' AND state = 'running'"),
+        poll(lambda: self.sql("SELECT 1 FROM dealix.workers WHERE kind = 'dispatcher' AND state = 'RUNNING'"),
              f"a dispatcher runs in {self.name}")
 
     def reconnect(self):
@@ -49,7 +49,7 @@ class Database:
     def idle(self):
         """Whether all workers have found that there is nothing to do."""
         states = self.sql("SELECT state FROM dealix.workers WHERE kind = 'worker'")
-        return bool(states) and all(state == "idle" for state in states)
+        return bool(states) and all(state == "IDLE" for state in states)
 
     def backlog(self, workflow, runs, template="jsonb_build_object('n', i)"):
         """Starts runs, numbered on; seconds that it took, on the server's clock."""

@@ -209,7 +209,7 @@ CREATE TABLE dealix.inbox (
 	sender dealix.role NOT NULL,
 	session dealix.role,			-- who had logged in, if not the sender
 	branch int,
-	epoch int,
+	attempt int,
 	ticket uuid,
 	name text,
 	payload jsonb,
@@ -238,7 +238,7 @@ CREATE TABLE dealix.activity_task (
 	start_to_close interval,
 	owner dealix.role NOT NULL,
 	branch int NOT NULL,
-	epoch int NOT NULL,
+	attempt int NOT NULL,
 	slot_id bigint,				-- of its activity's max_in_flight
 	rank smallint NOT NULL,	-- minus the run's priority
 	token_only boolean NOT NULL,
@@ -250,7 +250,7 @@ CREATE TABLE dealix.activity_task (
 	traceparent text,
 	input jsonb,
 	details jsonb,
-	PRIMARY KEY (task_id, epoch)
+	PRIMARY KEY (task_id, attempt)
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
 	autovacuum_vacuum_cost_delay = 0, fillfactor = 70);
 
@@ -262,11 +262,11 @@ CREATE INDEX activity_task_expires ON dealix.activity_task (expires_at)
 -- Outcomes of tasks, for a worker who asks again because the answer got lost.
 CREATE TABLE dealix.activity_outcome (
 	task_id uuid NOT NULL,
-	epoch int NOT NULL,
+	attempt int NOT NULL,
 	at timestamptz NOT NULL,
 	outcome text NOT NULL,
 	owner dealix.role NOT NULL,
-	PRIMARY KEY (task_id, epoch)
+	PRIMARY KEY (task_id, attempt)
 );
 
 -- Flow control of an activity, if it has any.  Its row is read without a lock;
@@ -323,7 +323,7 @@ CREATE TABLE dealix.intent (
 	requester dealix.role NOT NULL,
 	requesters dealix.role[],		-- who else has asked for it, and must not decide
 	branch int NOT NULL,
-	epoch int NOT NULL,
+	attempt int NOT NULL,
 	version int NOT NULL,
 	quorum int NOT NULL CHECK (quorum > 0),
 	status smallint NOT NULL CHECK (status BETWEEN 1 AND 5),

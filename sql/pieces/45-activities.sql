@@ -132,7 +132,7 @@ COMMENT ON FUNCTION dealix.limit_activity(text, int, float8, boolean) IS
 'Limits an activity: at most max_in_flight tasks claimed at a time, and at most rate claims a second (in bursts of up to a second''s worth), over all owners, or with per_owner so many of the tasks of each owner, whatever the others have. Nulls take the limit away. Tasks that are claimed already count if they were claimed under a max_in_flight, also one that was changed or taken away since: when more are in flight than a new limit allows, nothing is claimed until fewer are. A new rate begins with a second''s worth. Errors: 22023 when max_in_flight is not from 1 to 100000 or rate is not from 1e-9 to 1e9.';
 
 CREATE VIEW dealix.activities WITH (security_barrier) AS
-SELECT t.task_id, t.run_id, t.activity, t.state, t.owner::regrole AS owner, t.epoch AS attempt, t.worker,
+SELECT t.task_id, t.run_id, t.activity, t.state, t.owner::regrole AS owner, t.attempt, t.worker,
 	CASE WHEN t.activity IS NULL THEN 'TOKEN' WHEN t.cancelled THEN 'CANCELLED'
 		WHEN t.claimed_at IS NULL THEN 'QUEUED' ELSE 'CLAIMED' END AS status,
 	t.created_at, t.claimed_at, t.heartbeat_at,

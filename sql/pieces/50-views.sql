@@ -262,7 +262,7 @@ FROM b CROSS JOIN LATERAL (SELECT CASE
 	WHEN b.phase OPERATOR(pg_catalog.=) 10 THEN CASE WHEN NOT EXISTS (SELECT FROM dealix.intent n
 		WHERE n.intent_id OPERATOR(pg_catalog.=) b.ticket AND n.status OPERATOR(pg_catalog.=) 1) THEN 'waits for an approval that is not open' END
 	WHEN b.phase OPERATOR(pg_catalog.=) ANY (ARRAY[6, 7, 11]::smallint[]) THEN CASE WHEN NOT EXISTS (SELECT FROM dealix.activity_task t
-			WHERE t.task_id OPERATOR(pg_catalog.=) b.ticket AND t.epoch OPERATOR(pg_catalog.=) coalesce(b.attempt, 0))
+			WHERE t.task_id OPERATOR(pg_catalog.=) b.ticket AND t.attempt OPERATOR(pg_catalog.=) coalesce(b.attempt, 0))
 		AND NOT EXISTS (SELECT FROM dealix.run c WHERE c.run_id OPERATOR(pg_catalog.=) b.ticket AND c.status OPERATOR(pg_catalog.<) 10)
 		THEN 'waits for an answer that nobody owes' END
 	WHEN b.phase OPERATOR(pg_catalog.=) 12 AND b.due_at IS NULL THEN (SELECT CASE

@@ -44,7 +44,7 @@ SELECT s.kind,
   LEFT JOIN pg_catalog.pg_database AS d ON d.oid OPERATOR(pg_catalog.=) s.database_id;
 
 COMMENT ON VIEW dealix.workers IS
-'Background processes of this database, and the launcher. A worker in state backoff is an owner for whom none can be started at the moment; last_error says why. held: the database is a copy and waits for dealix.resume_engine().';
+'Background processes of this database, and the launcher. A worker in state BACKOFF is an owner for whom none can be started at the moment; last_error says why. held: the database is a copy and waits for dealix.resume_engine().';
 
 CREATE PROCEDURE dealix.wait(
 	run_id uuid,

@@ -59,18 +59,18 @@ put_claimed(ReturnSetInfo *rsinfo)
 		Datum		values[CLAIM_COLUMNS];
 		bool		nulls[CLAIM_COLUMNS] = {false};
 		pg_uuid_t	ticket;
-		int32		epoch;
+		int32		attempt;
 
 		(void) dx_get_uuid(&row, &ticket);
-		epoch = dx_get_int4(&row);
-		values[0] = CStringGetTextDatum(dx_token_text(&ticket, epoch));
+		attempt = dx_get_int4(&row);
+		values[0] = CStringGetTextDatum(dx_token_text(&ticket, attempt));
 		for (int j = 1; j <= 7; j++)
 		{
 			values[j] = dx_get(&row);
 			nulls[j] = row.isnull;
 		}
 		values[8] = CStringGetTextDatum(dx_uuid_text(&ticket));
-		values[9] = Int32GetDatum(epoch);
+		values[9] = Int32GetDatum(attempt);
 		values[10] = UUIDPGetDatum(&ticket);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}

@@ -94,7 +94,7 @@ launcher_row(StatusRow *row)
 {
 	row->kind = "launcher";
 	row->pid = dx_shared->launcher_pid;
-	row->state = row->pid != 0 ? "running" : "stopped";
+	row->state = row->pid != 0 ? "RUNNING" : "STOPPED";
 	row->started_at = dx_shared->launcher_started_at;
 }
 
@@ -106,9 +106,9 @@ dispatcher_row(StatusRow *row, const DxDatabase *database)
 	row->pid = database->pid;
 	row->state = dx_database_state_name(database->state);
 	if (database->held && database->state == DX_DB_RUNNING)
-		row->state = "held";
+		row->state = "HELD";
 	if (database->resting && database->state == DX_DB_STOPPED)
-		row->state = "resting";
+		row->state = "RESTING";
 	row->held = database->held;
 	row->started_at = database->pid != 0 ? database->started_at : 0;
 	row->passes = database->passes;
@@ -137,7 +137,7 @@ backoff_row(StatusRow *row, const DxRing *ring)
 	row->kind = "worker";
 	row->dboid = ring->dboid;
 	row->owner = ring->owner;
-	row->state = "backoff";
+	row->state = "BACKOFF";
 	strlcpy(row->last_error, ring->last_error, DX_ERROR_LEN);
 }
 

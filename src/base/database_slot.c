@@ -52,12 +52,12 @@ const char *
 dx_database_state_name(DxDatabaseState state)
 {
 	static const char *const names[] = {
-		[DX_DB_FREE] = "free",
-		[DX_DB_STOPPED] = "stopped",
-		[DX_DB_STARTING] = "starting",
-		[DX_DB_RUNNING] = "running",
-		[DX_DB_ABSENT] = "absent",
-		[DX_DB_RETIRING] = "retiring"
+		[DX_DB_FREE] = "FREE",
+		[DX_DB_STOPPED] = "STOPPED",
+		[DX_DB_STARTING] = "STARTING",
+		[DX_DB_RUNNING] = "RUNNING",
+		[DX_DB_ABSENT] = "ABSENT",
+		[DX_DB_RETIRING] = "RETIRING"
 	};
 
 	return names[state];

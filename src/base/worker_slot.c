@@ -52,10 +52,10 @@ const char *
 dx_worker_state_name(DxWorkerState state)
 {
 	static const char *const names[] = {
-		[DX_WORKER_FREE] = "free",
-		[DX_WORKER_STARTING] = "starting",
-		[DX_WORKER_IDLE] = "idle",
-		[DX_WORKER_BUSY] = "busy"
+		[DX_WORKER_FREE] = "FREE",
+		[DX_WORKER_STARTING] = "STARTING",
+		[DX_WORKER_IDLE] = "IDLE",
+		[DX_WORKER_BUSY] = "BUSY"
 	};
 
 	return names[state];

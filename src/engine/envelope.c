@@ -46,7 +46,7 @@ dx_envelope_read(DxRun *run, DxRow *row)
 	if (row->isnull)
 		message->branch = -1;
 	(void) dx_get_uuid(row, &message->ticket);
-	message->epoch = dx_get_int4(row);
+	message->attempt = dx_get_int4(row);
 	message->seen = DatumGetBool(dx_get(row));
 	message->absent = DatumGetBool(dx_get(row));
 	message->mailbox = *dx_mailbox(run, message);

@@ -22,7 +22,7 @@
 	"run_id, inbox_id, kind, name," \
 	" CASE WHEN pg_catalog.pg_column_size(payload) <= " DX_SMALL_PAYLOAD " THEN payload END," \
 	" sender::pg_catalog.oid, COALESCE(session, sender)::pg_catalog.oid, sent_at," \
-	" branch, ticket, epoch, seen IS NOT NULL," \
+	" branch, ticket, attempt, seen IS NOT NULL," \
 	" COALESCE(pg_catalog.pg_column_size(payload) > " DX_SMALL_PAYLOAD ", false)"
 
 extern void dx_envelope_read(DxRun *run, DxRow *row);

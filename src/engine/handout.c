@@ -84,7 +84,7 @@ dx_handout(DxPass *pass, DxRun *run, DxBranch *branch, DxResourceKind kind,
 	handout->branch = branch;
 	handout->phase = phase;
 	handout->ticket = branch->ticket;
-	handout->epoch = branch->attempt;
+	handout->attempt = branch->attempt;
 	handout->what = what;
 	pass->handouts = lappend(pass->handouts, handout);
 	MemoryContextSwitchTo(oldcxt);
@@ -99,7 +99,7 @@ dx_handout_valid(const DxHandout *handout)
 
 	return handout->phase == 0 ||
 		(!branch->gone && branch->ticketed && branch->phase == handout->phase &&
-		 branch->attempt == handout->epoch &&
+		 branch->attempt == handout->attempt &&
 		 memcmp(&branch->ticket, &handout->ticket, UUID_LEN) == 0);
 }
 
@@ -146,7 +146,7 @@ answers(const DxBranch *branch, const DxMessage *message)
 	return !message->consumed && !branch->gone && branch->ticketed &&
 		(DX_PHASE_IS_OUTSIDE(branch->phase) || branch->phase == DX_PHASE_UNDO ||
 		 branch->phase == DX_PHASE_JOIN) &&
-		(message->epoch == 0 || message->epoch == branch->attempt) &&
+		(message->attempt == 0 || message->attempt == branch->attempt) &&
 		memcmp(&branch->ticket, &message->ticket, UUID_LEN) == 0;
 }
 

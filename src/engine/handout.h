@@ -23,7 +23,7 @@ typedef struct DxHandout
 	DxBranch   *branch;
 	DxPhase		phase;
 	pg_uuid_t	ticket;
-	int32		epoch;
+	int32		attempt;
 	void	   *what;			/* of the kind */
 } DxHandout;
 
@@ -44,7 +44,7 @@ typedef struct DxResource
 						 const char *target, Jsonb *input, double timeout);
 
 	/* Does somebody still have to answer? */
-	bool		(*awaited) (const pg_uuid_t *ticket, int32 epoch);
+	bool		(*awaited) (const pg_uuid_t *ticket, int32 attempt);
 
 	/* Waits for the task token, after the pass has done the Task itself. */
 	DxOutcome	(*await) (DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env);

@@ -23,10 +23,10 @@
  * there for each row of source ("FROM ..."; "" is one row).  The arguments are
  * what the columns get, as SQL; kind is DX_SQL(MESSAGE_...), or a parameter.
  */
-#define DX_INBOX_SEND(run_id, sent_at, owner, kind, sender, session, name, branch, ticket, epoch, payload, source) \
+#define DX_INBOX_SEND(run_id, sent_at, owner, kind, sender, session, name, branch, ticket, attempt, payload, source) \
 	"INSERT INTO dealix.inbox (run_id, sent_at, owner, kind, sender, session, name," \
-	" branch, ticket, epoch, payload) SELECT " run_id ", " sent_at ", " owner ", " kind ", " \
-	sender ", " session ", " name ", " branch ", " ticket ", " epoch ", " payload " " source
+	" branch, ticket, attempt, payload) SELECT " run_id ", " sent_at ", " owner ", " kind ", " \
+	sender ", " session ", " name ", " branch ", " ticket ", " attempt ", " payload " " source
 
 /* Behind it: whom to wake, for dx_wake_returned. */
 #define DX_INBOX_RECEIVERS \

@@ -40,19 +40,19 @@
 #define EXPIRE_BATCH	1000
 
 static DxStatement expire_statement = {
-	"WITH due AS MATERIALIZED (SELECT task_id, epoch FROM dealix.activity_task"
+	"WITH due AS MATERIALIZED (SELECT task_id, attempt FROM dealix.activity_task"
 	" WHERE ($1 IS NULL OR owner = $1) AND expires_at <= $2"
 	" ORDER BY expires_at LIMIT $4 FOR UPDATE SKIP LOCKED),"
 	" moved AS (UPDATE dealix.activity_task t SET expires_at = " LIVES_UNTIL
-	" FROM due d WHERE t.task_id = d.task_id AND t.epoch = d.epoch"
+	" FROM due d WHERE t.task_id = d.task_id AND t.attempt = d.attempt"
 	" AND " LIVES_UNTIL " > $2),"
 	" dead AS (DELETE FROM dealix.activity_task t USING due d"
-	" WHERE t.task_id = d.task_id AND t.epoch = d.epoch"
+	" WHERE t.task_id = d.task_id AND t.attempt = d.attempt"
 	" AND (" LIVES_UNTIL " > $2) IS NOT TRUE"
 	" RETURNING t.*),"
 	" freed AS (" DX_GIVE_BACK_SLOTS("dead") "),"
 	" sent AS (" DX_INBOX_SEND("run_id", "$2", "owner", "$3", "owner", "NULL", "activity",
-							   "branch", "task_id", "epoch",
+							   "branch", "task_id", "attempt",
 							   "pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
 							   "'timeout', CASE WHEN close_at <= $2 THEN 'schedule_to_close'"
 							   " WHEN claimed_at IS NULL THEN 'schedule_to_start'"
@@ -71,10 +71,10 @@ static DxStatement expire_statement = {
 
 /* Of the oldest tasks, the outcomes that are old enough. */
 static DxStatement forget_statement = {
-	"WITH f AS MATERIALIZED (SELECT task_id, epoch, at FROM dealix.activity_outcome"
-	" ORDER BY task_id, epoch LIMIT $1 FOR UPDATE SKIP LOCKED)"
+	"WITH f AS MATERIALIZED (SELECT task_id, attempt, at FROM dealix.activity_outcome"
+	" ORDER BY task_id, attempt LIMIT $1 FOR UPDATE SKIP LOCKED)"
 	" DELETE FROM dealix.activity_outcome o USING f"
-	" WHERE o.task_id = f.task_id AND o.epoch = f.epoch AND f.at < $2",
+	" WHERE o.task_id = f.task_id AND o.attempt = f.attempt AND f.at < $2",
 	2, {INT8OID, TIMESTAMPTZOID}
 };
 

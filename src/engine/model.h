@@ -95,7 +95,7 @@ typedef struct DxMessage
 	TimestampTz sent_at;
 	int32		branch;			/* that it answers, -1: any */
 	pg_uuid_t	ticket;			/* then: what was asked, */
-	int32		epoch;			/* and at which attempt; 0: any */
+	int32		attempt;		/* and at which attempt; 0: any */
 	bool		consumed;
 	bool		seen;			/* a pass before has left it */
 } DxMessage;

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * token.c
- *	  Task tokens: what was asked (a ticket) and at which attempt (the epoch).
+ *	  Task tokens: what was asked (a ticket) and at which attempt.
  *
- * The text form is <ticket>.<epoch>.  A token is a reference, not a secret:
+ * The text form is <ticket>.<attempt>.  A token is a reference, not a secret:
  * who may use it is a matter of privileges.
  *
  *-------------------------------------------------------------------------
@@ -18,9 +18,9 @@
 
 /* A token as people and programs carry it. */
 char *
-dx_token_text(const pg_uuid_t *ticket, int32 epoch)
+dx_token_text(const pg_uuid_t *ticket, int32 attempt)
 {
-	return psprintf("%s.%d", dx_uuid_text(ticket), epoch);
+	return psprintf("%s.%d", dx_uuid_text(ticket), attempt);
 }
 
 static int
@@ -35,7 +35,7 @@ hex_value(char ch)
 
 /* Reads a token.  false: it is not one. */
 bool
-dx_token_parse(const char *token, pg_uuid_t *ticket, int32 *epoch)
+dx_token_parse(const char *token, pg_uuid_t *ticket, int32 *attempt)
 {
 	int			n = 0;
 	char	   *end;
@@ -67,6 +67,6 @@ dx_token_parse(const char *token, pg_uuid_t *ticket, int32 *epoch)
 	value = strtol(token + TICKET_LENGTH + 1, &end, 10);
 	if (*end != '\0' || errno != 0 || value > PG_INT32_MAX)
 		return false;
-	*epoch = (int32) value;
+	*attempt = (int32) value;
 	return true;
 }

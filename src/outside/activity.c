@@ -4,8 +4,8 @@
  *	  activity: states, and every other state that waits for a task token.
  *
  * The ticket of the branch stays the same through all attempts of one visit to
- * the state: it is the task's id and its idempotency key.  The attempt is the
- * epoch of the token.
+ * the state: it is the task's id and its idempotency key.  The token
+ * names the attempt as well.
  *
  *-------------------------------------------------------------------------
  */

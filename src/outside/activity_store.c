@@ -31,18 +31,18 @@
 static DxStatement insert_statement = {
 	"INSERT INTO dealix.activity_task (task_id, run_id, created_at, claimed_at,"
 	" expires_at, until_at, close_at, heartbeat, start_to_close, lease, owner,"
-	" branch, epoch, rank, token_only, activity, state, correlation_id,"
+	" branch, attempt, rank, token_only, activity, state, correlation_id,"
 	" traceparent, input, details)"
 	" SELECT u.task_id, u.run_id, u.at, CASE WHEN u.activity IS NULL THEN u.at END,"
 	" CASE WHEN u.activity IS NULL THEN LEAST(u.until_at, u.at + u.heartbeat * '1 s'::interval)"
 	" ELSE u.until_at END, u.until_at, u.close_at, u.heartbeat * '1 s'::interval,"
 	" u.start_to_close * '1 s'::interval,"
 	" CASE WHEN u.activity IS NULL THEN u.heartbeat * '1 s'::interval END, u.owner,"
-	" u.branch, u.epoch, u.rank, u.token_only, u.activity, u.state,"
+	" u.branch, u.attempt, u.rank, u.token_only, u.activity, u.state,"
 	" u.correlation_id, u.traceparent, u.input, u.details"
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
 	" $15, $16, $17, $18) AS u(task_id, run_id, at, until_at, close_at, heartbeat,"
-	" start_to_close, owner, branch, epoch, rank, token_only, activity, state,"
+	" start_to_close, owner, branch, attempt, rank, token_only, activity, state,"
 	" correlation_id, traceparent, input, details)",
 	18, {UUIDARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
 		TIMESTAMPTZARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, OIDARRAYOID,
@@ -58,32 +58,32 @@ static DxStatement insert_statement = {
 #define FORGOTTEN_AT	"$3 + '" DX_DEFAULT_LEASE "'::interval"
 
 static DxStatement give_up_statement = {
-	"WITH l AS MATERIALIZED (SELECT t.task_id, t.epoch, t.claimed_at IS NOT NULL AND t.activity IS NOT NULL AS leased"
-	" FROM unnest($1, $2) AS u(task_id, epoch)"
-	" JOIN dealix.activity_task t ON t.task_id = u.task_id AND t.epoch = u.epoch"
+	"WITH l AS MATERIALIZED (SELECT t.task_id, t.attempt, t.claimed_at IS NOT NULL AND t.activity IS NOT NULL AS leased"
+	" FROM unnest($1, $2) AS u(task_id, attempt)"
+	" JOIN dealix.activity_task t ON t.task_id = u.task_id AND t.attempt = u.attempt"
 	" FOR UPDATE OF t SKIP LOCKED),"
 	" d AS (DELETE FROM dealix.activity_task t USING l"
-	" WHERE t.task_id = l.task_id AND t.epoch = l.epoch AND NOT l.leased)"
+	" WHERE t.task_id = l.task_id AND t.attempt = l.attempt AND NOT l.leased)"
 	" UPDATE dealix.activity_task t SET cancelled = true,"
 	" until_at = CASE WHEN t.expires_at IS NULL THEN " FORGOTTEN_AT " ELSE t.until_at END,"
 	" expires_at = COALESCE(t.expires_at, " FORGOTTEN_AT ") FROM l"
-	" WHERE t.task_id = l.task_id AND t.epoch = l.epoch AND l.leased"
+	" WHERE t.task_id = l.task_id AND t.attempt = l.attempt AND l.leased"
 	" RETURNING t.expires_at",
 	3, {UUIDARRAYOID, INT4ARRAYOID, TIMESTAMPTZOID}
 };
 
 static DxStatement exists_statement = {
-	"SELECT FROM dealix.activity_task WHERE task_id = $1 AND epoch = $2",
+	"SELECT FROM dealix.activity_task WHERE task_id = $1 AND attempt = $2",
 	2, {UUIDOID, INT4OID}
 };
 
 /* The oldest ones are looked at; only what is old enough goes. */
 static DxStatement forget_statement = {
-	"WITH f AS MATERIALIZED (SELECT task_id, epoch"
-	" FROM dealix.activity_outcome ORDER BY task_id, epoch LIMIT $1"
+	"WITH f AS MATERIALIZED (SELECT task_id, attempt"
+	" FROM dealix.activity_outcome ORDER BY task_id, attempt LIMIT $1"
 	" FOR UPDATE SKIP LOCKED)"
 	" DELETE FROM dealix.activity_outcome o USING f"
-	" WHERE o.task_id = f.task_id AND o.epoch = f.epoch AND o.at < $2",
+	" WHERE o.task_id = f.task_id AND o.attempt = f.attempt AND o.at < $2",
 	2, {INT8OID, TIMESTAMPTZOID}
 };
 
@@ -111,7 +111,7 @@ put_activity(DxColumns *columns, const DxHandout *handout, TimestampTz now)
 	put_seconds(columns, what->start_to_close);
 	dx_put(columns, ObjectIdGetDatum(run->owner), false);
 	dx_put_int4(columns, handout->branch->branch);
-	dx_put_int4(columns, handout->epoch);
+	dx_put_int4(columns, handout->attempt);
 	dx_put(columns, Int16GetDatum(-run->priority), false);
 	dx_put(columns, BoolGetDatum(what->token_only), false);
 	dx_put_text(columns, what->activity);
@@ -247,14 +247,14 @@ dx_activity_write(DxPass *pass)
 
 /* Does somebody still have to do this task? */
 bool
-dx_activity_exists(const pg_uuid_t *ticket, int32 epoch)
+dx_activity_exists(const pg_uuid_t *ticket, int32 attempt)
 {
 	DxIdentity	saved;
 	Datum		values[2];
 
 	dx_engine_enter(&saved);
 	values[0] = UUIDPGetDatum(ticket);
-	values[1] = Int32GetDatum(epoch);
+	values[1] = Int32GetDatum(attempt);
 	(void) dx_execute(&exists_statement, values, NULL, false, 1);
 	dx_engine_leave(&saved);
 	return SPI_processed > 0;

@@ -12,6 +12,6 @@
 #include "utils/uuid.h"
 
 extern void dx_activity_write(DxPass *pass);
-extern bool dx_activity_exists(const pg_uuid_t *ticket, int32 epoch);
+extern bool dx_activity_exists(const pg_uuid_t *ticket, int32 attempt);
 
 #endif							/* DX_OUTSIDE_ACTIVITY_STORE_H */

@@ -42,14 +42,14 @@
 #define LOOK_AGAIN_MS	100
 
 static DxStatement insert_statement = {
-	"INSERT INTO dealix.intent (intent_id, run_id, branch, epoch, owner, requester, name, state,"
+	"INSERT INTO dealix.intent (intent_id, run_id, branch, attempt, owner, requester, name, state,"
 	" workflow, correlation_id, created_at, expires_at, status, version, payload,"
 	" hash, shape, quorum, approvers, requesters)"
-	" SELECT u.intent_id, u.run_id, u.branch, u.epoch, u.owner, u.requester, u.name, u.state,"
+	" SELECT u.intent_id, u.run_id, u.branch, u.attempt, u.owner, u.requester, u.name, u.state,"
 	" u.workflow, u.correlation_id, u.created_at, u.expires_at, 1, 1, u.payload,"
 	" u.hash, u.shape, u.quorum, u.approvers::text[], u.requesters::regrole[]"
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
-	" $15, $16, $17, $18) AS u(intent_id, run_id, branch, epoch, owner, requester, name,"
+	" $15, $16, $17, $18) AS u(intent_id, run_id, branch, attempt, owner, requester, name,"
 	" state, workflow, correlation_id, created_at, expires_at, payload, hash,"
 	" shape, quorum, approvers, requesters)",
 	18, {UUIDARRAYOID, UUIDARRAYOID, INT4ARRAYOID, INT4ARRAYOID, OIDARRAYOID, OIDARRAYOID,
@@ -318,7 +318,7 @@ put_intent(DxColumns *columns, const DxHandout *handout)
 	dx_put_uuid(columns, &handout->ticket);
 	dx_put_uuid(columns, &run->id);
 	dx_put_int4(columns, handout->branch->branch);
-	dx_put_int4(columns, handout->epoch);
+	dx_put_int4(columns, handout->attempt);
 	dx_put(columns, ObjectIdGetDatum(run->owner), false);
 	dx_put(columns, ObjectIdGetDatum(OidIsValid(run->requester) ?
 									 run->requester : run->owner), false);

@@ -254,7 +254,7 @@ child_undo(DxPass *pass, DxRun *run, DxBranch *branch, const char *target,
 }
 
 static bool
-child_awaited(const pg_uuid_t *ticket, int32 epoch)
+child_awaited(const pg_uuid_t *ticket, int32 attempt)
 {
 	DxIdentity	saved;
 	Datum		values[1];

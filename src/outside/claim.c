@@ -72,13 +72,13 @@ static DxStatement others_statement = {
 	" THEN '" DX_DEFAULT_LEASE "'::interval ELSE LEAST(t.heartbeat, $10) END"
 
 #define CLAIM(set, picked, with) \
-	"WITH picked AS MATERIALIZED (" WAITING_TASKS("task_id, epoch, rank") ")," \
+	"WITH picked AS MATERIALIZED (" WAITING_TASKS("task_id, attempt, rank") ")," \
 	" c AS (UPDATE dealix.activity_task t SET claimed_at = $8, worker = $9," set \
 	" lease = " LEASE ", until_at = LEAST($8 + t.start_to_close, t.close_at)," \
 	" expires_at = LEAST($8 + " LEASE ", $8 + t.start_to_close, t.close_at)" \
-	" FROM " picked " p WHERE t.task_id = p.task_id AND t.epoch = p.epoch" \
+	" FROM " picked " p WHERE t.task_id = p.task_id AND t.attempt = p.attempt" \
 	" RETURNING t.*)" with \
-	" SELECT task_id, epoch, input, run_id, state, expires_at, correlation_id," \
+	" SELECT task_id, attempt, input, run_id, state, expires_at, correlation_id," \
 	" traceparent, details, rank FROM c ORDER BY rank, task_id"
 
 static DxStatement claim_statement = {
@@ -90,7 +90,7 @@ static DxStatement claim_statement = {
 /* The same under limits: $11 has a locked slot for each task, or is null. */
 static DxStatement claim_limited_statement = {
 	CLAIM(" slot_id = ($11)[p.n],",
-		  "(SELECT task_id, epoch, pg_catalog.row_number()"
+		  "(SELECT task_id, attempt, pg_catalog.row_number()"
 		  " OVER (ORDER BY rank, task_id)::int AS n FROM picked)",
 		  ", s AS (UPDATE dealix.activity_slot s SET taken = true FROM c"
 		  " WHERE s.slot_id = c.slot_id)"),

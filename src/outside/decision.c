@@ -42,7 +42,7 @@
 #include "utils/uuid.h"
 
 static DxStatement intent_statement = {
-	"SELECT run_id, branch, epoch, owner::pg_catalog.oid, requester::pg_catalog.oid,"
+	"SELECT run_id, branch, attempt, owner::pg_catalog.oid, requester::pg_catalog.oid,"
 	" expires_at, status, version, quorum, COALESCE(amended, payload), shape, approvers,"
 	" hash, amended IS NOT NULL, requesters::pg_catalog.regrole[]"
 	" FROM dealix.intent WHERE intent_id = $1 FOR UPDATE",
@@ -75,7 +75,7 @@ static DxStatement close_statement = {
 
 static DxStatement message_statement = {
 	DX_INBOX_SEND("run_id", "$2", "owner", DX_SQL(MESSAGE_DECIDED), "$3", "NULL", "name",
-				  "branch", "intent_id", "epoch", "$4",
+				  "branch", "intent_id", "attempt", "$4",
 				  "FROM dealix.intent WHERE intent_id = $1")
 	DX_INBOX_RECEIVERS,
 	4, {UUIDOID, TIMESTAMPTZOID, OIDOID, JSONBOID}

@@ -25,14 +25,14 @@
 
 /* As the end of a lease, and its run hears who ended it.  See lease.c. */
 static DxStatement release_statement = {
-	"WITH l AS MATERIALIZED (SELECT task_id, epoch FROM dealix.activity_task"
+	"WITH l AS MATERIALIZED (SELECT task_id, attempt FROM dealix.activity_task"
 	" WHERE task_id = $1 AND claimed_at IS NOT NULL AND activity IS NOT NULL"
 	" FOR UPDATE SKIP LOCKED),"
 	" dead AS (DELETE FROM dealix.activity_task t USING l"
-	" WHERE t.task_id = l.task_id AND t.epoch = l.epoch RETURNING t.*),"
+	" WHERE t.task_id = l.task_id AND t.attempt = l.attempt RETURNING t.*),"
 	" freed AS (" DX_GIVE_BACK_SLOTS("dead") "),"
 	" sent AS (" DX_INBOX_SEND("run_id", "$2", "owner", "$3", "$4", "$5", "activity",
-							   "branch", "task_id", "epoch",
+							   "branch", "task_id", "attempt",
 							   "pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
 							   "'timeout', 'heartbeat', 'worker', worker, 'claimed', true,"
 							   " 'released_by', $6::text, 'reason', $7::text, 'details', details))",

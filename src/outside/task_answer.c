@@ -4,7 +4,7 @@
  *	  What programs outside do with tasks that they have: heartbeat, complete,
  *	  fail.
  *
- * A token is (task, epoch), and both stand in the WHERE of the statement that
+ * A token is (task, attempt), and both stand in the WHERE of the statement that
  * does it, with the check that the lease is not over: there is no moment
  * between the check and the act.  Completing deletes the task's row, keeps the
  * outcome for who asks again, and puts one message into the run's inbox, all
@@ -43,7 +43,7 @@
 static DxStatement heartbeat_statement = {
 	"UPDATE dealix.activity_task t SET heartbeat_at = $3,"
 	" details = COALESCE($4, t.details)"
-	" WHERE t.task_id = $1 AND t.epoch = $2"
+	" WHERE t.task_id = $1 AND t.attempt = $2"
 	" AND (t.claimed_at IS NOT NULL OR t.token_only)"
 	" AND (t.cancelled OR (" LIVES_UNTIL " <= $3) IS NOT TRUE)"
 	" AND " DX_MAY_SERVE("$5", "$6") " RETURNING t.cancelled",
@@ -51,25 +51,25 @@ static DxStatement heartbeat_statement = {
 };
 
 static DxStatement finish_statement = {
-	"WITH u AS (SELECT * FROM unnest($1, $2, $3) AS u(task_id, epoch, payload)),"
+	"WITH u AS (SELECT * FROM unnest($1, $2, $3) AS u(task_id, attempt, payload)),"
 	" d AS (DELETE FROM dealix.activity_task t USING u"
-	" WHERE t.task_id = u.task_id AND t.epoch = u.epoch"
+	" WHERE t.task_id = u.task_id AND t.attempt = u.attempt"
 	" AND (t.claimed_at IS NOT NULL OR t.token_only)"
 	" AND (CASE WHEN t.cancelled THEN $5 = 4 ELSE (" LIVES_UNTIL " <= $4) IS NOT TRUE END)"
 	" AND " DX_MAY_SERVE("$6", "$7")
-	" RETURNING t.task_id, t.epoch, t.run_id, t.owner, t.branch, t.activity,"
+	" RETURNING t.task_id, t.attempt, t.run_id, t.owner, t.branch, t.activity,"
 	" t.details, t.cancelled, t.slot_id, t.rank, u.payload),"
 	" f AS (" DX_GIVE_BACK_SLOTS("d") "),"
-	" o AS (INSERT INTO dealix.activity_outcome (task_id, epoch, at, outcome, owner)"
-	" SELECT task_id, epoch, $4, CASE WHEN cancelled THEN 'CANCELLED' WHEN $5 = " DX_SQL(MESSAGE_COMPLETED)
+	" o AS (INSERT INTO dealix.activity_outcome (task_id, attempt, at, outcome, owner)"
+	" SELECT task_id, attempt, $4, CASE WHEN cancelled THEN 'CANCELLED' WHEN $5 = " DX_SQL(MESSAGE_COMPLETED)
 	" THEN 'COMPLETED' ELSE 'FAILED' END, owner FROM d ON CONFLICT DO NOTHING),"
 	" m AS (" DX_INBOX_SEND("run_id", "$4", "owner", "$5", "$6", "$8", "activity", "branch",
-							"task_id", "epoch",
+							"task_id", "attempt",
 							"CASE WHEN $5 = " DX_SQL(MESSAGE_FAILED) " AND details IS NOT NULL"
 							" THEN payload || pg_catalog.jsonb_build_object('details', details)"
 							" ELSE payload END",
 							"FROM d WHERE NOT cancelled") ")"
-	" SELECT task_id, epoch, run_id, owner::pg_catalog.oid, cancelled,"
+	" SELECT task_id, attempt, run_id, owner::pg_catalog.oid, cancelled,"
 	" CASE WHEN slot_id IS NOT NULL THEN activity END, rank FROM d",
 	8, {UUIDARRAYOID, INT4ARRAYOID, JSONBARRAYOID, TIMESTAMPTZOID, INT2OID,
 	OIDOID, BOOLOID, OIDOID}
@@ -77,21 +77,21 @@ static DxStatement finish_statement = {
 
 static DxStatement outcome_statement = {
 	"SELECT outcome FROM dealix.activity_outcome t"
-	" WHERE task_id = $1 AND epoch = $2 AND " DX_MAY_SERVE("$3", "$4")
+	" WHERE task_id = $1 AND attempt = $2 AND " DX_MAY_SERVE("$3", "$4")
 	" AND at >= $5",
 	5, {UUIDOID, INT4OID, OIDOID, BOOLOID, TIMESTAMPTZOID}
 };
 
 static DxStatement why_statement = {
 	"SELECT t.cancelled, t.claimed_at IS NULL FROM dealix.activity_task t"
-	" WHERE t.task_id = $1 AND t.epoch = $2 AND " DX_MAY_SERVE("$3", "$4"),
+	" WHERE t.task_id = $1 AND t.attempt = $2 AND " DX_MAY_SERVE("$3", "$4"),
 	4, {UUIDOID, INT4OID, OIDOID, BOOLOID}
 };
 
 static void
-parse_token(const char *token, pg_uuid_t *ticket, int32 *epoch)
+parse_token(const char *token, pg_uuid_t *ticket, int32 *attempt)
 {
-	if (!dx_token_parse(token, ticket, epoch))
+	if (!dx_token_parse(token, ticket, attempt))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"%s\" is not a task token", token),
@@ -103,11 +103,11 @@ static void
 token_values(const char *token, Oid user, bool all, Datum *values)
 {
 	pg_uuid_t  *ticket = palloc(sizeof(pg_uuid_t));
-	int32		epoch;
+	int32		attempt;
 
-	parse_token(token, ticket, &epoch);
+	parse_token(token, ticket, &attempt);
 	values[0] = UUIDPGetDatum(ticket);
-	values[1] = Int32GetDatum(epoch);
+	values[1] = Int32GetDatum(attempt);
 	values[2] = ObjectIdGetDatum(user);
 	values[3] = BoolGetDatum(all);
 }
@@ -202,7 +202,7 @@ stored_outcome(const char *token, Oid user, bool all)
 
 /* Reads what the statement has finished, and wakes the runs. */
 static void
-note_finished(int n, const pg_uuid_t *tickets, const int32 *epochs,
+note_finished(int n, const pg_uuid_t *tickets, const int32 *attempts,
 			  DxMessageKind kind, const char **outcomes)
 {
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -211,14 +211,14 @@ note_finished(int n, const pg_uuid_t *tickets, const int32 *epochs,
 		pg_uuid_t	ticket;
 		pg_uuid_t	run_id;
 		pg_uuid_t	channel;
-		int32		epoch;
+		int32		attempt;
 		Oid			owner;
 		bool		cancelled;
 		char	   *activity;
 		int16		rank;
 
 		(void) dx_get_uuid(&row, &ticket);
-		epoch = dx_get_int4(&row);
+		attempt = dx_get_int4(&row);
 		(void) dx_get_uuid(&row, &run_id);
 		owner = DatumGetObjectId(dx_get(&row));
 		cancelled = DatumGetBool(dx_get(&row));
@@ -236,7 +236,7 @@ note_finished(int n, const pg_uuid_t *tickets, const int32 *epochs,
 		{
 			int			at = (i + j) % n;
 
-			if (epochs[at] != epoch ||
+			if (attempts[at] != attempt ||
 				memcmp(&tickets[at], &ticket, UUID_LEN) != 0)
 				continue;
 			outcomes[at] = cancelled ? "CANCELLED" :
@@ -262,16 +262,16 @@ dx_task_finish(int n, Datum *tokens, Datum *payloads, bool *nulls,
 	Datum		values[8];
 	DxColumns  *columns = dx_columns_make(&finish_statement, n);
 	pg_uuid_t  *tickets = palloc(sizeof(pg_uuid_t) * n);
-	int32	   *epochs = palloc(sizeof(int32) * n);
+	int32	   *attempts = palloc(sizeof(int32) * n);
 	int			refused = 0;
 
 	Assert(n > 0);
 	columns->ncolumns = 3;
 	for (int i = 0; i < n; i++)
 	{
-		parse_token(TextDatumGetCString(tokens[i]), &tickets[i], &epochs[i]);
+		parse_token(TextDatumGetCString(tokens[i]), &tickets[i], &attempts[i]);
 		dx_put_uuid(columns, &tickets[i]);
-		dx_put_int4(columns, epochs[i]);
+		dx_put_int4(columns, attempts[i]);
 		dx_put(columns, payloads[i], nulls[i]);
 		outcomes[i] = NULL;
 	}
@@ -283,7 +283,7 @@ dx_task_finish(int n, Datum *tokens, Datum *payloads, bool *nulls,
 	values[6] = BoolGetDatum(all);
 	values[7] = ObjectIdGetDatum(GetSessionUserId());
 	(void) dx_execute(&finish_statement, values, NULL, false, 0);
-	note_finished(n, tickets, epochs, kind, outcomes);
+	note_finished(n, tickets, attempts, kind, outcomes);
 	SPI_freetuptable(SPI_tuptable);
 	for (int i = 0; i < n; i++)
 	{

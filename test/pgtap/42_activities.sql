@@ -28,7 +28,7 @@ SELECT is(attempt, 1, 'the attempt') FROM c;
 SELECT is(state, 'Only', 'the state') FROM c;
 SELECT is(c.run_id, r.run, 'the run') FROM c, r;
 SELECT ok(deadline BETWEEN now() + interval '50 s' AND clock_timestamp() + interval '60 s', 'until when it has it') FROM c;
-SELECT is(c.token, c.task || '.1', 'and a token of task and epoch') FROM c;
+SELECT is(c.token, c.task || '.1', 'and a token of task and attempt') FROM c;
 SELECT is_empty($$SELECT * FROM dealix.claim('mail', 'w2')$$, 'nobody else gets it');
 SELECT is(dealix.heartbeat(token, '{"at": 1}'), true, 'a heartbeat') FROM c;
 SELECT is((SELECT details FROM dealix.activities a WHERE a.run_id = r.run), '{"at": 1}', 'whose details are seen') FROM r;

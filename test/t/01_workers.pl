@@ -161,7 +161,7 @@ $node->safe_psql('postgres', 'CREATE DATABASE second');
 prepare('second', 'app');
 run_ok('second', 'app', 'CREATE EXTENSION in a second database needs no restart');
 is($node->safe_psql('postgres', q{SELECT string_agg(kind || ' ' || state, ', ' ORDER BY kind)
-	FROM dealix.workers WHERE kind <> 'worker'}), 'dispatcher running, launcher running',
+	FROM dealix.workers WHERE kind <> 'worker'}), 'dispatcher RUNNING, launcher RUNNING',
 	'dealix.workers shows launcher and dispatcher');
 is($node->safe_psql('postgres', q{SELECT owner, steps > 0 FROM dealix.workers WHERE kind = 'worker'}), 'app|t',
 	'and the worker');
@@ -208,7 +208,7 @@ is($node->safe_psql('postgres', q{SELECT owner, steps > 0 FROM dealix.workers WH
 # ---------- signals to workers ----------
 
 {
-	my ($worker) = $node->safe_psql('postgres', q{SELECT pid FROM dealix.workers WHERE state = 'idle' LIMIT 1});
+	my ($worker) = $node->safe_psql('postgres', q{SELECT pid FROM dealix.workers WHERE state = 'IDLE' LIMIT 1});
 
 	$node->safe_psql('postgres', "SELECT pg_cancel_backend($worker)");
 	run_ok('postgres', 'app', 'a run after the worker was cancelled while idle');
@@ -242,7 +242,7 @@ for my $kind ('launcher', 'dispatcher')
 	my $pid = $node->safe_psql('postgres', "SELECT pid FROM dealix.workers WHERE kind = '$kind'");
 
 	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
-	becomes('postgres', "SELECT count(*) FROM dealix.workers WHERE kind = '$kind' AND pid <> $pid AND state = 'running'",
+	becomes('postgres', "SELECT count(*) FROM dealix.workers WHERE kind = '$kind' AND pid <> $pid AND state = 'RUNNING'",
 		"the $kind is started again", '1');
 	wait_for_run('postgres', 'app', start('postgres', 'app', 'SELECT 1', 1), "timers work with the new $kind");
 }
@@ -313,7 +313,7 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE ba
 	becomes('postgres', "SELECT waits_for FROM dealix.waiting WHERE run_id = '$run'", 'a run waits for its timer', 'timer');
 	$node->safe_psql('postgres', q{ALTER ROLE other NOLOGIN;
 		SELECT pg_terminate_backend(pid) FROM dealix.workers WHERE owner = 'other'});
-	becomes('postgres', q{SELECT last_error FROM dealix.workers WHERE state = 'backoff' AND owner = 'other'},
+	becomes('postgres', q{SELECT last_error FROM dealix.workers WHERE state = 'BACKOFF' AND owner = 'other'},
 		'dealix.workers says why an owner gets no worker', 'role "other" cannot own a run: it is not permitted to log in');
 	run_ok('postgres', 'app', 'other owners do not mind');
 	$node->safe_psql('postgres', 'ALTER ROLE other LOGIN');
@@ -475,7 +475,7 @@ $node->restart;
 	is($standby->safe_psql('postgres', "CALL dealix.wait('$later', '0.3 s')"), 'RUNNING', 'but one can wait there');
 	$node->stop;
 	$standby->promote;
-	ok($standby->poll_query_until('postgres', q{SELECT count(*) = 1 FROM dealix.workers WHERE kind = 'dispatcher' AND state = 'running'}),
+	ok($standby->poll_query_until('postgres', q{SELECT count(*) = 1 FROM dealix.workers WHERE kind = 'dispatcher' AND state = 'RUNNING'}),
 		'they start by themselves on promotion');
 	ok($standby->poll_query_until('postgres', q{SELECT count(*) = 1 FROM job.effect WHERE owner = 'promoted'}),
 		'and do what is due');

@@ -139,7 +139,7 @@ sub all_goes_on
 	dx_poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'dealix_exec worker'}, "$what: an idle worker leaves", '0', undef, 180);
 
 	$node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM dealix.workers WHERE kind = 'dispatcher'});
-	dx_poll($node, q{SELECT state FROM dealix.workers WHERE kind = 'dispatcher'}, "$what: the dispatcher comes back", 'running', undef, 180);
+	dx_poll($node, q{SELECT state FROM dealix.workers WHERE kind = 'dispatcher'}, "$what: the dispatcher comes back", 'RUNNING', undef, 180);
 	return;
 }
 

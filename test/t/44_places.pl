@@ -44,7 +44,7 @@ my $ours = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'dealix_
 	is(() = slurp_file($node->logfile) =~ /take turns/g, 1, 'once');
 
 	# Who rests says so, and comes back for a signal, a timer, DROP DATABASE.
-	dx_poll($node, q{SELECT state IN ('resting', 'running') FROM dealix.workers WHERE kind = 'dispatcher'}, 'dealix.workers tells whether it rests', 't', 'd1');
+	dx_poll($node, q{SELECT state IN ('RESTING', 'RUNNING') FROM dealix.workers WHERE kind = 'dispatcher'}, 'dealix.workers tells whether it rests', 't', 'd1');
 	is((dx_try($node, 'postgres', 'DROP DATABASE d12'))[0], 0, 'a database whose dispatcher rests can be dropped');
 	is((dx_try($node, 'postgres', 'ALTER DATABASE d11 RENAME TO e11'))[0], 0, 'or renamed');
 	dx_sql($node, 'app', q{SELECT dealix.start('wait', '{"s": 1}')}, 'e11');
