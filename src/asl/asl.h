@@ -497,10 +497,6 @@ extern bool dx_amount_eval(const DxAmount *amount, DxEnv *env,
 
 /* ---------- retry.c ---------- */
 
-/* Does an ErrorEquals list match this error name? */
-extern bool dx_error_matches(int nerrors, const char **errors,
-							 const char *error);
-
 /*
  * Which retrier takes this error, or -1; *delay in seconds before the next
  * attempt.  used[i] counts the retries of retrier i so far; random01 is drawn

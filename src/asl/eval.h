@@ -54,7 +54,6 @@ extern bool dx_path_find_in(const DxPath *path, const JsonbValue *root,
 							bool *found, DxFault *fault);
 extern bool dx_path_require(const DxPath *path, DxEnv *env,
 							JsonbValue *value, DxFault *fault);
-extern char *dx_path_miss_text(const DxPath *path, const DxMiss *miss);
 
 /* What a filter is evaluated in: what "$" means, and who follows its paths. */
 typedef struct DxFilterScope

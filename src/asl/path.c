@@ -510,8 +510,8 @@ dx_path_find_in(const DxPath *path, const JsonbValue *root,
 }
 
 /* Why nothing was found, in the words that AWS uses. */
-char *
-dx_path_miss_text(const DxPath *path, const DxMiss *miss)
+static char *
+miss_text(const DxPath *path, const DxMiss *miss)
 {
 	StringInfoData where;
 	bool		leaf = miss->kind == DX_MISS_INDEX ||
@@ -551,6 +551,6 @@ dx_path_require(const DxPath *path, DxEnv *env, JsonbValue *value,
 		return false;
 	if (miss.kind != DX_MISS_NONE)
 		return dx_fault(fault, DX_ERROR_RUNTIME, "Invalid path '%s' : %s",
-						path->text, dx_path_miss_text(path, &miss));
+						path->text, miss_text(path, &miss));
 	return true;
 }

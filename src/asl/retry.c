@@ -50,8 +50,8 @@ error_is_timeout(const char *error)
  *
  * Amazon States Language, "Errors" and appendix A.
  */
-bool
-dx_error_matches(int nerrors, const char **errors, const char *error)
+static bool
+error_matches(int nerrors, const char **errors, const char *error)
 {
 	if (error == NULL)
 		error = "";
@@ -93,7 +93,7 @@ dx_retry_choose(int nretriers, const DxRetrier *retriers, const int32 *used,
 		const DxRetrier *retrier = &retriers[i];
 		double		seconds;
 
-		if (!dx_error_matches(retrier->nerrors, retrier->errors, error))
+		if (!error_matches(retrier->nerrors, retrier->errors, error))
 			continue;
 		if (used[i] >= retrier->max_attempts)
 			return -1;
@@ -122,7 +122,7 @@ dx_catch_choose(const DxState *state, const char *error)
 	{
 		const DxCatcher *catcher = &state->catchers[i];
 
-		if (dx_error_matches(catcher->nerrors, catcher->errors, error))
+		if (error_matches(catcher->nerrors, catcher->errors, error))
 			return catcher;
 	}
 	return NULL;

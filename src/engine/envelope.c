@@ -23,8 +23,8 @@ static DxStatement payload_statement = {
 };
 
 /* Where a message of the run's stands. */
-const pg_uuid_t *
-dx_mailbox(const DxRun *run, const DxMessage *message)
+static const pg_uuid_t *
+mailbox_of(const DxRun *run, const DxMessage *message)
 {
 	return message->branch < 0 ? &run->first_run : &run->id;
 }
@@ -49,7 +49,7 @@ dx_envelope_read(DxRun *run, DxRow *row)
 	message->attempt = dx_get_int4(row);
 	message->seen = DatumGetBool(dx_get(row));
 	message->absent = DatumGetBool(dx_get(row));
-	message->mailbox = *dx_mailbox(run, message);
+	message->mailbox = *mailbox_of(run, message);
 	/* What is for the line is for its last run: see line.c. */
 	if (run->continued && message->branch < 0)
 		return;

@@ -11,7 +11,6 @@
 #include "engine/columns.h"
 #include "engine/model.h"
 #include "engine/pass.h"
-#include "utils/uuid.h"
 
 /*
  * What of a message is loaded with a run.  A payload up to this size,
@@ -27,6 +26,5 @@
 
 extern void dx_envelope_read(DxRun *run, DxRow *row);
 extern void dx_message_take(DxPass *pass, DxMessage *message);
-extern const pg_uuid_t *dx_mailbox(const DxRun *run, const DxMessage *message);
 
 #endif							/* DX_ENGINE_ENVELOPE_H */

@@ -60,9 +60,9 @@ envelope(const DxRun *run, const DxBranch *branch, const char *topic,
 }
 
 /* Emits data under the branch's ticket. */
-void
-dx_emit_hand_out(DxPass *pass, DxRun *run, DxBranch *branch, const char *topic,
-				 Jsonb *data)
+static void
+emit_hand_out(DxPass *pass, DxRun *run, DxBranch *branch, const char *topic,
+			  Jsonb *data)
 {
 	Emitted    *emitted = palloc(sizeof(Emitted));
 
@@ -89,7 +89,7 @@ emit_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 									   DX_RESOURCE_ACTIVITY, DX_PHASE_TOKEN, NULL);
 	if (outcome.kind != DX_OUTCOME_PARKED)
 		return outcome;
-	dx_emit_hand_out(pass, run, branch, task->target, branch->effective);
+	emit_hand_out(pass, run, branch, task->target, branch->effective);
 	if (task->wait_for_token)
 		return outcome;
 	return dx_done(dx_payload("id", dx_json_uuid(&branch->ticket), NULL));
@@ -99,7 +99,7 @@ static bool
 emit_undo(DxPass *pass, DxRun *run, DxBranch *branch, const char *target,
 		  Jsonb *input, double timeout)
 {
-	dx_emit_hand_out(pass, run, branch, target, input);
+	emit_hand_out(pass, run, branch, target, input);
 	return false;
 }
 

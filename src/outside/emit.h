@@ -12,11 +12,8 @@
 #include "engine/handout.h"
 #include "engine/model.h"
 #include "engine/pass.h"
-#include "utils/jsonb.h"
 
 extern const DxResource dx_emit_resource;
-extern void dx_emit_hand_out(DxPass *pass, DxRun *run, DxBranch *branch,
-							 const char *topic, Jsonb *data);
 extern void dx_emit_write(DxPass *pass);
 
 #endif							/* DX_OUTSIDE_EMIT_H */
