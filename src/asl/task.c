@@ -96,7 +96,7 @@ check_credentials(DxCompiler *c, const DxStateSource *source)
 		(void) dx_read_template(c, source, &source->node, "Credentials");
 }
 
-/* Does somebody do the task who owes heartbeats?  A function can't send any. */
+/* Does somebody do the task who owes heartbeats?  A function cannot send any. */
 static bool
 takes_heartbeats(const DxTask *task)
 {

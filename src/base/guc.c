@@ -49,7 +49,7 @@ int			dx_max_owners = 10000;
 int			dx_max_workers = 0;
 int			dx_ring_size = 1024;
 
-/* A setting that can't be parsed must be refused when it is set, not later. */
+/* A setting that cannot be parsed must be refused when it is set, not later. */
 static bool
 check_databases(char **newval, void **extra, GucSource source)
 {

@@ -65,7 +65,7 @@ executed(const DxStatement *statement, int rc)
  *
  * values, nulls: as for SPI_execute_plan; max_rows 0 = all.  Returns the SPI
  * result code, SPI_processed and SPI_tuptable are set.  Errors: whatever the
- * statement raises; 58000 when it can't be prepared.
+ * statement raises; 58000 when it cannot be prepared.
  */
 int
 dx_execute(DxStatement *statement, Datum *values, const char *nulls,

@@ -3,7 +3,7 @@
  * poison.c
  *	  Runs that end the process that advances them, and how they are found.
  *
- * A count of such deaths can't be in a table: it would roll back with the
+ * A count of such deaths cannot be in a table: it would roll back with the
  * pass; nor in shared memory, which a crash takes away.  So it is in the file
  * dealix_exec.poison in the data directory, mapped by the postmaster before it
  * has children and so by all of them.  Pages of a mapped file survive SIGKILL

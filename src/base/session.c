@@ -329,7 +329,7 @@ dx_session_leave(void)
 
 /*
  * dx_session_worn_out
- *		Does this process have to end, because of what it can't get rid of?
+ *		Does this process have to end, because of what it cannot get rid of?
  */
 bool
 dx_session_worn_out(void)

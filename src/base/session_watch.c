@@ -10,7 +10,7 @@
  *
  * As in a session of its own, code finds no prepared statements but those it
  * has made, and no channels to stop listening to.  LISTEN is refused: nobody
- * would ever get what comes, and a worker can't at all.
+ * would ever get what comes, and a worker cannot at all.
  *
  *-------------------------------------------------------------------------
  */
@@ -106,7 +106,7 @@ dx_session_forget_prepared(void)
 /* ---------- statements ---------- */
 
 /*
- * Before a statement.  true: that was it.  Errors: 0A000 for what can't be had,
+ * Before a statement.  true: that was it.  Errors: 0A000 for what cannot be had,
  * 26000 for a prepared statement that is somebody else's.
  */
 static bool

@@ -111,7 +111,7 @@ check_binding(const char *uri, const char *target)
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" can't be bound: %s", uri, problem)));
+				 errmsg("\"%s\" cannot be bound: %s", uri, problem)));
 
 	kind = dx_resource_parse(target, &rest, &wait_for_token, &no_wait);
 	problem = kind == DX_RESOURCE_OTHER ? "it is itself no resource of this database" :
@@ -119,7 +119,7 @@ check_binding(const char *uri, const char *target)
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" can't be bound to \"%s\": %s", uri, target, problem),
+				 errmsg("\"%s\" cannot be bound to \"%s\": %s", uri, target, problem),
 				 errhint("A target is sql:schema.function, activity:name, workflow:name or the like.")));
 }
 

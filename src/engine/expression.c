@@ -187,7 +187,7 @@ dx_expression_search_path(void)
 
 /*
  * Makes the plan of an expression.  Errors: whatever the parser says.  The
- * text is parsed alone before it is wrapped, so that it can't end the wrapping.
+ * text is parsed alone before it is wrapped, so that it cannot end the wrapping.
  */
 static void
 prepare(PlanEntry *entry, const char *text)

@@ -104,7 +104,7 @@ dx_refuse_in_step(const char *what)
 	if (in_step)
 		ereport(ERROR,
 				(errcode(DX_SQLSTATE_WRONG_STATE),
-				 errmsg("%s can't be called from a step", what),
+				 errmsg("%s cannot be called from a step", what),
 				 errdetail("The pass that runs the step holds the locks that it would need."),
 				 errhint("A step may start runs, signal and cancel.")));
 }
@@ -182,7 +182,7 @@ overflows(const DxPass *pass)
 /*
  * After the code and its subtransaction: what it has left behind goes, and the
  * pass ends if that takes a commit.  It ends too before its subtransactions are
- * so many that other sessions' snapshots can't hold them.
+ * so many that other sessions' snapshots cannot hold them.
  */
 static void
 leave_step(DxPass *pass)

@@ -180,7 +180,7 @@ check_function(DxPublishing *publishing, const char *target, bool keys_known,
 	else
 		dx_problem(problems, pointer, "WRONG_ARGUMENTS",
 				   "The members of Parameters are the names of the function's arguments; a function with one jsonb argument takes any.",
-				   "%s can't be called so: %s", target, fault.cause);
+				   "%s cannot be called so: %s", target, fault.cause);
 }
 
 /* One name, "a|b" for the first of several, or "a&b" for all. */
@@ -298,7 +298,7 @@ check_resource(void *arg, DxResourceKind *kind, const char **target,
 		default:
 			dx_problem(problems, pointer, "UNSUPPORTED_RESOURCE",
 					   "Use sql:schema.function, activity:name, signal:name, event:name, approval:name, workflow:name, emit:topic or compensate:.",
-					   "resource \"%s\" can't be executed", uri);
+					   "resource \"%s\" cannot be executed", uri);
 	}
 }
 
@@ -501,7 +501,7 @@ store_version(int32 workflow_id, Jsonb *definition, const DxPublishing *publishi
 /*
  * Stores a definition as the next version of a workflow, or finds that the
  * latest version is the same.  Returns the version; 0 with problems filled
- * when the definition can't run: then nothing is stored.  Needs SPI_connect.
+ * when the definition cannot run: then nothing is stored.  Needs SPI_connect.
  * Errors: 42501 when the workflow belongs to another role, DX009 too large.
  */
 int

@@ -144,7 +144,7 @@ dx_run_redrive(DxPass *pass, DxRun *run)
 	else
 		ereport(ERROR,
 				(errcode(DX_SQLSTATE_WRONG_STATE),
-				 errmsg("run %s can't be redriven: it is %s",
+				 errmsg("run %s cannot be redriven: it is %s",
 						dx_uuid_text(&run->id), dx_status_name(before)),
 				 errhint("Only runs that are FAILED, TIMED_OUT or INCIDENT can.")));
 

@@ -59,7 +59,7 @@ limit_time(StepTime *time, double seconds, const char *error)
 }
 
 /*
- * A function can't send heartbeats: it has to be ready before the first one is
+ * A function cannot send heartbeats: it has to be ready before the first one is
  * due.  The run's deadline ends a step as well.
  */
 static bool

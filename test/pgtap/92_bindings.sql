@@ -62,7 +62,7 @@ SELECT is(t.output(run), '15', 'and published versions keep theirs') FROM r3;
 SELECT dealix.bind(:'arn', 'sql:t.none') \g /dev/null
 SELECT matches(t.refusal(definition), 'function t\.none does not exist', 'the target is checked at publish') FROM d;
 SELECT dealix.bind(:'arn', 'sql:t.do') \g /dev/null
-SELECT matches(t.refusal(t.task(:'arn', '{"Parameters": {"FunctionName": "f"}}')), 'can''t be called so', 'with the arguments that the definition gives');
+SELECT matches(t.refusal(t.task(:'arn', '{"Parameters": {"FunctionName": "f"}}')), 'cannot be called so', 'with the arguments that the definition gives');
 SELECT is(t.call(:'arn', '{}', '{"Parameters": {"what": "bound"}}'), '"did bound"', 'arguments go by name');
 SELECT dealix.bind('arn:aws:states:::aws-sdk:s3:putObject', 'sql:t.fail') \g /dev/null
 SELECT is(t.call(:'arn', '{}', '{"Parameters": {"what": "undone"}, "Compensate": {"Resource": "arn:aws:states:::aws-sdk:s3:putObject", "Parameters": {}}}'),

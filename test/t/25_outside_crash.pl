@@ -27,7 +27,7 @@ dx_sql($node, 'app', q{
 });
 
 # A worker: claims, has an effect that is not in the database, completes.  What
-# it can't complete it gives up.
+# it cannot complete it gives up.
 sub worker
 {
 	my $pid = fork();
