@@ -59,7 +59,7 @@ SELECT is(t.output(t.run('{"StartAt": "A", "States": {
 SELECT matches(t.eval_error('1 / 0'), '^States.QueryEvaluationError: At /States/S/Output: SQL.division_by_zero', 'an error of an expression, with its place');
 SELECT matches(t.eval_error('(input->>''n'')::int', '{"n": "x"}'), 'SQL.invalid_text_representation', 'by its name');
 SELECT matches(t.eval_error('error'), 'variable "error" has no value here', 'a variable without a value');
-SELECT matches(t.eval_error('dealix.tick()'), 'can''t be called from a step', 'no pass within a pass');
+SELECT matches(t.eval_error('dealix.tick()'), 'cannot be called from a step', 'no pass within a pass');
 SELECT is(t.output(t.run('{"QueryLanguage": "SQL", "StartAt": "A", "States": {
 	"A": {"Type": "Pass", "Output": "{% 1 / (input->>''n'')::int %}", "End": true}}}', '{"n": 0}')), NULL, 'a Pass has no Catch');
 SELECT is(t.error(t.run('{"QueryLanguage": "SQL", "StartAt": "A", "TimeoutSeconds": 1, "States": {"A": {"Type": "Pass", "Output": "{% pg_sleep(60) %}", "End": true}}}')), 'States.QueryEvaluationError', 'the run''s deadline ends an expression');

@@ -98,7 +98,7 @@ INSERT INTO keys SELECT idempotency_key, token FROM c;
 SELECT dealix.heartbeat(token) FROM c \g /dev/null
 SELECT pg_sleep(3.1) \g /dev/null
 SELECT throws_ok(format('SELECT dealix.complete(%L)', token), 'DX003', NULL, 'a lease that is over, before anybody has noticed') FROM c;
-SELECT throws_ok(format('SELECT dealix.heartbeat(%L)', token), 'DX003', NULL, 'can''t be renewed') FROM c;
+SELECT throws_ok(format('SELECT dealix.heartbeat(%L)', token), 'DX003', NULL, 'cannot be renewed') FROM c;
 SELECT t.pump() \g /dev/null
 SELECT pg_sleep(1.05) \g /dev/null
 SELECT t.pump() \g /dev/null
@@ -195,7 +195,7 @@ SELECT dealix.cancel(run) FROM r \g /dev/null
 SELECT is(t.settle(run), 'CANCELLED', 'a cancel of what is claimed does not wait for the worker') FROM r;
 SELECT is((SELECT status FROM dealix.activities), 'CANCELLED', 'who is told');
 SELECT is(dealix.heartbeat(token), false, 'at the next heartbeat') FROM c;
-SELECT throws_ok(format('SELECT dealix.complete(%L)', token), 'DX003', NULL, 'it can''t complete any more') FROM c;
+SELECT throws_ok(format('SELECT dealix.complete(%L)', token), 'DX003', NULL, 'it cannot complete any more') FROM c;
 SELECT is(dealix.fail(token, 'Stopped'), 'CANCELLED', 'but answer') FROM c;
 SELECT is_empty('SELECT * FROM dealix.activities', 'and is out of it');
 

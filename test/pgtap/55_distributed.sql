@@ -126,7 +126,7 @@ TRUNCATE w;
 INSERT INTO w SELECT t.run(t.distributed() #- '{States,M,Catch}' #- '{States,Caught}', '{"items": [-1]}');
 SELECT is(t.error(run), 'States.ExceedToleratedFailureThreshold', 'a Map that failed') FROM w;
 RESET SESSION AUTHORIZATION;
-SELECT throws_ok(format('SELECT dealix.redrive(%L)', run_id), 'DX007', NULL, 'its item can''t be redriven alone') FROM dealix.runs JOIN w ON parent_run = run;
+SELECT throws_ok(format('SELECT dealix.redrive(%L)', run_id), 'DX007', NULL, 'its item cannot be redriven alone') FROM dealix.runs JOIN w ON parent_run = run;
 CREATE OR REPLACE FUNCTION t.item(n int) RETURNS jsonb LANGUAGE sql AS 'SELECT to_jsonb(n)';
 SELECT dealix.redrive(run) FROM w \g /dev/null
 SET SESSION AUTHORIZATION tap_app;

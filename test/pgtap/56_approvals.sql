@@ -105,7 +105,7 @@ SELECT is(t.output(run) -> 'approvers', '["tap_chief", "tap_boss"]', 'both agree
 SELECT is(t.error(t.run(t.task('approval:pay', '{"Governance": {"Approvers": ["nobody_at_all"]}}'))), 'Governance.UnknownRole', 'a role that does not exist');
 
 SELECT is((SELECT string_agg(pointer, ' ' ORDER BY pointer) FROM dealix.validate(t.task('approval:pay', '{"Governance": {"Approvers": "me", "Quorum": 0, "Shape": 1}}'))),
-	'/States/Only/Governance/Approvers /States/Only/Governance/Quorum /States/Only/Governance/Shape', 'what can''t be decided is refused');
+	'/States/Only/Governance/Approvers /States/Only/Governance/Quorum /States/Only/Governance/Shape', 'what cannot be decided is refused');
 
 -- ---------- expiry and cancel ----------
 
