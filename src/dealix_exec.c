@@ -22,6 +22,7 @@ PG_MODULE_MAGIC;
 
 extern PGDLLEXPORT void _PG_init(void);
 
+/* Called when the library is loaded, by the postmaster or by a session. */
 void
 _PG_init(void)
 {

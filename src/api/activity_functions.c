@@ -207,6 +207,7 @@ dealix_fail(PG_FUNCTION_ARGS)
 					  DX_MESSAGE_FAILED);
 }
 
+/* The outcomes as rows of the result; what has none is REFUSED. */
 static void
 put_outcomes(ReturnSetInfo *rsinfo, int n, const char **outcomes)
 {

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "api/arguments.h"
 #include "asl/json.h"
 #include "base/extension.h"
 #include "base/guc.h"
@@ -40,28 +41,9 @@ PG_FUNCTION_INFO_V1(dealix_raise);
 
 #define MAX_KEY_LENGTH	512
 
-static void
-connect_spi(void)
-{
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-}
-
-static char *
-optional_text(FunctionCallInfo fcinfo, int arg)
-{
-	return PG_ARGISNULL(arg) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(arg));
-}
-
-static void
-require(FunctionCallInfo fcinfo, int arg, const char *name)
-{
-	if (PG_ARGISNULL(arg))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", name)));
-}
-
+/*
+ * A key or a correlation: 1 to MAX_KEY_LENGTH bytes, or null. Errors: 22023.
+ */
 static void
 check_length(const char *value, const char *name)
 {
@@ -72,6 +54,7 @@ check_length(const char *value, const char *name)
 				 errdetail("It has %zu.", strlen(value))));
 }
 
+/* Are the first n characters hexadecimal digits in lower case? */
 static bool
 is_hex(const char *text, int n)
 {
@@ -102,6 +85,7 @@ check_traceparent(const char *value)
 				 errhint("It looks like 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01.")));
 }
 
+/* The stored number of a durability. Errors: 22023 when it is not known. */
 static int16
 parse_durability(const char *value)
 {
@@ -121,11 +105,11 @@ read_start(FunctionCallInfo fcinfo, int first, DxStart *start)
 {
 	int32		priority = PG_ARGISNULL(first + 2) ? 0 : PG_GETARG_INT32(first + 2);
 
-	require(fcinfo, 0, "workflow");
+	dx_require(fcinfo, 0, "workflow");
 	start->workflow = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	start->correlation_id = optional_text(fcinfo, first);
+	start->correlation_id = dx_text_arg(fcinfo, first);
 	check_length(start->correlation_id, "correlation_id");
-	start->traceparent = optional_text(fcinfo, first + 1);
+	start->traceparent = dx_text_arg(fcinfo, first + 1);
 	check_traceparent(start->traceparent);
 	if (priority < -1000 || priority > 1000)
 		ereport(ERROR,
@@ -153,14 +137,14 @@ dealix_start(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t  *run_id = palloc(sizeof(pg_uuid_t));
 	DxStart		start = {0};
-	char	   *key = optional_text(fcinfo, 2);
+	char	   *key = dx_text_arg(fcinfo, 2);
 	Jsonb	   *input;
 
 	read_start(fcinfo, 3, &start);
 	check_length(key, "key");
 	input = PG_ARGISNULL(1) ? dx_json_null() : PG_GETARG_JSONB_P(1);
 
-	connect_spi();
+	dx_connect_spi();
 	dx_start(&start, 1, &input, &key, run_id);
 	SPI_finish();
 	PG_RETURN_UUID_P(run_id);
@@ -184,7 +168,7 @@ dealix_start_many(PG_FUNCTION_ARGS)
 	int			i;
 
 	read_start(fcinfo, 3, &start);
-	require(fcinfo, 1, "inputs");
+	dx_require(fcinfo, 1, "inputs");
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), JSONBOID, -1, false,
 					  TYPALIGN_INT, &inputs, &input_nulls, &ninputs);
 	if (!PG_ARGISNULL(2))
@@ -208,7 +192,7 @@ dealix_start_many(PG_FUNCTION_ARGS)
 		check_length(key_texts[i], "key");
 	}
 
-	connect_spi();
+	dx_connect_spi();
 	dx_start(&start, ninputs, jsons, key_texts, run_ids);
 	SPI_finish();
 
@@ -229,16 +213,16 @@ Datum
 dealix_signal(PG_FUNCTION_ARGS)
 {
 	char	   *name;
-	char	   *key = optional_text(fcinfo, 3);
+	char	   *key = dx_text_arg(fcinfo, 3);
 	bool		sent;
 
-	require(fcinfo, 0, "run_id");
-	require(fcinfo, 1, "name");
+	dx_require(fcinfo, 0, "run_id");
+	dx_require(fcinfo, 1, "name");
 	name = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	check_length(name, "name");
 	check_length(key, "key");
 
-	connect_spi();
+	dx_connect_spi();
 	sent = dx_send_signal(PG_GETARG_UUID_P(0), name,
 						  PG_ARGISNULL(2) ? dx_json_null() : PG_GETARG_JSONB_P(2),
 						  key);
@@ -252,21 +236,21 @@ dealix_signal_with_start(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t  *run_id = palloc(sizeof(pg_uuid_t));
 	DxStart		start = {0};
-	char	   *key = optional_text(fcinfo, 1);
-	char	   *name = optional_text(fcinfo, 2);
-	char	   *signal_key = optional_text(fcinfo, 5);
+	char	   *key = dx_text_arg(fcinfo, 1);
+	char	   *name = dx_text_arg(fcinfo, 2);
+	char	   *signal_key = dx_text_arg(fcinfo, 5);
 	Jsonb	   *input;
 
 	read_start(fcinfo, 6, &start);
-	require(fcinfo, 1, "key");
-	require(fcinfo, 2, "name");
+	dx_require(fcinfo, 1, "key");
+	dx_require(fcinfo, 2, "name");
 	check_length(key, "key");
 	check_length(name, "name");
 	check_length(signal_key, "signal_key");
 	input = PG_ARGISNULL(4) ? dx_json_null() : PG_GETARG_JSONB_P(4);
 	start.any_input = true;
 
-	connect_spi();
+	dx_connect_spi();
 	dx_start(&start, 1, &input, &key, run_id);
 	(void) dx_send_signal(run_id, name,
 						  PG_ARGISNULL(3) ? dx_json_null() : PG_GETARG_JSONB_P(3),
@@ -281,9 +265,9 @@ dealix_cancel(PG_FUNCTION_ARGS)
 {
 	bool		sent;
 
-	require(fcinfo, 0, "run_id");
-	connect_spi();
-	sent = dx_send_cancel(PG_GETARG_UUID_P(0), optional_text(fcinfo, 1));
+	dx_require(fcinfo, 0, "run_id");
+	dx_connect_spi();
+	sent = dx_send_cancel(PG_GETARG_UUID_P(0), dx_text_arg(fcinfo, 1));
 	SPI_finish();
 	PG_RETURN_BOOL(sent);
 }
@@ -294,13 +278,17 @@ dealix_compensate(PG_FUNCTION_ARGS)
 {
 	bool		sent;
 
-	require(fcinfo, 0, "run_id");
-	connect_spi();
-	sent = dx_send_compensate(PG_GETARG_UUID_P(0), optional_text(fcinfo, 1));
+	dx_require(fcinfo, 0, "run_id");
+	dx_connect_spi();
+	sent = dx_send_compensate(PG_GETARG_UUID_P(0), dx_text_arg(fcinfo, 1));
 	SPI_finish();
 	PG_RETURN_BOOL(sent);
 }
 
+/*
+ * An argument of type interval in milliseconds; otherwise if it is null.
+ * Errors: 22023 when it is not positive.
+ */
 static int
 interval_ms(FunctionCallInfo fcinfo, int arg, int otherwise)
 {
@@ -342,7 +330,7 @@ dealix_tick(PG_FUNCTION_ARGS)
 
 	dx_refuse_in_step("dealix.tick()");
 	dx_session_lend();
-	connect_spi();
+	dx_connect_spi();
 	if (!dx_extension_lock())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -357,8 +345,8 @@ dealix_tick(PG_FUNCTION_ARGS)
 Datum
 dealix_raise(PG_FUNCTION_ARGS)
 {
-	char	   *error = optional_text(fcinfo, 0);
-	char	   *cause = optional_text(fcinfo, 1);
+	char	   *error = dx_text_arg(fcinfo, 0);
+	char	   *cause = dx_text_arg(fcinfo, 1);
 
 	check_length(error, "error");
 	ereport(ERROR,

@@ -22,6 +22,10 @@ PG_FUNCTION_INFO_V1(dealix_reject);
 PG_FUNCTION_INFO_V1(dealix_decide);
 PG_FUNCTION_INFO_V1(dealix_intent_status);
 
+/*
+ * What approve, edit, reject and decide have in common. Returns the status of
+ * the approval then, as text.
+ */
 static Datum
 decide(FunctionCallInfo fcinfo, const char *decision, Jsonb *amended,
 	   const char *comment, const char *hash)
@@ -59,6 +63,7 @@ dealix_reject(PG_FUNCTION_ARGS)
 	return decide(fcinfo, "reject", NULL, dx_text_arg(fcinfo, 1), dx_text_arg(fcinfo, 2));
 }
 
+/* The error of dealix.decide for what is no decision. */
 static void
 not_a_decision(const char *what)
 {
@@ -84,6 +89,7 @@ check_member(const char *name, const JsonbValue *value, const char *type)
 		not_a_decision(psprintf("\"%s\" is not a string", name));
 }
 
+/* Refuses members that a decision of this type does not have. */
 static void
 check_members(const Jsonb *decision, const char *type)
 {

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+/* Connects to SPI, until SPI_finish. */
 void
 dx_connect_spi(void)
 {
@@ -21,6 +22,7 @@ dx_connect_spi(void)
 				 errmsg("could not connect to the SPI manager")));
 }
 
+/* Refuses a null argument by its name. Errors: 22004. */
 void
 dx_require(FunctionCallInfo fcinfo, int arg, const char *name)
 {
@@ -30,12 +32,14 @@ dx_require(FunctionCallInfo fcinfo, int arg, const char *name)
 				 errmsg("%s must not be null", name)));
 }
 
+/* A text argument as a C string; NULL for null. */
 char *
 dx_text_arg(FunctionCallInfo fcinfo, int arg)
 {
 	return PG_ARGISNULL(arg) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(arg));
 }
 
+/* The same for a name: 1 to DX_MAX_NAME_LENGTH bytes. Errors: 22023. */
 char *
 dx_name_arg(FunctionCallInfo fcinfo, int arg, const char *name)
 {
@@ -49,6 +53,7 @@ dx_name_arg(FunctionCallInfo fcinfo, int arg, const char *name)
 	return value;
 }
 
+/* The length of an interval in seconds; a month has 30 days. */
 double
 dx_interval_seconds(const Interval *interval)
 {

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "api/arguments.h"
 #include "api/author.h"
 #include "asl/asl.h"
 #include "asl/json.h"
@@ -41,6 +42,7 @@ dx_author_refuse(const DxProblems *problems)
 			 errhint("dealix.validate() shows all problems.")));
 }
 
+/* Problems as rows of the result, in the order of the document. */
 static void
 put_problems(ReturnSetInfo *rsinfo, const List *problems, const char *severity)
 {
@@ -85,8 +87,7 @@ validate(FunctionCallInfo fcinfo, Jsonb *definition, DxProblems *problems)
 				 errhint("Valid machine types are STANDARD and EXPRESS.")));
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	dx_connect_spi();
 	if (definition != NULL)
 	{
 		dx_publish_options(&options, &publishing, definition);

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "api/arguments.h"
 #include "base/frame.h"
 #include "base/poison.h"
 #include "base/server.h"
@@ -40,15 +41,7 @@ PG_FUNCTION_INFO_V1(dealix_left_alone);
 PG_FUNCTION_INFO_V1(dealix_status_name);
 PG_FUNCTION_INFO_V1(dealix_event_name);
 
-static void
-require_run_id(FunctionCallInfo fcinfo)
-{
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("run_id must not be null")));
-}
-
+/* The error for a run that does not exist, or is not the caller's to see. */
 static void
 no_such_run(const pg_uuid_t *run_id)
 {
@@ -58,15 +51,19 @@ no_such_run(const pg_uuid_t *run_id)
 			 errhint("See dealix.runs for the runs that you may see.")));
 }
 
+/*
+ * A pass for an operator's call about one run. Connects to SPI; close_run
+ * ends both.
+ */
 static DxPass *
 open_pass(DxPassResult *result)
 {
 	dx_refuse_in_step("This function");
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	dx_connect_spi();
 	return dx_pass_open(InvalidOid, false, 1000, result);
 }
 
+/* Writes back what the call has done; its commit is durable. */
 static void
 close_run(DxPass *pass)
 {
@@ -82,6 +79,7 @@ typedef struct TakeCall
 	DxRun	   *run;
 } TakeCall;
 
+/* The body of a subtransaction: locks a run, if it can be read. */
 static void
 take_run(void *arg)
 {
@@ -108,7 +106,7 @@ stop_run(FunctionCallInfo fcinfo,
 	bool		unread;
 	bool		goes_on;
 
-	require_run_id(fcinfo);
+	dx_require(fcinfo, 0, "run_id");
 	dx_check_comment(reason, "the reason");
 	call.pass = pass = open_pass(&result);
 	call.run_id = PG_GETARG_UUID_P(0);
@@ -161,7 +159,7 @@ dealix_redrive(PG_FUNCTION_ARGS)
 	DxRun	   *run;
 	MemoryContext oldcxt;
 
-	require_run_id(fcinfo);
+	dx_require(fcinfo, 0, "run_id");
 	pass = open_pass(&result);
 	run = dx_pass_take(pass, PG_GETARG_UUID_P(0), true);
 	if (run == NULL || !dx_may_operate(run->owner))
@@ -179,8 +177,7 @@ dealix_resume_engine(PG_FUNCTION_ARGS)
 {
 	bool		resumed;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	dx_connect_spi();
 	resumed = dx_identity_adopt();
 	SPI_finish();
 	if (resumed)
@@ -210,8 +207,7 @@ dealix_held(PG_FUNCTION_ARGS)
 {
 	bool		held;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	dx_connect_spi();
 	held = dx_database_held();
 	SPI_finish();
 	PG_RETURN_BOOL(held);

@@ -89,6 +89,7 @@ typedef struct StatusRow
 	char		last_error[DX_ERROR_LEN];
 } StatusRow;
 
+/* The row of the launcher. */
 static void
 launcher_row(StatusRow *row)
 {
@@ -98,6 +99,7 @@ launcher_row(StatusRow *row)
 	row->started_at = dx_shared->launcher_started_at;
 }
 
+/* The row of this database's dispatcher. */
 static void
 dispatcher_row(StatusRow *row, const DxDatabase *database)
 {
@@ -115,6 +117,7 @@ dispatcher_row(StatusRow *row, const DxDatabase *database)
 	strlcpy(row->last_error, database->last_error, DX_ERROR_LEN);
 }
 
+/* The row of a worker. */
 static void
 worker_row(StatusRow *row, const DxWorker *worker)
 {
@@ -168,6 +171,7 @@ collect_rows(StatusRow *rows)
 	return n;
 }
 
+/* Adds a row to the result; what a kind of process does not have is null. */
 static void
 put_row(ReturnSetInfo *rsinfo, const StatusRow *row)
 {
@@ -231,6 +235,7 @@ may_commit(FunctionCallInfo fcinfo)
 		!((CallContext *) fcinfo->context)->atomic;
 }
 
+/* Connects to SPI; nonatomic: the procedure commits by itself. */
 static void
 connect_spi(bool nonatomic)
 {

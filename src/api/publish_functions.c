@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "api/arguments.h"
 #include "asl/json.h"
 #include "asl/problem.h"
 #include "base/server.h"
@@ -27,6 +28,10 @@ PG_FUNCTION_INFO_V1(dealix_unbind);
 #define MAX_NAME_LENGTH 80
 #define MAX_CONCURRENCY 100000
 
+/*
+ * The name of a workflow: its length, and no control characters. Errors:
+ * 42602.
+ */
 static void
 check_name(const char *name)
 {
@@ -111,8 +116,7 @@ publish(const char *name, Jsonb *definition, DxProblems *problems,
 {
 	int			version = 0;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	dx_connect_spi();
 	if (definition != NULL)
 		version = dx_publish(name, definition, problems);
 	if (version == 0)
@@ -160,8 +164,7 @@ dealix_bind(PG_FUNCTION_ARGS)
 	char	   *uri = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char	   *target = text_to_cstring(PG_GETARG_TEXT_PP(1));
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	dx_connect_spi();
 	dx_binding_set(uri, target);
 	SPI_finish();
 	dx_force_durable();
@@ -175,8 +178,7 @@ dealix_unbind(PG_FUNCTION_ARGS)
 	char	   *uri = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	bool		removed;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	dx_connect_spi();
 	removed = dx_binding_remove(uri);
 	SPI_finish();
 	dx_force_durable();
@@ -197,8 +199,7 @@ dealix_limit_workflow(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_concurrency must be from 1 to %d", MAX_CONCURRENCY),
 				 errhint("Null takes the limit away.")));
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	dx_connect_spi();
 	dx_limit_workflow(text_to_cstring(PG_GETARG_TEXT_PP(0)),
 					  PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1),
 					  !PG_ARGISNULL(2) && PG_GETARG_BOOL(2));

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "api/arguments.h"
 #include "api/author.h"
 #include "asl/asl.h"
 #include "asl/fault.h"
@@ -53,6 +54,7 @@ typedef struct Trial
 	DxFault		fault;
 } Trial;
 
+/* A member of the object that is put together. */
 static void
 add_member(JsonbParseState **object, const char *key, const Jsonb *json)
 {
@@ -66,12 +68,14 @@ add_member(JsonbParseState **object, const char *key, const Jsonb *json)
 	pushJsonbValue(object, WJB_VALUE, &value);
 }
 
+/* The same for a text; NULL is null. */
 static void
 add_text(JsonbParseState **object, const char *key, const char *text)
 {
 	add_member(object, key, text ? dx_json_string(text) : dx_json_null());
 }
 
+/* A number as JSON. */
 static Jsonb *
 number_json(double number)
 {
@@ -458,8 +462,7 @@ dealix_test_state(PG_FUNCTION_ARGS)
 					 errmsg("definition, state and input must not be null")));
 	}
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	dx_connect_spi();
 	memset(&trial, 0, sizeof(trial));
 	prepare(&trial, PG_GETARG_JSONB_P(0), text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	trial.env.input = PG_GETARG_JSONB_P(2);

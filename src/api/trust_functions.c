@@ -16,6 +16,10 @@
 PG_FUNCTION_INFO_V1(dealix_trust_author);
 PG_FUNCTION_INFO_V1(dealix_distrust_author);
 
+/*
+ * What trusting and distrusting have in common. Returns whether it has
+ * changed anything.
+ */
 static bool
 change(Oid author, const char *name, bool (*to) (Oid author))
 {

@@ -39,6 +39,7 @@ typedef struct Limits
 	double		close;
 } Limits;
 
+/* The times of a Task, in seconds. false: one cannot be evaluated. */
 static bool
 read_limits(const DxTask *task, DxEnv *env, DxActivity *activity,
 			Limits *limits, DxFault *fault)
@@ -98,6 +99,7 @@ dx_activity_hand_out(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env,
 	return dx_parked();
 }
 
+/* DxResource.enter: hands out the task and waits. */
 static DxOutcome
 activity_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
@@ -125,6 +127,10 @@ keep_details(DxBranch *branch, const Jsonb *payload)
 	branch->data_changed = true;
 }
 
+/*
+ * A time of the task is over, or an operator has taken it away from its
+ * worker.
+ */
 static DxOutcome
 expired(DxPass *pass, DxRun *run, DxBranch *branch, const Jsonb *payload)
 {
@@ -165,6 +171,7 @@ expired(DxPass *pass, DxRun *run, DxBranch *branch, const Jsonb *payload)
 	return dx_failed(&fault);
 }
 
+/* A worker says that it has failed; retryable false: for good. */
 static DxOutcome
 failed(DxBranch *branch, const Jsonb *payload)
 {
@@ -193,6 +200,10 @@ activity_resume(DxPass *pass, DxRun *run, DxBranch *branch)
 	return dx_parked();
 }
 
+/*
+ * DxResource.wake: takes the answer; without one, the timer is over or the
+ * task has gone.
+ */
 static DxOutcome
 activity_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 {
@@ -228,6 +239,10 @@ activity_undo(DxPass *pass, DxRun *run, DxBranch *branch, const char *target,
 	return true;
 }
 
+/*
+ * DxResource.await: the Task is done otherwise, and whoever has its token
+ * answers.
+ */
 static DxOutcome
 await_token(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {

@@ -226,6 +226,7 @@ look_for_tokens(const char *activity, Oid owner, int max, DxRoom *room)
 	return (int) Min(tokens, max);
 }
 
+/* What the limits seem to leave of max; no locks are taken. */
 static void
 look_for_room(const char *activity, Oid owner, int max, DxRoom *room)
 {

@@ -87,12 +87,14 @@ static DxStatement forget_statement = {
 	2, {INT8OID, TIMESTAMPTZOID}
 };
 
+/* A time limit as a column: less than 0 is null, none. */
 static void
 put_seconds(DxColumns *columns, double seconds)
 {
 	dx_put(columns, Float8GetDatum(seconds), seconds < 0);
 }
 
+/* A row of dealix.activity_task. */
 static void
 put_activity(DxColumns *columns, const DxHandout *handout, TimestampTz now)
 {
@@ -126,6 +128,7 @@ put_activity(DxColumns *columns, const DxHandout *handout, TimestampTz now)
 		dx_wake_at(dx_after_seconds(now, what->heartbeat));
 }
 
+/* Is this something for dealix.activity_task? */
 static bool
 is_activity(const DxHandout *handout)
 {
@@ -133,6 +136,9 @@ is_activity(const DxHandout *handout)
 		(handout->phase == DX_PHASE_UNDO && handout->kind == DX_RESOURCE_ACTIVITY);
 }
 
+/*
+ * Writes the tasks that the pass has handed out, and wakes workers that wait.
+ */
 static void
 insert_tasks(DxPass *pass)
 {
@@ -164,6 +170,10 @@ insert_tasks(DxPass *pass)
 	dx_columns_execute(&insert_statement, columns);
 }
 
+/*
+ * Takes back tasks that no branch waits for any more: unclaimed ones go, of
+ * claimed ones the worker is told when it answers.
+ */
 static void
 give_up_tasks(DxPass *pass, int nbranches)
 {

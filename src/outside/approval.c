@@ -209,6 +209,7 @@ read_governance(const DxRun *run, const DxBranch *branch, Intent *intent,
 	return true;
 }
 
+/* DxResource.enter: opens an intent and waits for decisions about it. */
 static DxOutcome
 approval_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
@@ -279,6 +280,7 @@ expire(DxPass *pass, DxRun *run, DxBranch *branch)
 	return dx_failed(&fault);
 }
 
+/* DxResource.wake: takes the decision; without one, the time is over. */
 static DxOutcome
 approval_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 {
@@ -309,6 +311,7 @@ const DxResource dx_approval_resource = {
 	approval_enter, approval_wake, dx_timer_restart, NULL, NULL, NULL
 };
 
+/* A row of dealix.intent. */
 static void
 put_intent(DxColumns *columns, const DxHandout *handout)
 {

@@ -98,6 +98,7 @@ typedef struct Child
 	bool		continued;		/* takes the place of the run */
 } Child;
 
+/* May the run start a run of this workflow? false: *fault says why not. */
 static bool
 check_child(DxRun *run, const char *workflow, DxFault *fault)
 {
@@ -111,6 +112,10 @@ check_child(DxRun *run, const char *workflow, DxFault *fault)
 	return dx_child_allowed(run, workflow, fault);
 }
 
+/*
+ * What is handed out for a child; one that nobody waits for outlives its
+ * parent.
+ */
 static Child *
 make_child(DxRun *run, DxBranch *branch, const char *workflow)
 {
@@ -169,6 +174,7 @@ start_with_token(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	return outcome;
 }
 
+/* DxResource.enter: hands out a run, and waits for it if the state does. */
 static DxOutcome
 child_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
@@ -203,6 +209,7 @@ child_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	return dx_parked();
 }
 
+/* DxResource.wake: the child has ended, or has not in time. */
 static DxOutcome
 child_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 {
@@ -253,6 +260,7 @@ child_undo(DxPass *pass, DxRun *run, DxBranch *branch, const char *target,
 	return true;
 }
 
+/* DxResource.awaited: does the child, or who goes on for it, still live? */
 static bool
 child_awaited(const pg_uuid_t *ticket, int32 attempt)
 {
@@ -286,6 +294,10 @@ inherit(DxStart *start, DxRun *run)
 	start->depth = run->depth + 1;
 }
 
+/*
+ * Starts a run that was handed out, with what it inherits; a run that
+ * continues takes the key along.
+ */
 static void
 start_child(const DxHandout *handout)
 {
@@ -350,6 +362,7 @@ start_items(DxPass *pass, ListCell **cell)
 	dx_start(&start, n, inputs, NULL, run_ids);
 }
 
+/* Starts what was handed out and is still wanted; items of a Map together. */
 static void
 start_children(DxPass *pass)
 {
@@ -371,6 +384,7 @@ start_children(DxPass *pass)
 	}
 }
 
+/* What a run that has ended tells the branch that waits for it. */
 static Jsonb *
 outcome_of(const DxRun *run)
 {
@@ -410,6 +424,9 @@ tell_parents(DxPass *pass)
 	dx_wake_returned();
 }
 
+/*
+ * Sends cancel or terminate to the runs that the statement finds among ids.
+ */
 static void
 close_ones(DxStatement *statement, Datum ids, bool terminated, const char *reason)
 {
@@ -494,6 +511,10 @@ close_items(DxPass *pass)
 	dx_wake_returned();
 }
 
+/*
+ * With the pass: closes children that are given up, starts new ones, tells
+ * parents. Between dx_engine_enter and dx_engine_leave.
+ */
 void
 dx_child_write(DxPass *pass)
 {

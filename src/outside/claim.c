@@ -150,6 +150,7 @@ find_owners(const char *activity, Oid user, bool all, Head **heads)
 	return n;
 }
 
+/* In a copy of a database nothing is claimed. Errors: DX008. */
 static void
 refuse_held(void)
 {
@@ -181,6 +182,7 @@ typedef struct Mark
 
 static Mark marks[NMARKS];
 
+/* Where this process remembers how far it has come in a queue. */
 static Mark *
 mark_of(const char *activity, Oid owner)
 {

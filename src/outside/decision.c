@@ -116,6 +116,7 @@ dx_intent_status_name(int status)
 	return status_names[status];
 }
 
+/* The next column, an array of text, as a list of C strings. */
 static List *
 read_names(DxRow *row)
 {
@@ -133,6 +134,10 @@ read_names(DxRow *row)
 	return list;
 }
 
+/*
+ * The error for an approval that does not exist, or is not the caller's to
+ * decide.
+ */
 static void
 no_intent(const pg_uuid_t *id)
 {
@@ -174,6 +179,10 @@ read_intent(const pg_uuid_t *id, Intent *intent)
 	}
 }
 
+/*
+ * Has the user the rights of one of the approvers? Of none that are named,
+ * everybody with the access is one.
+ */
 static bool
 is_approver(const Intent *intent, Oid user)
 {
@@ -191,6 +200,10 @@ is_approver(const Intent *intent, Oid user)
 	return false;
 }
 
+/*
+ * Refuses who may not decide about this: no approver, the owner, who has
+ * asked for it. Errors: P0002, 42501.
+ */
 static void
 check_decider(const Intent *intent, Oid user)
 {
@@ -228,6 +241,9 @@ check_hash(const Intent *intent, const char *hash, bool rejects)
 				 errhint("Look at it in dealix.approvals, and give the hash that stands there.")));
 }
 
+/*
+ * Refuses a decision about what is decided, withdrawn or over. Errors: DX004.
+ */
 static void
 check_open(const Intent *intent, TimestampTz now)
 {
@@ -261,6 +277,7 @@ too_late(const pg_uuid_t *id, bool prepared)
 			 errhint("Commit right after the decision.")));
 }
 
+/* Writes down who has said what, and about which version of the payload. */
 static void
 record(const Intent *intent, Oid user, const char *decision, const char *comment,
 	   TimestampTz now)
@@ -308,6 +325,7 @@ amend(Intent *intent, Jsonb *amended)
 	(void) dx_execute(&amend_statement, values, NULL, false, 0);
 }
 
+/* The intent has its last status. */
 static void
 close_intent(const Intent *intent, DxIntentStatus status, const char *comment,
 			 TimestampTz now)
@@ -323,6 +341,7 @@ close_intent(const Intent *intent, DxIntentStatus status, const char *comment,
 	(void) dx_execute(&close_statement, values, nulls, false, 0);
 }
 
+/* Sends the decision to the branch that waits for it. */
 static void
 tell_run(const Intent *intent, Oid user, const char *decision, const char *comment,
 		 Jsonb *approvers, TimestampTz now)
@@ -346,6 +365,10 @@ tell_run(const Intent *intent, Oid user, const char *decision, const char *comme
 	dx_wake_returned();
 }
 
+/*
+ * The payload that an edited action stands for: its args, if the payload is
+ * no action itself.
+ */
 static Jsonb *
 action_payload(const Intent *intent, Jsonb *action)
 {

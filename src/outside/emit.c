@@ -76,6 +76,9 @@ emit_hand_out(DxPass *pass, DxRun *run, DxBranch *branch, const char *topic,
 						"id", dx_json_uuid(&branch->ticket), NULL));
 }
 
+/*
+ * DxResource.enter: emits, and goes on; with a token, waits for its answer.
+ */
 static DxOutcome
 emit_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
@@ -95,6 +98,7 @@ emit_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	return dx_done(dx_payload("id", dx_json_uuid(&branch->ticket), NULL));
 }
 
+/* DxResource.undo: emits, and that is all. */
 static bool
 emit_undo(DxPass *pass, DxRun *run, DxBranch *branch, const char *target,
 		  Jsonb *input, double timeout)
@@ -108,6 +112,10 @@ const DxResource dx_emit_resource = {
 	emit_enter, NULL, NULL, emit_undo, NULL, NULL
 };
 
+/*
+ * Writes what was emitted into the outbox, with one notification. Between
+ * dx_engine_enter and dx_engine_leave.
+ */
 void
 dx_emit_write(DxPass *pass)
 {

@@ -10,7 +10,6 @@
 #define DX_OUTSIDE_EMIT_H
 
 #include "engine/handout.h"
-#include "engine/model.h"
 #include "engine/pass.h"
 
 extern const DxResource dx_emit_resource;

@@ -82,6 +82,7 @@ correlation_of(const DxRun *run, const DxBranch *branch)
 	return pstrdup(run->correlation_id ? run->correlation_id : "");
 }
 
+/* DxResource.enter: waits for events by name and correlation. */
 static DxOutcome
 event_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
@@ -136,6 +137,7 @@ collect(DxPass *pass, DxRun *run, DxBranch *branch, DxMessage *message, List *na
 	return true;
 }
 
+/* An event has come: of several names it may be the first, or one of all. */
 static DxOutcome
 take_event(DxPass *pass, DxRun *run, DxBranch *branch, DxMessage *message)
 {
@@ -158,6 +160,7 @@ take_event(DxPass *pass, DxRun *run, DxBranch *branch, DxMessage *message)
 	return dx_done(result);
 }
 
+/* DxResource.wake: an event has come, or the time is over. */
 static DxOutcome
 event_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 {

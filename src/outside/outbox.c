@@ -179,6 +179,7 @@ dx_outbox_read(const char *name, int max)
 	return SPI_processed;
 }
 
+/* The number of a consumer. Errors: 42704 there is none. */
 static int32
 existing_consumer(Oid role, const char *name)
 {
@@ -213,6 +214,10 @@ delete_done(DxStatement *statement, Datum *values)
 	UnlockRelationOid(relation, ShareLock);
 }
 
+/*
+ * Notes that the consumer has had these events. Returns how many were its to
+ * acknowledge.
+ */
 static int64
 acknowledge(int32 consumer, Oid role, Datum ids)
 {

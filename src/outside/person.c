@@ -43,6 +43,7 @@ of_held_cursor(void)
 		(ActivePortal->cursorOptions & CURSOR_OPT_HOLD) != 0;
 }
 
+/* Are we called from a trigger, at whatever depth? */
 static bool
 in_trigger(void)
 {

@@ -142,6 +142,7 @@ typedef struct Schedule
 	List	   *buffered_by;	/* and who fired it for the one that is kept */
 } Schedule;
 
+/* A row of SPI_tuptable as a schedule. */
 static void
 read_schedule(Schedule *schedule, uint64 i)
 {
@@ -186,6 +187,7 @@ check_time(TimestampTz at)
 				 errhint("Give a time from 1970 to 9999.")));
 }
 
+/* A schedule, locked. Errors: 42704 there is none. */
 static void
 find_schedule(Oid owner, const char *name, Schedule *schedule)
 {
@@ -251,6 +253,7 @@ dx_schedule_drop(const char *name)
 	return dropped;
 }
 
+/* Writes down what has come of a time of the schedule. */
 static void
 note_fire(const Schedule *schedule, TimestampTz at, const char *outcome,
 		  const pg_uuid_t *run_id)
@@ -266,6 +269,7 @@ note_fire(const Schedule *schedule, TimestampTz at, const char *outcome,
 	(void) dx_execute(&fire_statement, values, nulls, false, 0);
 }
 
+/* A time as text, as the language writes it. */
 static char *
 iso_time(TimestampTz at)
 {
@@ -317,6 +321,7 @@ open_runs(const Schedule *schedule, pg_uuid_t **run_ids)
 	return n;
 }
 
+/* One run waits for the one that goes on; at 0: none does any more. */
 static void
 set_buffer(const Schedule *schedule, TimestampTz at)
 {

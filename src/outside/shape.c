@@ -27,6 +27,7 @@ own(JsonbValue *value)
 	return dx_json_from_value(value);
 }
 
+/* Is the number whole? */
 static bool
 is_integer(const JsonbValue *value)
 {
@@ -37,6 +38,7 @@ is_integer(const JsonbValue *value)
 																Int32GetDatum(0))));
 }
 
+/* The type of a value, by JSON Schema. */
 static const char *
 type_name(const JsonbValue *value)
 {
@@ -59,6 +61,7 @@ type_name(const JsonbValue *value)
 	}
 }
 
+/* Is the value of this type? What is no name of a type fits. */
 static bool
 type_fits(const JsonbValue *value, const JsonbValue *type)
 {
@@ -72,6 +75,7 @@ type_fits(const JsonbValue *value, const JsonbValue *type)
 	return strlen(is) == len && strncmp(is, type->val.string.val, len) == 0;
 }
 
+/* JSON Schema "type": one, or several. */
 static bool
 check_type(const Jsonb *shape, const JsonbValue *value)
 {
@@ -95,12 +99,14 @@ check_type(const Jsonb *shape, const JsonbValue *value)
 	return false;
 }
 
+/* Are they the same, as jsonb compares? */
 static bool
 json_equal(Jsonb *a, Jsonb *b)
 {
 	return compareJsonbContainers(&a->root, &b->root) == 0;
 }
 
+/* JSON Schema "enum" and "const". */
 static bool
 check_enum(const Jsonb *shape, Jsonb *json)
 {
@@ -132,6 +138,7 @@ compare_limit(const Jsonb *shape, const char *name, Datum value, int *order)
 	return true;
 }
 
+/* JSON Schema "minimum" and its like; NULL: they hold. */
 static char *
 check_limits(const Jsonb *shape, const JsonbValue *value, const char *pointer)
 {
@@ -157,6 +164,7 @@ check_limits(const Jsonb *shape, const JsonbValue *value, const char *pointer)
 
 static char *check(const Jsonb *shape, Jsonb *json, const char *pointer);
 
+/* JSON Schema "properties" and "additionalProperties". */
 static char *
 check_members(const Jsonb *shape, Jsonb *json, const char *pointer)
 {
@@ -192,6 +200,7 @@ check_members(const Jsonb *shape, Jsonb *json, const char *pointer)
 	return NULL;
 }
 
+/* JSON Schema "required". */
 static char *
 check_required(const Jsonb *shape, Jsonb *json, const char *pointer)
 {
@@ -214,6 +223,7 @@ check_required(const Jsonb *shape, Jsonb *json, const char *pointer)
 	return NULL;
 }
 
+/* JSON Schema "items". */
 static char *
 check_items(const Jsonb *shape, Jsonb *json, const char *pointer)
 {
@@ -234,6 +244,10 @@ check_items(const Jsonb *shape, Jsonb *json, const char *pointer)
 	return NULL;
 }
 
+/*
+ * A value against a shape: NULL, or what is wrong with it, beginning with
+ * where.
+ */
 static char *
 check(const Jsonb *shape, Jsonb *json, const char *pointer)
 {

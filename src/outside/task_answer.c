@@ -88,6 +88,7 @@ static DxStatement why_statement = {
 	4, {UUIDOID, INT4OID, OIDOID, BOOLOID}
 };
 
+/* Takes a token apart. Errors: 22023. */
 static void
 parse_token(const char *token, pg_uuid_t *ticket, int32 *attempt)
 {
