@@ -17,6 +17,10 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 
+/*
+ * Has the current user the right that this function of the extension stands
+ * for?
+ */
 static bool
 may_execute(const char *schema, const char *name)
 {

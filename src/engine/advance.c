@@ -85,6 +85,7 @@ take_terminate(DxPass *pass, DxRun *run, DxMessage *message)
 						 &message->sender);
 }
 
+/* Takes in what is asked of the run as a whole, in order of arrival. */
 static void
 take_commands(DxPass *pass, DxRun *run)
 {
@@ -124,6 +125,7 @@ note_late_messages(DxPass *pass, DxRun *run)
 	}
 }
 
+/* The run's first pass: its time begins. */
 static void
 begin(DxPass *pass, DxRun *run)
 {
@@ -134,6 +136,10 @@ begin(DxPass *pass, DxRun *run)
 	run->changed = true;
 }
 
+/*
+ * One walk over the branches. Returns whether one was advanced, and another
+ * walk makes sense.
+ */
 static bool
 advance_branches(DxPass *pass, DxRun *run)
 {

@@ -20,6 +20,10 @@
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 
+/*
+ * Types whose input function is not enough: the server's own conversion from
+ * jsonb is asked.
+ */
 static bool
 needs_query(Oid type)
 {
@@ -54,6 +58,7 @@ dx_argument_release(DxSqlArgument *argument)
 	argument->plan = NULL;
 }
 
+/* The value by jsonb_populate_record, as an argument of that type. */
 static Datum
 value_by_query(DxSqlArgument *argument, JsonbValue *value, bool *isnull)
 {
@@ -93,6 +98,7 @@ value_by_query(DxSqlArgument *argument, JsonbValue *value, bool *isnull)
 	return result;
 }
 
+/* The text of a scalar as an input function wants it. */
 static char *
 scalar_text(JsonbValue *value)
 {

@@ -93,6 +93,10 @@ dx_binding_find(const char *uri)
 	return target;
 }
 
+/*
+ * Refuses what is no URI of another system, or no target for one. Errors:
+ * 22023.
+ */
 static void
 check_binding(const char *uri, const char *target)
 {

@@ -63,6 +63,7 @@ static bool calls_stale = false;
 
 /* ---------- the cache ---------- */
 
+/* Syscache callback: what was resolved may mean something else now. */
 static void
 invalidate_calls(Datum arg, int cacheid, uint32 hashvalue)
 {
@@ -71,6 +72,9 @@ invalidate_calls(Datum arg, int cacheid, uint32 hashvalue)
 
 static void forget_calls(uint64 program);
 
+/*
+ * Makes the cache of calls at first use, and looks at what has become stale.
+ */
 static void
 prepare_calls(void)
 {
@@ -98,6 +102,7 @@ prepare_calls(void)
 		entry->valid = false;
 }
 
+/* Gives back all that an entry keeps. */
 static void
 forget(CallEntry *entry)
 {
@@ -157,6 +162,10 @@ default_text(const DxCallee *callee, int n)
 					format_type_be_qualified(callee->default_types[n]));
 }
 
+/*
+ * The statement that calls the function: arguments by name, or the whole
+ * input.
+ */
 static char *
 call_text(const DxCallee *callee, bool with_defaults)
 {
@@ -189,6 +198,7 @@ call_text(const DxCallee *callee, bool with_defaults)
 	return psprintf("SELECT pg_catalog.to_jsonb(%s)", call.data);
 }
 
+/* Walker: the call in the parsed statement, whichever node it is in. */
 static bool
 find_function(Node *node, void *arg)
 {
@@ -210,6 +220,7 @@ calls_function(SPIPlanPtr plan, Oid function)
 	return find_function(linitial(source->query_list), &function);
 }
 
+/* The saved plan of the call. */
 static SPIPlanPtr
 prepare_call(const DxCallee *callee, bool with_defaults)
 {
@@ -242,6 +253,10 @@ plan_call(const DxCallee *callee)
 	return plan;
 }
 
+/*
+ * Resolves the function for this input and makes its plan. false: *fault says
+ * why it cannot be called.
+ */
 static bool
 fill(const DxRun *run, CallEntry *entry, const char *target, const Jsonb *input,
 	 MemoryContext fault_cxt, DxFault *fault)
@@ -326,6 +341,7 @@ forget_calls(uint64 program)
 /* How much of what was expected gives way to what is found. */
 #define LEARNING_RATE	0.125
 
+/* The entry of a state's call, or NULL. */
 static CallEntry *
 find_call(const DxRun *run, int state_index)
 {
@@ -346,6 +362,7 @@ dx_call_expected(const DxRun *run, int state_index)
 	return entry == NULL ? 0 : entry->expected;
 }
 
+/* Moves the expected time of a call towards what it took. */
 static void
 learn_time(const DxRun *run, int state_index, DxMono begun)
 {
@@ -362,6 +379,7 @@ learn_time(const DxRun *run, int state_index, DxMono begun)
 
 /* ---------- the call ---------- */
 
+/* The arguments from the input's members. */
 static void
 argument_values(CallEntry *entry, Jsonb *input, Datum *values, char *nulls)
 {
@@ -386,6 +404,7 @@ argument_values(CallEntry *entry, Jsonb *input, Datum *values, char *nulls)
 	}
 }
 
+/* The result as JSON, in cxt; no row and null are JSON null. */
 static Jsonb *
 read_result(const DxCallee *callee, MemoryContext cxt)
 {
@@ -408,6 +427,7 @@ read_result(const DxCallee *callee, MemoryContext cxt)
 	return result;
 }
 
+/* Executes the call. Returns its result. */
 static Jsonb *
 call_function(CallEntry *entry, Jsonb *input, MemoryContext result_cxt)
 {
@@ -435,6 +455,7 @@ typedef struct SqlCall
 	DxFault    *fault;
 } SqlCall;
 
+/* What dx_guard runs as the owner: looks the function up and calls it. */
 static void
 call_body(void *arg)
 {

@@ -50,6 +50,7 @@ static bool broken_twice;		/* also with the error put there */
 static char broken_error[128];
 static char broken_cause[1024];
 
+/* Where a branch of a run is. */
 static Place
 place_of(const DxRun *run, const DxBranch *branch)
 {
@@ -64,6 +65,7 @@ place_of(const DxRun *run, const DxBranch *branch)
 	return place;
 }
 
+/* Is it the same place, reached again in the same way? */
 static bool
 same_place(const Place *a, const Place *b)
 {

@@ -11,12 +11,14 @@
 #include "engine/children.h"
 #include "engine/model.h"
 
+/* Children that have been opened and not ended. */
 static int
 live_children(const DxBranch *branch)
 {
 	return branch->counts.opened - branch->counts.done - branch->counts.failed;
 }
 
+/* Is there another child, and room for it under the limit of concurrency? */
 bool
 dx_children_may_open(const DxBranch *branch)
 {

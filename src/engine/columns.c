@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+/* See columns.h. */
 DxColumns *
 dx_columns_make(const DxStatement *statement, int max_rows)
 {
@@ -62,6 +63,7 @@ grow(DxColumns *columns)
 	columns->max_rows = max_rows;
 }
 
+/* The next column of the row; the last one begins a new row. */
 void
 dx_put(DxColumns *columns, Datum value, bool isnull)
 {
@@ -81,18 +83,21 @@ dx_put(DxColumns *columns, Datum value, bool isnull)
 	}
 }
 
+/* NULL is null. */
 void
 dx_put_text(DxColumns *columns, const char *text)
 {
 	dx_put(columns, text ? CStringGetTextDatum(text) : (Datum) 0, text == NULL);
 }
 
+/* NULL is null. */
 void
 dx_put_jsonb(DxColumns *columns, const Jsonb *json)
 {
 	dx_put(columns, PointerGetDatum(json), json == NULL);
 }
 
+/* none stands for null. */
 void
 dx_put_time(DxColumns *columns, TimestampTz at, TimestampTz none)
 {
@@ -106,12 +111,14 @@ dx_put_uuid(DxColumns *columns, const pg_uuid_t *uuid)
 	dx_put(columns, UUIDPGetDatum(uuid), uuid == NULL);
 }
 
+/* Never null. */
 void
 dx_put_int4(DxColumns *columns, int32 value)
 {
 	dx_put(columns, Int32GetDatum(value), false);
 }
 
+/* The rows as one array for each parameter. */
 void
 dx_columns_values(DxColumns *columns, Datum *values)
 {
@@ -134,6 +141,7 @@ dx_columns_values(DxColumns *columns, Datum *values)
 	}
 }
 
+/* Executes the statement for all rows; for none it does nothing. */
 void
 dx_columns_execute(DxStatement *statement, DxColumns *columns)
 {
@@ -145,6 +153,7 @@ dx_columns_execute(DxStatement *statement, DxColumns *columns)
 	(void) dx_execute(statement, values, NULL, false, 0);
 }
 
+/* Ids as an array, for a parameter. */
 Datum
 dx_uuid_array(const pg_uuid_t *ids, int nids)
 {
@@ -157,24 +166,28 @@ dx_uuid_array(const pg_uuid_t *ids, int nids)
 										   false, TYPALIGN_CHAR));
 }
 
+/* The next column of the row; row->isnull says whether it is null. */
 Datum
 dx_get(DxRow *row)
 {
 	return SPI_getbinval(row->tuple, row->desc, ++row->column, &row->isnull);
 }
 
+/* Null is 0. */
 int32
 dx_get_int4(DxRow *row)
 {
 	return DatumGetInt32(dx_get(row));
 }
 
+/* Null is 0. */
 int16
 dx_get_int2(DxRow *row)
 {
 	return DatumGetInt16(dx_get(row));
 }
 
+/* Null is none. */
 TimestampTz
 dx_get_time(DxRow *row, TimestampTz none)
 {
@@ -183,6 +196,7 @@ dx_get_time(DxRow *row, TimestampTz none)
 	return row->isnull ? none : DatumGetTimestampTz(value);
 }
 
+/* A copy; null is NULL. */
 char *
 dx_get_text(DxRow *row)
 {
@@ -191,6 +205,7 @@ dx_get_text(DxRow *row)
 	return row->isnull ? NULL : TextDatumGetCString(value);
 }
 
+/* A copy; null is NULL. */
 Jsonb *
 dx_get_jsonb(DxRow *row)
 {

@@ -140,6 +140,7 @@ static DxStatement shrink_statement = {
 
 /* ---------- in hand ---------- */
 
+/* Will nobody have the slot after this pass? */
 static bool
 is_free(const Slot *slot)
 {
@@ -156,6 +157,7 @@ next_holder(const Slot *slot)
 	return is_free(slot) ? NULL : &slot->run->id;
 }
 
+/* A locked row of dealix.workflow_slot is in the hand of the pass. */
 static Slot *
 add_slot(DxPass *pass, DxSlotSet set, DxRow *row)
 {
@@ -329,6 +331,7 @@ lock_more(DxPass *pass, DxSlotSet set)
 	return first;
 }
 
+/* A slot for a run that needs one. false: there is none. */
 static bool
 take(DxPass *pass, DxRun *run)
 {
@@ -374,6 +377,7 @@ dx_slot_take(DxPass *pass, DxRun *run)
 
 /* ---------- the end of a pass ---------- */
 
+/* Slots of a set in hand that are free, or taken, after the pass. */
 static int
 count_in_hand(DxPass *pass, DxSlotSet set, bool taken)
 {
@@ -510,6 +514,7 @@ wake_for_free(DxPass *pass, DxSlotSet set)
 							 dx_after_seconds(dx_now(), LOOK_SOON_SECONDS));
 }
 
+/* The list of sets with this one, once. */
 static List *
 add_set(List *sets, DxSlotSet set)
 {

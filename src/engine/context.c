@@ -123,6 +123,7 @@ asked_for(const char *member, const char *name)
 	return member == NULL || strcmp(member, name) == 0;
 }
 
+/* $$.Execution. member: only that one is needed; NULL: all of it. */
 static Jsonb *
 execution_context(DxRun *run, const char *member)
 {
@@ -140,6 +141,7 @@ execution_context(DxRun *run, const char *member)
 					  NULL);
 }
 
+/* $$.State. */
 static Jsonb *
 state_context(const DxBranch *branch)
 {
@@ -150,6 +152,7 @@ state_context(const DxBranch *branch)
 					  NULL);
 }
 
+/* $$.StateMachine: the workflow and its version. */
 static Jsonb *
 machine_context(const DxRun *run)
 {

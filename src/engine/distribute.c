@@ -61,6 +61,7 @@ dx_item_open(DxPass *pass, DxRun *run, DxBranch *branch, int item, Jsonb *input,
 	return true;
 }
 
+/* Which item of the Map the outcome is of; -1: it does not say. */
 static int32
 item_of(const DxMessage *message)
 {

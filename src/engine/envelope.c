@@ -56,6 +56,7 @@ dx_envelope_read(DxRun *run, DxRow *row)
 	run->messages = lappend(run->messages, message);
 }
 
+/* Loads a payload that was too large to come with its envelope. */
 static void
 fetch_payload(DxMessage *message)
 {

@@ -52,6 +52,7 @@ overdue(MemoryContext cxt, const DxState *state, DxFault *fault)
 		dx_watch_evaluation(false); \
 	} while (0)
 
+/* dx_io_enter, for a limited time. */
 bool
 dx_eval_enter(const DxState *state, DxEnv *env, Jsonb **effective, DxFault *fault)
 {
@@ -62,6 +63,7 @@ dx_eval_enter(const DxState *state, DxEnv *env, Jsonb **effective, DxFault *faul
 	return done;
 }
 
+/* dx_io_exit, for a limited time. */
 bool
 dx_eval_exit(const DxState *state, DxEnv *env, Jsonb *result,
 			 Jsonb **output, Jsonb **variables, DxFault *fault)
@@ -73,6 +75,7 @@ dx_eval_exit(const DxState *state, DxEnv *env, Jsonb *result,
 	return done;
 }
 
+/* dx_io_catch, for a limited time. */
 bool
 dx_eval_catch(const DxState *state, const DxCatcher *catcher, DxEnv *env,
 			  const DxFault *error, Jsonb **output, Jsonb **variables, DxFault *fault)
@@ -84,6 +87,7 @@ dx_eval_catch(const DxState *state, const DxCatcher *catcher, DxEnv *env,
 	return done;
 }
 
+/* dx_io_choose, for a limited time. */
 bool
 dx_eval_choose(const DxState *state, DxEnv *env, int *next, Jsonb **output,
 			   Jsonb **variables, DxFault *fault)
@@ -95,6 +99,7 @@ dx_eval_choose(const DxState *state, DxEnv *env, int *next, Jsonb **output,
 	return done;
 }
 
+/* dx_io_wait, for a limited time. */
 bool
 dx_eval_wait(const DxState *state, DxEnv *env, TimestampTz now,
 			 TimestampTz *until, DxFault *fault)
@@ -106,6 +111,7 @@ dx_eval_wait(const DxState *state, DxEnv *env, TimestampTz now,
 	return done;
 }
 
+/* dx_io_fail, for a limited time. */
 bool
 dx_eval_fail(const DxState *state, DxEnv *env, DxFault *error, DxFault *fault)
 {
@@ -116,6 +122,7 @@ dx_eval_fail(const DxState *state, DxEnv *env, DxFault *error, DxFault *fault)
 	return done;
 }
 
+/* dx_io_items, for a limited time. */
 bool
 dx_eval_items(const DxState *state, DxEnv *env, Jsonb **items, DxFault *fault)
 {
@@ -126,6 +133,7 @@ dx_eval_items(const DxState *state, DxEnv *env, Jsonb **items, DxFault *fault)
 	return done;
 }
 
+/* dx_io_item_input, for a limited time. */
 bool
 dx_eval_item_input(const DxState *state, DxEnv *env, int index, Jsonb *item,
 				   Jsonb **input, DxFault *fault)
@@ -137,6 +145,7 @@ dx_eval_item_input(const DxState *state, DxEnv *env, int index, Jsonb *item,
 	return done;
 }
 
+/* dx_io_batches, for a limited time. */
 bool
 dx_eval_batches(const DxState *state, DxEnv *env, Jsonb *items,
 				Jsonb **batches, DxFault *fault)
@@ -148,6 +157,7 @@ dx_eval_batches(const DxState *state, DxEnv *env, Jsonb *items,
 	return done;
 }
 
+/* dx_template_eval, for a limited time. */
 bool
 dx_eval_template(const DxTemplate *template, DxEnv *env, Jsonb **value,
 				 DxFault *fault)
@@ -159,6 +169,7 @@ dx_eval_template(const DxTemplate *template, DxEnv *env, Jsonb **value,
 	return done;
 }
 
+/* dx_amount_eval, for a limited time. */
 bool
 dx_eval_amount(const DxAmount *amount, DxEnv *env, bool *given, double *value,
 			   DxFault *fault)

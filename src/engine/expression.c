@@ -63,6 +63,7 @@ static HTAB *plans = NULL;
 
 /* ---------- parsing ---------- */
 
+/* Is this part of a reference a name, and no "*"? */
 static bool
 is_variable_name(Node *field)
 {
@@ -107,6 +108,7 @@ resolve_variable(ParseState *pstate, ColumnRef *ref, Node *var)
 	return (Node *) param;
 }
 
+/* Parser hook: names that are no columns are variables. */
 static void
 set_up_parser(ParseState *pstate, void *arg)
 {
@@ -126,6 +128,7 @@ plain_name(Node *node)
 	return strVal(linitial(ref->fields));
 }
 
+/* The text of a constant; NULL: it is none. */
 static const char *
 constant_text(Node *node)
 {
@@ -229,6 +232,7 @@ forget_expressions(uint64 program)
 	}
 }
 
+/* The plan of an expression, made at first use. */
 static PlanEntry *
 look_up(const DxRun *run, const DxExpr *expr)
 {
@@ -335,6 +339,7 @@ variable(const PlanEntry *entry, DxEnv *env, MemoryContext cxt, const char *name
 	return env->variables ? dx_json_get_json(env->variables, name) : NULL;
 }
 
+/* The values of the variables, as parameters of the plan. */
 static ParamListInfo
 bind(const PlanEntry *entry, Evaluation *evaluation)
 {
@@ -362,6 +367,7 @@ bind(const PlanEntry *entry, Evaluation *evaluation)
 	return params;
 }
 
+/* What runs in the owner's session: plans the expression and executes it. */
 static void
 evaluate_body(void *arg)
 {

@@ -45,6 +45,7 @@ typedef struct Check
 	char	   *wrong;			/* what else is wrong, the first of it */
 } Check;
 
+/* Notes what is wrong, the first time. */
 static void
 set_wrong(Check *check, char *wrong)
 {
@@ -52,6 +53,7 @@ set_wrong(Check *check, char *wrong)
 		check->wrong = MemoryContextStrdup(check->cxt, wrong);
 }
 
+/* Is the name in the list? */
 static bool
 in_list(const List *names, const char *name)
 {
@@ -65,6 +67,7 @@ in_list(const List *names, const char *name)
 	return false;
 }
 
+/* Can this name be a variable of the definition? */
 static bool
 is_variable(const Check *check, const char *name)
 {
@@ -148,6 +151,7 @@ type_exists(const TypeName *type)
 	return true;
 }
 
+/* Is there such a type? */
 static void
 check_type(Check *check, const TypeName *type)
 {
@@ -169,6 +173,7 @@ is_other_call(Check *check, const FuncCall *call)
 	return check->columns || !(IsA(arg, ColumnRef) || IsA(arg, A_Const) || IsA(arg, A_Expr));
 }
 
+/* The names of the named arguments of a call. */
 static List *
 argument_names(const FuncCall *call)
 {
@@ -183,6 +188,7 @@ argument_names(const FuncCall *call)
 	return names;
 }
 
+/* Is there a function of this name that takes so many arguments? */
 static void
 check_function(Check *check, const FuncCall *call)
 {
@@ -203,6 +209,7 @@ check_function(Check *check, const FuncCall *call)
 								  "; what is not PostgreSQL's own has to be named with its schema"));
 }
 
+/* Is there such an operator? */
 static void
 check_operator(Check *check, const A_Expr *expr)
 {
@@ -216,6 +223,7 @@ check_operator(Check *check, const A_Expr *expr)
 								  "; what is not PostgreSQL's own is written OPERATOR(schema.name)"));
 }
 
+/* Is there such a table, or query in a WITH? */
 static void
 check_table(Check *check, const RangeVar *table)
 {
@@ -228,6 +236,7 @@ check_table(Check *check, const RangeVar *table)
 								  table->schemaname ? "" : "; it has to be named with its schema"));
 }
 
+/* Walker: the names of all queries in WITH clauses. */
 static bool
 find_queries(Node *node, void *arg)
 {
@@ -240,6 +249,10 @@ find_queries(Node *node, void *arg)
 	return raw_expression_tree_walker(node, find_queries, arg);
 }
 
+/*
+ * Walker: looks up every name of a parsed expression; nothing is analysed, so
+ * no code runs.
+ */
 static bool
 check_node(Node *node, void *arg)
 {

@@ -58,6 +58,10 @@ dx_handout_register(void (*write) (DxPass *pass))
 	write_handouts = write;
 }
 
+/*
+ * Has the room above write what the pass has handed out. Between
+ * dx_engine_enter and dx_engine_leave.
+ */
 void
 dx_handouts_write(DxPass *pass)
 {
@@ -126,6 +130,7 @@ dx_branch_ticket(DxBranch *branch)
 		dx_branch_new_ticket(branch);
 }
 
+/* A ticket that nobody has answered yet. */
 void
 dx_branch_new_ticket(DxBranch *branch)
 {
@@ -150,6 +155,7 @@ answers(const DxBranch *branch, const DxMessage *message)
 		memcmp(&branch->ticket, &message->ticket, UUID_LEN) == 0;
 }
 
+/* The next message that still answers the branch, or NULL. */
 static DxMessage *
 next_answer(const DxBranch *branch)
 {
@@ -272,6 +278,7 @@ dx_answers_match(DxRun *run)
 	}
 }
 
+/* The kind of a message as the history names it. */
 static const char *
 message_name(const DxMessage *message)
 {

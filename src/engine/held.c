@@ -60,6 +60,7 @@ static DxStatement sequences_statement = {
 /* Extension of which we know that it is at home here; never unlearnt. */
 static Oid	at_home = InvalidOid;
 
+/* Do the tables name this database? *recorded: they name one. */
 static bool
 identity_matches(bool *recorded)
 {
@@ -80,6 +81,7 @@ identity_matches(bool *recorded)
 		database == (int64) MyDatabaseId;
 }
 
+/* The same as the extension's owner; a match is remembered. */
 static bool
 compare_identity(bool *recorded)
 {

@@ -90,6 +90,7 @@ dx_actor(void)
 	return actor;
 }
 
+/* An event with the next number of its run, in the pass's list. */
 static void
 append(DxPass *pass, DxRun *run, DxEventKind kind, const DxBranch *branch,
 	   const DxActor *actor, TimestampTz at, Jsonb *payload)

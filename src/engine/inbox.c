@@ -105,6 +105,7 @@ static struct
 	int64		size;
 }			uncounted;
 
+/* Is the message within what may come before the inbox is counted again? */
 static bool
 admitted_uncounted(const pg_uuid_t *run_id, int64 size)
 {
@@ -117,6 +118,7 @@ admitted_uncounted(const pg_uuid_t *run_id, int64 size)
 	return true;
 }
 
+/* Counts the signals that wait in the inbox of a run, and their bytes. */
 static void
 count_inbox(const pg_uuid_t *run_id, int64 *count, int64 *size)
 {

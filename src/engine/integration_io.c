@@ -48,6 +48,7 @@ document(const DxTask *task, const Jsonb *json)
 	return dx_json_string(dx_json_compact(json));
 }
 
+/* What AWS adds to an answer about its data: {"Included": true}. */
 static Jsonb *
 included(void)
 {

@@ -297,6 +297,7 @@ pass_through(DxBranch *branch, DxEnv *env)
 	return dx_done(branch->state->result ? branch->state->result : effective);
 }
 
+/* Choice: goes to the state that matches. */
 static DxOutcome
 enter_choice(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
@@ -314,6 +315,7 @@ enter_choice(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	return dx_parked();
 }
 
+/* Wait: until a time, or on at once if that is over. */
 static DxOutcome
 enter_wait(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
@@ -330,6 +332,7 @@ enter_wait(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	return dx_parked();
 }
 
+/* Fail: the error is the state's. */
 static DxOutcome
 enter_fail(DxBranch *branch, DxEnv *env)
 {
@@ -341,6 +344,7 @@ enter_fail(DxBranch *branch, DxEnv *env)
 	return dx_broken(&error);
 }
 
+/* Task: begins an attempt. */
 static DxOutcome
 enter_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
@@ -395,6 +399,7 @@ first_state(const DxRun *run)
 	return dx_program_state(program, program->machines[machine].start);
 }
 
+/* The branch is in a state now, in the first one if it has not begun. */
 static void
 arrive(DxRun *run, DxBranch *branch)
 {
@@ -404,6 +409,7 @@ arrive(DxRun *run, DxBranch *branch)
 		branch->entered_at = dx_now();
 }
 
+/* A branch that is READY, or whose Retry has come, does its state. */
 static DxOutcome
 enter(DxPass *pass, DxRun *run, DxBranch *branch)
 {
@@ -436,6 +442,7 @@ enter(DxPass *pass, DxRun *run, DxBranch *branch)
 
 /* ---------- one turn of a branch ---------- */
 
+/* Does the sql: step that the branch has come to wait for the next pass? */
 static bool
 step_waits(DxPass *pass, DxRun *run, DxBranch *branch)
 {
@@ -485,6 +492,7 @@ wait_over(DxPass *pass, DxRun *run, DxBranch *branch)
 	return pass_through(branch, &env);
 }
 
+/* What is next for a branch that is due. */
 static DxOutcome
 advance_phase(DxPass *pass, DxRun *run, DxBranch *branch)
 {
@@ -538,6 +546,7 @@ turn(DxPass *pass, DxRun *run, DxBranch *branch)
 	return outcome.kind == DX_OUTCOME_OPENED ? outcome.child : NULL;
 }
 
+/* Has the branch another turn in this pass? */
 static bool
 goes_on(DxPass *pass, const DxRun *run, const DxBranch *branch)
 {

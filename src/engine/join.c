@@ -39,6 +39,7 @@
 
 /* ---------- entering ---------- */
 
+/* What the branches of a Parallel are made from. */
 static bool
 enter_parallel(DxRun *run, DxBranch *branch, DxEnv *env, DxFault *fault)
 {
@@ -49,6 +50,7 @@ enter_parallel(DxRun *run, DxBranch *branch, DxEnv *env, DxFault *fault)
 	return true;
 }
 
+/* What the items of a Map are, and how many at a time. */
 static bool
 enter_map(DxRun *run, DxBranch *branch, DxEnv *env, DxFault *fault)
 {
@@ -94,6 +96,7 @@ dx_join_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 
 /* ---------- children ---------- */
 
+/* The input of a child. false: *fault is the Parallel's or Map's. */
 static bool
 child_input(DxPass *pass, DxRun *run, DxBranch *parent, int index, Jsonb **input, DxFault *fault)
 {
@@ -116,6 +119,7 @@ child_input(DxPass *pass, DxRun *run, DxBranch *parent, int index, Jsonb **input
 							  input, fault);
 }
 
+/* The machine of the definition that a child runs through. */
 static int
 child_machine(const DxBranch *parent, int index)
 {

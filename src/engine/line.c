@@ -78,6 +78,7 @@ dx_line_wake(const DxRun *run)
 	dx_wake_run(run->owner, &last, run->priority);
 }
 
+/* Order of lines, by their first runs. */
 static int
 compare_lines(const ListCell *a, const ListCell *b)
 {

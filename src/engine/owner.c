@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
+/* Says why a role may not own runs. Returns false. */
 static bool
 refuse(DxOwnerProblem *problem, int sqlstate, char *message, char *detail, char *hint)
 {

@@ -143,6 +143,7 @@ dx_pass_take_all(DxPass *pass, const pg_uuid_t *run_ids, int n)
 	take(pass, run_ids, n, true);
 }
 
+/* Is there something to do for the run at this moment? */
 static bool
 has_work(DxPass *pass, DxRun *run)
 {
@@ -176,6 +177,10 @@ has_work(DxPass *pass, DxRun *run)
 	return run->status == DX_RUN_RUNNING && run->deadline <= pass->now;
 }
 
+/*
+ * Advances the runs of the pass, the most urgent first, until the budget is
+ * spent.
+ */
 static void
 advance(DxPass *pass)
 {
@@ -332,6 +337,7 @@ dx_pass_close(DxPass *pass)
 	MemoryContextDelete(pass->cxt);
 }
 
+/* Is the run in the list? */
 static bool
 has_run(List *runs, const pg_uuid_t *id)
 {
@@ -422,6 +428,7 @@ take_due(DxPass *pass, int max_runs)
 	pfree(ids);
 }
 
+/* See pass.h. */
 void
 dx_pass(Oid owner, const DxPassLimits *limits, const pg_uuid_t *hints,
 		int nhints, bool cancel_is_error, DxPassResult *result)

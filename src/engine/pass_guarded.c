@@ -24,6 +24,7 @@ typedef struct GuardedCall
 	DxPassResult *result;
 } GuardedCall;
 
+/* The body of a subtransaction: a pass, or the quarantine of a run. */
 static void
 guarded_body(void *arg)
 {
@@ -36,6 +37,10 @@ guarded_body(void *arg)
 				call->result);
 }
 
+/*
+ * Due runs one by one, each in a subtransaction; one that fails alone is an
+ * incident.
+ */
 static void
 one_at_a_time(Oid owner, const DxPassLimits *limits, DxPassResult *total)
 {
@@ -75,6 +80,7 @@ one_at_a_time(Oid owner, const DxPassLimits *limits, DxPassResult *total)
 	pfree(ids);
 }
 
+/* See pass_guarded.h. */
 void
 dx_pass_guarded(Oid owner, const DxPassLimits *limits, const pg_uuid_t *hint,
 				DxPassResult *result)

@@ -25,6 +25,7 @@
 /* How many times max_payload all variables of a branch may take. */
 #define VARIABLES_FACTOR	40
 
+/* Is JSON nested more than max_depth levels? What is small cannot be. */
 static bool
 too_deep(const Jsonb *json)
 {

@@ -69,6 +69,7 @@ is_person(Oid role, Oid group)
 	return can_login && has_privs_of_role(role, group);
 }
 
+/* How many persons there are but the excluded ones, up to enough. */
 static int
 count_all(const List *excluded, int enough)
 {

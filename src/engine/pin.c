@@ -59,6 +59,7 @@ static DxStatement child_statement = {
 	3, {TEXTOID, INT4OID, INT4OID}
 };
 
+/* Do they say the same? */
 static bool
 same_pin(const DxPin *a, const DxPin *b)
 {
@@ -66,6 +67,7 @@ same_pin(const DxPin *a, const DxPin *b)
 		strcmp(a->target, b->target) == 0 && strcmp(a->arguments, b->arguments) == 0;
 }
 
+/* Is there a pin like this one in the list? */
 static bool
 is_in(const List *pins, const DxPin *pin)
 {
@@ -256,6 +258,7 @@ dx_workflow_author(const char *workflow)
 	return author;
 }
 
+/* The fault of a state whose run cannot be started. Returns false. */
 static bool
 refuse_child(DxFault *fault, const char *error, char *cause)
 {

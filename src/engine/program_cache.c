@@ -64,6 +64,10 @@ static DxStatement version_statement = {
 	1, {INT4OID}
 };
 
+/*
+ * Transaction callback: what was used in a transaction that is over may be
+ * forgotten.
+ */
 static void
 count_transactions(XactEvent event, void *arg)
 {
@@ -74,6 +78,7 @@ count_transactions(XactEvent event, void *arg)
 
 /* ---------- forgetting ---------- */
 
+/* Gives back a Program and what others keep for it. */
 static void
 forget_program(DxProgram *program)
 {
@@ -115,6 +120,10 @@ orphan_all(void)
 	MemoryContextSwitchTo(oldcxt);
 }
 
+/*
+ * Makes the cache at first use; of another extension's programs nothing is
+ * used.
+ */
 static void
 prepare_cache(void)
 {
@@ -136,6 +145,7 @@ prepare_cache(void)
 	programs_extension = extension;
 }
 
+/* What a Program takes, with what others keep for it. */
 static Size
 size_of(const DxProgram *program)
 {
@@ -230,6 +240,7 @@ apply_bindings(void *arg, DxResourceKind *kind, const char **target,
 		dx_binding_apply(bound, kind, target, wait_for_token, no_wait);
 }
 
+/* Compile option: was the URI bound when the version was published? */
 static bool
 is_bound(void *arg, const char *uri)
 {
@@ -267,6 +278,7 @@ load_row(ProgramEntry *entry)
 	MemoryContextSwitchTo(oldcxt);
 }
 
+/* Loads the Program of a version. Errors: XX001 when it is missing. */
 static void
 load(ProgramEntry *entry)
 {

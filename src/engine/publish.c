@@ -130,6 +130,7 @@ pin_workflow(DxPublishing *publishing, const char *target)
 	MemoryContextSwitchTo(oldcxt);
 }
 
+/* Can the function be called with these arguments? Pins what it means. */
 static void
 check_function(DxPublishing *publishing, const char *target, bool keys_known,
 			   List *keys, const char *pointer, DxProblems *problems)
@@ -227,6 +228,7 @@ check_event_keys(List *keys, const char *pointer, DxProblems *problems)
 	}
 }
 
+/* Compile option: is the URI bound for the current user? */
 static bool
 is_bound(void *arg, const char *uri)
 {
@@ -260,6 +262,7 @@ resolve_binding(DxPublishing *publishing, DxResourceKind *kind,
 	MemoryContextSwitchTo(oldcxt);
 }
 
+/* Compile option: does the target of a Task exist, and may it be called? */
 static void
 check_resource(void *arg, DxResourceKind *kind, const char **target,
 			   bool *wait_for_token, bool *no_wait, const char *uri,
@@ -372,6 +375,10 @@ dx_publish_options(DxCompileOptions *options, DxPublishing *publishing,
 
 /* ---------- storing ---------- */
 
+/*
+ * The number of the workflow, made if need be and locked. Errors: 42501 it is
+ * another role's.
+ */
 static int32
 lock_workflow(const char *name)
 {
@@ -408,6 +415,7 @@ lock_workflow(const char *name)
 	return workflow_id;
 }
 
+/* SHA-256 over the text of a definition. */
 static bytea *
 hash_of(Jsonb *definition)
 {
@@ -460,6 +468,7 @@ latest_version(int32 workflow_id, const bytea *sha256, const DxPublishing *publi
 	return version;
 }
 
+/* Stores a version, or finds the one that is the same. Returns its number. */
 static int32
 store_version(int32 workflow_id, Jsonb *definition, const DxPublishing *publishing)
 {

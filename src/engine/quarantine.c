@@ -87,6 +87,7 @@ give_slot_back(DxRun *run, bool waited)
 	(void) dx_queue_wake(dx_slot_set(run), InvalidOid, 1, dx_now());
 }
 
+/* The name of the run's workflow, for messages. */
 static char *
 workflow_name(const DxRun *run)
 {
@@ -105,6 +106,7 @@ workflow_name(const DxRun *run)
 	return name ? name : pstrdup("?");
 }
 
+/* Makes an incident of a run of which nothing but its header is loaded. */
 static void
 stop(DxPass *pass, DxRun *run, const char *message)
 {
@@ -168,6 +170,9 @@ load_bare_branches(DxRun *run)
 	SPI_freetuptable(SPI_tuptable);
 }
 
+/*
+ * What is needed of a run to end it, without reading its definition or data.
+ */
 static void
 load_bare(DxRun *run)
 {
@@ -224,6 +229,7 @@ asked_to_end(const DxRun *run, DxActor *actor, char **reason)
 	return asked;
 }
 
+/* Locks a run and loads its header; NULL: there is none. */
 static DxRun *
 claim_header(DxPass *pass, const pg_uuid_t *run_id)
 {

@@ -97,6 +97,7 @@ typedef struct Mark
 
 static Mark marks[NMARKS];
 
+/* Where this process has come to in the queue of a set. */
 static Mark *
 mark_of(DxSlotSet set)
 {
@@ -117,6 +118,7 @@ dx_queue_name(DxSlotSet set)
 	return psprintf("%d/%u", set.workflow_id, set.owner);
 }
 
+/* The queue is empty up to there. */
 static void
 move_mark(Mark *mark, int rank, const pg_uuid_t *run_id)
 {
@@ -185,6 +187,10 @@ wake_after(Mark *mark, Oid owner, int64 n, TimestampTz due, Own *own)
 	return woken;
 }
 
+/*
+ * Wakes up to n of who waits in the queue of a set, the most urgent first.
+ * Returns how many.
+ */
 static int64
 wake(DxSlotSet set, Oid owner, int64 n, TimestampTz due, Own *own)
 {

@@ -110,6 +110,7 @@ static DxStatement cron_statement = {
 	2, {TEXTOID, TEXTOID}
 };
 
+/* Refuses who may not hand over what the role has. Errors: 42501, 42704. */
 static void
 check_roles(Oid from, Oid to)
 {
@@ -133,6 +134,7 @@ check_roles(Oid from, Oid to)
 	dx_owner_check(to);
 }
 
+/* Refuses when both roles have something of the same name. Errors: 42710. */
 static void
 check_names(Oid from, Oid to)
 {
@@ -208,6 +210,7 @@ record(Oid from, Oid to)
 	return total;
 }
 
+/* Hands everything over. Returns the number of runs. */
 static void
 move(Oid from, Oid to)
 {

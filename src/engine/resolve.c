@@ -43,6 +43,7 @@ typedef struct Candidate
 	char		kind;
 } Candidate;
 
+/* The fault of a function that cannot be called. Returns false. */
 static bool
 fail(DxFault *fault, int sqlstate, char *cause)
 {
@@ -51,6 +52,7 @@ fail(DxFault *fault, int sqlstate, char *cause)
 	return false;
 }
 
+/* A function of that name, with its arguments. */
 static void
 read_candidate(HeapTuple tuple, Candidate *candidate)
 {
@@ -167,6 +169,7 @@ pinned_candidates(List *candidates, const List *pins)
 	return allowed;
 }
 
+/* What the name meant when the version was published, for a cause. */
 static char *
 describe_pins(const char *target, const List *pins)
 {
@@ -194,6 +197,7 @@ dx_function_oids(const char *schema, const char *name)
 	return oids;
 }
 
+/* Which argument has the name of this member; -1: none. */
 static int
 argument_index(const Candidate *candidate, const JsonbValue *key)
 {
@@ -230,6 +234,7 @@ takes_members(const Candidate *candidate, int nkeys, JsonbValue *keys)
 	return given == required;
 }
 
+/* Has it one argument of type jsonb? */
 static bool
 takes_whole(const Candidate *candidate)
 {
@@ -259,6 +264,7 @@ member_names(const Jsonb *input, int *n)
 	return keys;
 }
 
+/* What the input has, and what there is, for a cause. */
 static char *
 describe_candidates(List *candidates, int nkeys, JsonbValue *keys)
 {
@@ -302,6 +308,7 @@ fill_defaults(DxCallee *callee, const Candidate *candidate, int nkeys,
 	}
 }
 
+/* What the call needs to know of the function that was chosen. */
 static void
 fill_callee(DxCallee *callee, const Candidate *candidate, bool whole,
 			int nkeys, JsonbValue *keys)

@@ -67,6 +67,10 @@ collect_memory(DxRun *run, DxBranch *parent, Jsonb **outputs)
 	}
 }
 
+/*
+ * The results that were stored by passes before, at their places. Returns how
+ * many.
+ */
 static void
 collect_table(DxPass *pass, DxRun *run, DxBranch *parent, Jsonb **outputs)
 {

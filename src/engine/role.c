@@ -61,6 +61,7 @@ static DxStatement forget_statement = {
 	1, {OIDOID}
 };
 
+/* Relcache callback: what was noted may not be there any more. */
 static void
 forget_relation(Datum arg, Oid relid)
 {
@@ -68,12 +69,14 @@ forget_relation(Datum arg, Oid relid)
 		memset(noted, 0, sizeof(noted));
 }
 
+/* The table of known roles. */
 static Oid
 known_relation(void)
 {
 	return get_relname_relid("known_role", get_namespace_oid(DX_SCHEMA, false));
 }
 
+/* Hears of changes of that table from now on. */
 static void
 watch(void)
 {
@@ -133,6 +136,7 @@ find_dependency(Oid role, bool remove)
 	return found;
 }
 
+/* Makes DROP ROLE refuse, as long as the role has something here. */
 static void
 add_dependency(Oid role)
 {

@@ -94,6 +94,7 @@ dx_run_set_status(DxRun *run, DxRunStatus status)
 	run->changed = true;
 }
 
+/* All branches are gone. */
 static void
 drop_branches(DxRun *run)
 {
@@ -104,6 +105,7 @@ drop_branches(DxRun *run)
 	run->changed = true;
 }
 
+/* A fault as the payload of an event. */
 static Jsonb *
 fault_payload(const DxFault *fault)
 {
@@ -111,6 +113,7 @@ fault_payload(const DxFault *fault)
 					  "cause", dx_json_text(fault->cause), NULL);
 }
 
+/* The event that a run ends with. */
 static DxEventKind
 end_event(DxRunStatus status)
 {

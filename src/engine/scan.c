@@ -134,6 +134,7 @@ typedef struct Found
 	int16	   *ranks;			/* or NULL */
 } Found;
 
+/* Adds a run to what was found. */
 static void
 add_found(Found *found, const pg_uuid_t *run_id, int rank)
 {
@@ -220,6 +221,7 @@ scan_branches(Oid owner, DxDueCursor *cursor, Found *found)
 		cursor->branches_done = true;
 }
 
+/* Runs with messages that nobody has looked at, after the cursor. */
 static void
 scan_inbox(Oid owner, DxDueCursor *cursor, Found *found)
 {
@@ -244,6 +246,7 @@ scan_inbox(Oid owner, DxDueCursor *cursor, Found *found)
 	SPI_freetuptable(SPI_tuptable);
 }
 
+/* See scan.h. */
 int
 dx_scan_due(Oid owner, DxDueCursor *cursor, int max, pg_uuid_t *ids,
 			int16 *ranks)

@@ -131,6 +131,7 @@ result_of(const DxBranch *branch, List *messages, bool several)
 	return result;
 }
 
+/* Takes the messages out of the inbox; they are the state's result. */
 static DxOutcome
 take_signals(DxPass *pass, DxRun *run, DxBranch *branch, List *messages,
 			 bool several)

@@ -102,6 +102,7 @@ typedef struct Requesters
 	ArrayType  *others;			/* NULL: nobody else */
 } Requesters;
 
+/* Who asks for these runs: of a session, whoever has logged in. */
 static Requesters
 requesters_of(const DxStart *start, Oid owner)
 {
@@ -114,6 +115,7 @@ requesters_of(const DxStart *start, Oid owner)
 	return requesters;
 }
 
+/* Inserts a run with a key. false: there is one with that key. */
 static bool
 insert_run(const DxStart *start, const DxVersion *version, Oid owner,
 		   Jsonb *input, const char *key, const pg_uuid_t *run_id,
@@ -186,6 +188,7 @@ first_due(const DxStart *start, TimestampTz now)
 	return due_at;
 }
 
+/* Its main branch at its beginning. */
 static void
 insert_branch(const DxStart *start, Oid owner, const pg_uuid_t *run_id,
 			  TimestampTz now)
@@ -215,6 +218,7 @@ wake(const DxStart *start, Oid owner, const pg_uuid_t *run_id, TimestampTz now)
 		dx_wake_run(owner, run_id, start->priority);
 }
 
+/* The id that was asked for, or a new one. */
 static void
 choose_id(const DxStart *start, pg_uuid_t *run_id)
 {
@@ -239,6 +243,7 @@ start_keyed(const DxStart *start, const DxVersion *version, Oid owner,
 		take_existing(start, version, owner, input, key, run_id);
 }
 
+/* A text column; NULL is null. */
 static void
 set_text(DxNewRow *row, AttrNumber column, const char *text)
 {
@@ -305,6 +310,7 @@ add_branch(DxBulk *bulk, const DxStart *start, Oid owner,
 	dx_bulk_add(bulk, &row);
 }
 
+/* Starts runs without keys, all rows at once. */
 static void
 start_bulk(const DxStart *start, const DxVersion *version, Oid owner, int n,
 		   Jsonb **inputs, pg_uuid_t *run_ids, TimestampTz now)

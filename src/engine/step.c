@@ -49,6 +49,7 @@ typedef struct StepTime
 	const char *error;			/* NULL: the end of the run's time */
 } StepTime;
 
+/* The shortest of several limits counts. */
 static void
 limit_time(StepTime *time, double seconds, const char *error)
 {

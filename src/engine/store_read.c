@@ -71,6 +71,7 @@ static DxStatement branch_statement = {
 	1, {UUIDARRAYOID}
 };
 
+/* A row of RUN_COLUMNS as a run. */
 static DxRun *
 read_run(HeapTuple tuple, TupleDesc desc)
 {
@@ -242,6 +243,10 @@ dx_store_claim_header(DxPass *pass, const pg_uuid_t *run_id)
 	return run;
 }
 
+/*
+ * A row of branch_statement as a branch of its run. Errors: XX001 when its
+ * state is not in the definition.
+ */
 static void
 read_branch(DxRun *run, DxRow *row)
 {

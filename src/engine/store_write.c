@@ -98,6 +98,7 @@ static DxStatement branch_delete_statement = {
 	2, {UUIDARRAYOID, INT4ARRAYOID}
 };
 
+/* A bytea. */
 static bytea *
 make_bytes(const void *data, int len)
 {
@@ -127,6 +128,7 @@ is_stored(const DxRun *run, const Jsonb *doc, int32 *seq, Jsonb **change)
 	return run->input != NULL && dx_json_change(run->input, doc, change);
 }
 
+/* The payload of an event, or what of it is not stored already. */
 static void
 set_payload(DxNewRow *row, DxEvent *event)
 {
@@ -206,18 +208,21 @@ change_nonzero(DxChange *change, AttrNumber column, int32 value)
 	dx_change(change, column, Int32GetDatum(value), value == 0);
 }
 
+/* none stands for null. */
 static void
 change_time(DxChange *change, AttrNumber column, TimestampTz at, TimestampTz none)
 {
 	dx_change(change, column, TimestampTzGetDatum(at), at == none);
 }
 
+/* NULL is null. */
 static void
 change_text(DxChange *change, AttrNumber column, const char *text)
 {
 	dx_change(change, column, text ? CStringGetTextDatum(text) : (Datum) 0, text == NULL);
 }
 
+/* The output of the run, or what of it is not stored already. */
 static void
 change_output(DxChange *change, const DxRun *run)
 {
@@ -267,6 +272,7 @@ update_run(DxBulk *bulk, DxRun *run)
 	dx_bulk_update(bulk, &run->tid, &change);
 }
 
+/* Updates the runs that have changed. */
 static void
 write_runs(List *runs)
 {
@@ -303,6 +309,7 @@ ints_text(const int32 *values, int n)
 	return buf.data;
 }
 
+/* A row for the statements that write branches. */
 static void
 put_branch(DxColumns *columns, const DxRun *run, const DxBranch *branch)
 {
@@ -334,6 +341,10 @@ put_branch(DxColumns *columns, const DxRun *run, const DxBranch *branch)
 	dx_put(columns, BoolGetDatum(true), !branch->suspended);
 }
 
+/*
+ * Inserts, updates and deletes branches; refuses those that could not be
+ * woken.
+ */
 static void
 write_branches(DxPass *pass)
 {
@@ -380,6 +391,7 @@ write_branches(DxPass *pass)
 	dx_columns_execute(&branch_insert_statement, inserted);
 }
 
+/* What child branches leave, and what was joined. */
 static void
 write_results(List *runs)
 {

@@ -23,6 +23,7 @@ dx_token_text(const pg_uuid_t *ticket, int32 attempt)
 	return psprintf("%s.%d", dx_uuid_text(ticket), attempt);
 }
 
+/* The value of a hexadecimal digit, or -1. */
 static int
 hex_value(char ch)
 {

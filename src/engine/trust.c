@@ -62,6 +62,7 @@ static DxStatement distrust_statement = {
 	2, {OIDOID, OIDOID}
 };
 
+/* Relcache callback: who trusts whom may have changed. */
 static void
 forget_relation(Datum arg, Oid relid)
 {
@@ -71,18 +72,21 @@ forget_relation(Datum arg, Oid relid)
 	memset(answers, 0, sizeof(answers));
 }
 
+/* Syscache callback: so may who is a member of which role. */
 static void
 forget_members(Datum arg, int cacheid, uint32 hashvalue)
 {
 	forget_relation(arg, InvalidOid);
 }
 
+/* The table of trust. */
 static Oid
 trust_relation(void)
 {
 	return get_relname_relid("trust", get_namespace_oid(DX_SCHEMA, false));
 }
 
+/* Hears of changes of it, and of memberships, from now on. */
 static void
 watch(void)
 {
@@ -189,6 +193,10 @@ dx_trust_check(Oid owner, Oid author, const char *workflow)
 					 dx_role_text(owner))));
 }
 
+/*
+ * What trusting and distrusting have in common. Errors: 42501 where code of
+ * others runs.
+ */
 static bool
 change(DxStatement *statement, Oid author)
 {

@@ -57,6 +57,7 @@ static DxStatement completed_statement = {
 	4, {UUIDOID, INT4OID, INT4OID, INT2OID}
 };
 
+/* The latest step that is not undone yet. false: there is none. */
 static bool
 next_completed(DxPass *pass, DxRun *run, const DxBranch *branch,
 			   Completed *completed)
@@ -120,6 +121,7 @@ undo_input(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *complete
 	return dx_eval_template(task->undo_parameters, &env, input, fault);
 }
 
+/* The Retry of the compensation. false: it does not take the fault. */
 static bool
 try_retry(DxPass *pass, DxRun *run, DxBranch *branch, DxBranch *shown,
 		  const DxFault *fault)
@@ -249,6 +251,7 @@ call_undo(DxPass *pass, DxRun *run, DxBranch *branch,
 	return DX_CALL_WAITS;
 }
 
+/* One attempt at undoing a step, or its answer from outside. */
 static DxOutcome
 undo_one(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *completed)
 {
@@ -298,6 +301,7 @@ undo_one(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *completed)
 	pg_unreachable();
 }
 
+/* Before the first attempt: the history says that compensation begins. */
 static void
 note_started(DxPass *pass, DxRun *run, const DxBranch *branch)
 {
@@ -336,6 +340,10 @@ dx_undo_refused(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault
 	return retry_or_stop(pass, run, branch, &shown, fault);
 }
 
+/*
+ * Nothing is left to undo: the run ends, or the compensate: state has
+ * succeeded.
+ */
 static DxOutcome
 undo_finished(DxPass *pass, DxRun *run, DxBranch *branch)
 {

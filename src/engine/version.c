@@ -48,6 +48,7 @@ static DxStatement version_statement = {
 	2, {TEXTOID, INT4OID}
 };
 
+/* Relcache callback: the latest version may be another one. */
 static void
 forget(Datum arg, Oid relid)
 {
@@ -64,12 +65,14 @@ forget(Datum arg, Oid relid)
 	}
 }
 
+/* The table of versions. */
 static Oid
 version_relation(void)
 {
 	return get_relname_relid("version", get_namespace_oid(DX_SCHEMA, false));
 }
 
+/* Hears of changes of it from now on. */
 static void
 watch(void)
 {
@@ -90,6 +93,7 @@ slot_of(const char *workflow, int32 version)
 	return &answers[(hash + (uint32) version) % SLOTS];
 }
 
+/* Remembers an answer. */
 static void
 keep(const char *workflow, int32 version, const DxVersion *found)
 {
@@ -104,6 +108,7 @@ keep(const char *workflow, int32 version, const DxVersion *found)
 	answer->found = *found;
 }
 
+/* Looks a version up in the tables. false: there is none. */
 static void
 look_up(const char *workflow, int32 version, DxVersion *found)
 {
