@@ -51,6 +51,8 @@ build_server()
 	tar -C "$work" -xf "$work"/postgresql-*.orig.tar.bz2
 	(
 		cd "$work"/postgresql-*/
+		# PostgreSQL generates headers in the outermost make only, and that is to be this one.
+		unset MAKELEVEL MAKEFLAGS MFLAGS
 		./configure --prefix="$server" --enable-cassert --enable-debug --enable-tap-tests \
 			--without-readline --without-zlib --without-icu CFLAGS='-O1 -g1'
 		make -s -j"$(nproc)"

@@ -38,6 +38,7 @@ typedef struct DxOutcome
 								 * and is a heartbeat that did not come */
 } DxOutcome;
 
+/* An outcome of which nothing is to be known but its kind. */
 static inline DxOutcome
 dx_outcome(DxOutcomeKind kind)
 {
@@ -46,18 +47,21 @@ dx_outcome(DxOutcomeKind kind)
 	return outcome;
 }
 
+/* The branch waits, or goes on by itself: see DX_OUTCOME_PARKED. */
 static inline DxOutcome
 dx_parked(void)
 {
 	return dx_outcome(DX_OUTCOME_PARKED);
 }
 
+/* The run has come to its end, or to a stop. */
 static inline DxOutcome
 dx_run_stopped(void)
 {
 	return dx_outcome(DX_OUTCOME_RUN_STOPPED);
 }
 
+/* The state has this result. */
 static inline DxOutcome
 dx_done(Jsonb *result)
 {
@@ -68,6 +72,7 @@ dx_done(Jsonb *result)
 	return outcome;
 }
 
+/* A child was opened; it goes first. */
 static inline DxOutcome
 dx_opened(DxBranch *child)
 {
@@ -90,6 +95,7 @@ dx_fault_of(DxOutcomeKind kind, const DxFault *fault)
 	return outcome;
 }
 
+/* The attempt has failed. */
 static inline DxOutcome
 dx_failed(const DxFault *fault)
 {
@@ -107,12 +113,14 @@ dx_heartbeat_missed(char *cause)
 	return outcome;
 }
 
+/* It has, and another attempt cannot help. */
 static inline DxOutcome
 dx_gave_up(const DxFault *fault)
 {
 	return dx_fault_of(DX_OUTCOME_GAVE_UP, fault);
 }
 
+/* The state cannot be done: neither Retry nor Catch help. */
 static inline DxOutcome
 dx_broken(const DxFault *fault)
 {

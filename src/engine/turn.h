@@ -20,12 +20,14 @@ typedef struct DxSlotSet
 	Oid			owner;			/* InvalidOid: of all */
 } DxSlotSet;
 
+/* Is it the same set? */
 static inline bool
 dx_same_set(DxSlotSet a, DxSlotSet b)
 {
 	return a.workflow_id == b.workflow_id && a.owner == b.owner;
 }
 
+/* For tables of sets. */
 static inline uint32
 dx_set_hash(DxSlotSet set)
 {
