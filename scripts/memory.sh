@@ -74,10 +74,11 @@ borrow_extensions()
 	cp -L "$("$from" --pkglibdir)/pg_cron.so" "$("$to" --pkglibdir)/"
 }
 
+work_create memory
 tools_prepare
 find_postgres
 if [ ! -e "$server/complete" ]; then
 	build_server "$("$pg_config" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')"
 fi
 unset LD_LIBRARY_PATH
-PG_CONFIG=$server/bin/pg_config exec "$dx_top/scripts/test.sh" "${suites[@]}"
+PG_CONFIG=$server/bin/pg_config "$dx_top/scripts/test.sh" "${suites[@]}"
