@@ -91,6 +91,10 @@ for my $file (glob('src/*.c src/*/*.[ch]'))
 is_deeply(\@long, [], 'no file has more than 600 lines, no function more than 60');
 is_deeply(\@silent, [], 'a comment on top says what each function is for');
 
+# One header per concern, and preconditions that can fail.
+is_deeply([ grep { (() = slurp_file($_) =~ /^(?:pg_noreturn )?extern /mg) > 32 } glob('src/*/*.h') ], [], 'no header declares more than 32 things');
+cmp_ok(scalar(() = join('', map { slurp_file($_) } glob('src/*/*.[ch]')) =~ /\bAssert\(/g), '>=', 200, 'preconditions are Asserts');
+
 # Differences between versions of PostgreSQL.
 is_deeply([ grep { !m{^src/base/} && slurp_file($_) =~ /PG_VERSION_NUM/ } glob('src/*.c src/*/*.[ch]') ],
 	[], 'only src/base asks for the version of PostgreSQL');
