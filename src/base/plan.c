@@ -78,6 +78,22 @@ dx_execute(DxStatement *statement, Datum *values, const char *nulls,
 }
 
 /*
+ * The same for who does nothing else as the extension's owner: enters, executes
+ * and leaves.  The values are the caller's to compute before.  SPI_processed and
+ * SPI_tuptable are set.
+ */
+void
+dx_query(DxStatement *statement, Datum *values, const char *nulls,
+		 bool read_only, long max_rows)
+{
+	DxIdentity	saved;
+
+	dx_engine_enter(&saved);
+	(void) dx_execute(statement, values, nulls, read_only, max_rows);
+	dx_engine_leave(&saved);
+}
+
+/*
  * The same for a statement that writes, and sees all that is committed when it
  * begins, whatever the isolation level is.  No value is null.
  */

@@ -25,6 +25,8 @@ typedef struct DxStatement
 
 extern int	dx_execute(DxStatement *statement, Datum *values, const char *nulls,
 					   bool read_only, long max_rows);
+extern void dx_query(DxStatement *statement, Datum *values, const char *nulls,
+					 bool read_only, long max_rows);
 extern int	dx_execute_latest(DxStatement *statement, Datum *values);
 
 /* What a saved plan takes, roughly. */

@@ -64,16 +64,13 @@ dx_binding_find(const char *uri)
 {
 	MemoryContext oldcxt = CurrentMemoryContext;
 	Oid			publisher = GetUserId();
-	DxIdentity	saved;
 	Datum		values[1];
 	char	   *target = NULL;
 	int			nearest = 0;
 	uint64		i;
 
-	dx_engine_enter(&saved);
 	values[0] = CStringGetTextDatum(uri);
-	(void) dx_execute(&find_statement, values, NULL, false, 0);
-	dx_engine_leave(&saved);
+	dx_query(&find_statement, values, NULL, false, 0);
 	MemoryContextSwitchTo(oldcxt);
 	for (i = 0; i < SPI_processed; i++)
 	{

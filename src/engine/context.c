@@ -10,7 +10,6 @@
 
 #include "asl/asl.h"
 #include "asl/json.h"
-#include "base/identity.h"
 #include "base/plan.h"
 #include "base/uuid.h"
 #include "catalog/pg_type.h"
@@ -97,7 +96,6 @@ static Jsonb *
 redrive_time(const DxRun *run)
 {
 	MemoryContext cxt = CurrentMemoryContext;
-	DxIdentity	saved;
 	Datum		values[2];
 	TimestampTz at;
 	DxRow		row;
@@ -106,9 +104,7 @@ redrive_time(const DxRun *run)
 		return NULL;
 	values[0] = UUIDPGetDatum(&run->id);
 	values[1] = Int16GetDatum(DX_EVENT_RUN_REDRIVEN);
-	dx_engine_enter(&saved);
-	(void) dx_execute(&redriven_statement, values, NULL, false, 1);
-	dx_engine_leave(&saved);
+	dx_query(&redriven_statement, values, NULL, false, 1);
 	MemoryContextSwitchTo(cxt);
 	row = (DxRow) dx_row(0);
 	at = dx_get_time(&row, 0);

@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include "base/identity.h"
 #include "base/plan.h"
 #include "engine/columns.h"
 #include "engine/envelope.h"
@@ -61,14 +60,11 @@ static void
 fetch_payload(DxMessage *message)
 {
 	MemoryContext oldcxt;
-	DxIdentity	saved;
 	Datum		values[2];
 
 	values[0] = UUIDPGetDatum(&message->mailbox);
 	values[1] = Int64GetDatum(message->inbox_id);
-	dx_engine_enter(&saved);
-	(void) dx_execute(&payload_statement, values, NULL, false, 1);
-	dx_engine_leave(&saved);
+	dx_query(&payload_statement, values, NULL, false, 1);
 	if (SPI_processed > 0)
 	{
 		DxRow		row = dx_row(0);

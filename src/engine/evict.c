@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include "base/identity.h"
 #include "base/kill.h"
 #include "base/plan.h"
 #include "base/uuid.h"
@@ -33,7 +32,6 @@ static DxStatement holder_statement = {
 void
 dx_run_evict(const pg_uuid_t *run_id, Oid owner)
 {
-	DxIdentity	saved;
 	Datum		values[1];
 	bool		isnull;
 
@@ -44,9 +42,7 @@ dx_run_evict(const pg_uuid_t *run_id, Oid owner)
 				 errdetail("Run %s belongs to \"%s\".", dx_uuid_text(run_id),
 						   GetUserNameFromId(owner, false))));
 	values[0] = UUIDPGetDatum(run_id);
-	dx_engine_enter(&saved);
-	(void) dx_execute(&holder_statement, values, NULL, true, 0);
-	dx_engine_leave(&saved);
+	dx_query(&holder_statement, values, NULL, true, 0);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple	tuple = SPI_tuptable->vals[i];

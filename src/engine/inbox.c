@@ -122,14 +122,11 @@ admitted_uncounted(const pg_uuid_t *run_id, int64 size)
 static void
 count_inbox(const pg_uuid_t *run_id, int64 *count, int64 *size)
 {
-	DxIdentity	saved;
 	Datum		values[1];
 	DxRow		row;
 
 	values[0] = UUIDPGetDatum(run_id);
-	dx_engine_enter(&saved);
-	(void) dx_execute(&size_statement, values, NULL, false, 1);
-	dx_engine_leave(&saved);
+	dx_query(&size_statement, values, NULL, false, 1);
 	row = (DxRow) dx_row(0);
 	*count = DatumGetInt64(dx_get(&row));
 	*size = DatumGetInt64(dx_get(&row));

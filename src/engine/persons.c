@@ -13,7 +13,6 @@
 
 #include "access/htup_details.h"
 #include "asl/problem.h"
-#include "base/identity.h"
 #include "base/plan.h"
 #include "catalog/pg_auth_members.h"
 #include "catalog/pg_authid.h"
@@ -73,7 +72,6 @@ is_person(Oid role, Oid group)
 static int
 count_all(const List *excluded, int enough)
 {
-	DxIdentity	saved;
 	ArrayType  *array = dx_requesters_array(excluded);
 	Datum		values[2];
 	char		nulls[] = "  ";
@@ -83,9 +81,7 @@ count_all(const List *excluded, int enough)
 	values[0] = PointerGetDatum(array);
 	nulls[0] = array ? ' ' : 'n';
 	values[1] = Int64GetDatum(enough);
-	dx_engine_enter(&saved);
-	(void) dx_execute(&count_statement, values, nulls, false, 1);
-	dx_engine_leave(&saved);
+	dx_query(&count_statement, values, nulls, false, 1);
 	count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
 	return (int) count;

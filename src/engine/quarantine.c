@@ -61,13 +61,10 @@ static DxStatement seen_statement = {
 static void
 put_messages_aside(const DxRun *run)
 {
-	DxIdentity	saved;
 	Datum		values[1];
 
-	dx_engine_enter(&saved);
 	values[0] = UUIDPGetDatum(&run->id);
-	(void) dx_execute(&seen_statement, values, NULL, false, 0);
-	dx_engine_leave(&saved);
+	dx_query(&seen_statement, values, NULL, false, 0);
 }
 
 /*
@@ -192,13 +189,10 @@ load_bare(DxRun *run)
 void
 dx_terminate_unread(DxPass *pass, DxRun *run, const char *reason, const DxActor *actor)
 {
-	DxIdentity	saved;
 	Datum		values[1];
 
-	dx_engine_enter(&saved);
 	values[0] = UUIDPGetDatum(&run->id);
-	(void) dx_execute(&forget_statement, values, NULL, false, 0);
-	dx_engine_leave(&saved);
+	dx_query(&forget_statement, values, NULL, false, 0);
 	dx_run_terminate(pass, run, reason, actor);
 }
 

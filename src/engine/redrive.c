@@ -9,7 +9,6 @@
 
 #include "asl/asl.h"
 #include "asl/json.h"
-#include "base/identity.h"
 #include "base/plan.h"
 #include "base/poison.h"
 #include "base/sqlstate.h"
@@ -64,7 +63,6 @@ resume_incident(DxPass *pass, DxRun *run)
 static void
 resume_failed(DxPass *pass, DxRun *run)
 {
-	DxIdentity	saved;
 	Datum		values[2];
 	DxBranch   *branch;
 	MemoryContext oldcxt = CurrentMemoryContext;
@@ -73,11 +71,9 @@ resume_failed(DxPass *pass, DxRun *run)
 	bool		isnull;
 	char	   *token;
 
-	dx_engine_enter(&saved);
 	values[0] = UUIDPGetDatum(&run->id);
 	values[1] = Int16GetDatum(DX_EVENT_STATE_FAILED);
-	(void) dx_execute(&failure_statement, values, NULL, false, 1);
-	dx_engine_leave(&saved);
+	dx_query(&failure_statement, values, NULL, false, 1);
 	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(DX_SQLSTATE_WRONG_STATE),

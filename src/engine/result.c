@@ -14,7 +14,6 @@
 #include "asl/asl.h"
 #include "asl/fault.h"
 #include "asl/json.h"
-#include "base/identity.h"
 #include "base/plan.h"
 #include "catalog/pg_type.h"
 #include "engine/children.h"
@@ -75,16 +74,13 @@ static void
 collect_table(DxPass *pass, DxRun *run, DxBranch *parent, Jsonb **outputs)
 {
 	MemoryContext oldcxt = CurrentMemoryContext;
-	DxIdentity	saved;
 	Datum		values[2];
 	uint64		i;
 	bool		isnull;
 
-	dx_engine_enter(&saved);
 	values[0] = UUIDPGetDatum(&run->id);
 	values[1] = Int32GetDatum(parent->branch);
-	(void) dx_execute(&collect_statement, values, NULL, false, 0);
-	dx_engine_leave(&saved);
+	dx_query(&collect_statement, values, NULL, false, 0);
 	MemoryContextSwitchTo(pass->cxt);
 	for (i = 0; i < SPI_processed; i++)
 	{

@@ -259,13 +259,10 @@ dx_activity_write(DxPass *pass)
 bool
 dx_activity_exists(const pg_uuid_t *ticket, int32 attempt)
 {
-	DxIdentity	saved;
 	Datum		values[2];
 
-	dx_engine_enter(&saved);
 	values[0] = UUIDPGetDatum(ticket);
 	values[1] = Int32GetDatum(attempt);
-	(void) dx_execute(&exists_statement, values, NULL, false, 1);
-	dx_engine_leave(&saved);
+	dx_query(&exists_statement, values, NULL, false, 1);
 	return SPI_processed > 0;
 }

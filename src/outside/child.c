@@ -264,13 +264,10 @@ child_undo(DxPass *pass, DxRun *run, DxBranch *branch, const char *target,
 static bool
 child_awaited(const pg_uuid_t *ticket, int32 attempt)
 {
-	DxIdentity	saved;
 	Datum		values[1];
 
-	dx_engine_enter(&saved);
 	values[0] = UUIDPGetDatum(ticket);
-	(void) dx_execute(&alive_statement, values, NULL, false, 1);
-	dx_engine_leave(&saved);
+	dx_query(&alive_statement, values, NULL, false, 1);
 	return SPI_processed > 0;
 }
 

@@ -203,15 +203,12 @@ send(const Receiver *receiver, DxMessageKind kind, const char *name,
 static bool
 was_sent(const Receiver *receiver, const char *name, const char *key)
 {
-	DxIdentity	saved;
 	Datum		values[3];
 
 	values[0] = UUIDPGetDatum(&receiver->mailbox);
 	values[1] = CStringGetTextDatum(name);
 	values[2] = CStringGetTextDatum(key);
-	dx_engine_enter(&saved);
-	(void) dx_execute(&sent_statement, values, NULL, false, 1);
-	dx_engine_leave(&saved);
+	dx_query(&sent_statement, values, NULL, false, 1);
 	return SPI_processed > 0;
 }
 
@@ -251,14 +248,11 @@ closest_name(ArrayType *names, const char *name)
 static void
 notice_unasked(const Receiver *receiver, const char *name)
 {
-	DxIdentity	saved;
 	Datum		values[2];
 
 	values[0] = Int32GetDatum(receiver->version_id);
 	values[1] = CStringGetTextDatum(name);
-	dx_engine_enter(&saved);
-	(void) dx_execute(&unasked_statement, values, NULL, true, 1);
-	dx_engine_leave(&saved);
+	dx_query(&unasked_statement, values, NULL, true, 1);
 	if (SPI_processed > 0)
 	{
 		DxRow		row = dx_row(0);
@@ -380,16 +374,13 @@ dx_send_compensate(const pg_uuid_t *run_id, const char *reason)
 bool
 dx_sent_here(const pg_uuid_t *line)
 {
-	DxIdentity	saved;
 	Datum		values[1];
 	bool		here = false;
 
 	if (!TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		return false;
 	values[0] = UUIDPGetDatum(line);
-	dx_engine_enter(&saved);
-	(void) dx_execute(&newest_statement, values, NULL, false, 0);
-	dx_engine_leave(&saved);
+	dx_query(&newest_statement, values, NULL, false, 0);
 	for (uint64 i = 0; i < SPI_processed && !here; i++)
 	{
 		DxRow		row = dx_row(i);
@@ -404,16 +395,13 @@ dx_sent_here(const pg_uuid_t *line)
 bool
 dx_run_by_key(const char *workflow, const char *key, pg_uuid_t *run_id)
 {
-	DxIdentity	saved;
 	Datum		values[3];
 	bool		found;
 
 	values[0] = CStringGetTextDatum(workflow);
 	values[1] = ObjectIdGetDatum(GetUserId());
 	values[2] = CStringGetTextDatum(key);
-	dx_engine_enter(&saved);
-	(void) dx_execute(&by_key_statement, values, NULL, false, 1);
-	dx_engine_leave(&saved);
+	dx_query(&by_key_statement, values, NULL, false, 1);
 	found = SPI_processed > 0;
 	if (found)
 	{

@@ -119,16 +119,13 @@ token_values(const char *token, Oid user, bool all, Datum *values)
 void
 dx_task_refuse(const char *token)
 {
-	DxIdentity	saved;
 	Datum		values[4];
 	const char *why = "Its lease is over, or its task is done or was given to somebody else.";
 	Oid			user = GetUserId();
 	bool		all = dx_may_serve();
 
 	token_values(token, user, all, values);
-	dx_engine_enter(&saved);
-	(void) dx_execute(&why_statement, values, NULL, false, 1);
-	dx_engine_leave(&saved);
+	dx_query(&why_statement, values, NULL, false, 1);
 	if (SPI_processed > 0)
 	{
 		DxRow		row = dx_row(0);
@@ -153,7 +150,6 @@ dx_task_refuse(const char *token)
 bool
 dx_task_heartbeat(const char *token, Jsonb *details)
 {
-	DxIdentity	saved;
 	Datum		values[6];
 	char		nulls[] = "      ";
 	Oid			user = GetUserId();
@@ -168,9 +164,7 @@ dx_task_heartbeat(const char *token, Jsonb *details)
 	values[2] = TimestampTzGetDatum(dx_now());
 	values[3] = PointerGetDatum(details);
 	nulls[3] = details ? ' ' : 'n';
-	dx_engine_enter(&saved);
-	(void) dx_execute(&heartbeat_statement, values, nulls, false, 0);
-	dx_engine_leave(&saved);
+	dx_query(&heartbeat_statement, values, nulls, false, 0);
 	found = SPI_processed > 0;
 	if (!found)
 		dx_task_refuse(token);
