@@ -95,12 +95,15 @@ dealix_schedule_pause(PG_FUNCTION_ARGS)
 Datum
 dealix_fire_schedule(PG_FUNCTION_ARGS)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	const char *outcome;
 
 	dx_require(fcinfo, 0, "name");
 	dx_connect_spi();
-	outcome = dx_schedule_fire(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-							   PG_ARGISNULL(1) ? dx_now() : PG_GETARG_TIMESTAMPTZ(1));
+	/* What it has read of the tables is SPI's memory. */
+	outcome = MemoryContextStrdup(caller,
+								  dx_schedule_fire(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+												   PG_ARGISNULL(1) ? dx_now() : PG_GETARG_TIMESTAMPTZ(1)));
 	SPI_finish();
 	PG_RETURN_TEXT_P(cstring_to_text(outcome));
 }
