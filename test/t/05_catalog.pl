@@ -58,10 +58,27 @@ is_deeply(\%number, {}, 'and there are no others');
 my @bare;
 for my $file (glob "$FindBin::Bin/../../src/*/*.[ch]")
 {
-	push @bare, "$file: $1" while slurp_file($file) =~ /("[^"\n]*\b(?:status|kind|phase|close_policy)(?:::[\w.]+)? (?:=|<>|<|>=|IN \() ?\d[^"\n]*")/g;
+	push @bare, "$file: $1" while slurp_file($file) =~ /("[^"\n]*\b(?:status|final_status|kind|phase|durability|close_policy)(?:::[\w.]+)? (?:=|<>|<=?|>=?|IN \() ?\d[^"\n]*")/g;
 }
 is_deeply(\@bare, [], 'no statement has a bare number');
 is(scalar(() = join('', map { slurp_file($_) } glob "$FindBin::Bin/../../src/*/*.[ch]") =~ /INSERT INTO dealix\.inbox/g), 1, 'there is one door to the inbox');
+
+# What the views say for a number, and which numbers they select.
+my $views = join('', map { slurp_file($_) } glob "$FindBin::Bin/../../sql/pieces/*.sql");
+my ($waits) = $views =~ /CREATE VIEW dealix\.waiting\b.*?CASE b\.phase(.*?) AS waits_for/s;
+my %phase = $frozen{PHASE} =~ /(\w+) (\d+)/g;
+my %word = (READY => 'turn', TIMER => 'timer', SIGNAL => 'signal', JOIN => 'branches', ACTIVITY => 'activity', EVENT => 'event',
+	CHILD => 'child', APPROVAL => 'approval', TOKEN => 'token', SLOT => 'concurrency');
+for my $name (sort keys %word)
+{
+	like($waits, qr/\bWHEN $phase{$name} THEN '$word{$name}'/, "dealix.waiting says $word{$name} for $name");
+}
+my %event = $frozen{EVENT} =~ /(\w+) (\d+)/g;
+my ($steps) = $views =~ /CREATE VIEW dealix\.steps\b(.*?);\n/s;
+like($steps, qr/WHEN $event{STEP_SUCCEEDED} THEN 'SUCCEEDED' WHEN $event{COMPENSABLE_SUCCEEDED} THEN 'SUCCEEDED' WHEN $event{STEP_FAILED} THEN 'FAILED'\s+WHEN $event{STEP_COMPENSATED} THEN 'COMPENSATED'/,
+	'dealix.steps says what became of a step');
+is(join(',', sort { $a <=> $b } ($steps =~ /ARRAY\[([\d, ]+)\]/)[0] =~ /\d+/g),
+	join(',', sort { $a <=> $b } @event{qw(STEP_SUCCEEDED STEP_FAILED STEP_COMPENSATED COMPENSATION_FAILED COMPENSABLE_SUCCEEDED)}), 'and shows these events');
 
 # The words that people see for them.
 my $names = sub { return $node->safe_psql('postgres', "SELECT string_agg($_[0](n::int2) || ' ' || n, ' ' ORDER BY n) FROM unnest('{$_[1]}'::int[]) n") };
