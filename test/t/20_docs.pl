@@ -88,6 +88,20 @@ $bare->psql('postgres', slurp_file("$top/scripts/reference.sql"), stdout => \$li
 my $wanted = slurp_file("$top/docs/functions.md");
 s{\s+\z}{} for $list, $wanted;
 ok($list eq $wanted, 'docs/functions.md is up to date (scripts/reference.sh makes it)');
+
+# Pages speak of functions that people can call.
+my %public = map { $_ => 1 } split /\n/, $bare->safe_psql('postgres', q{SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'dealix'::regnamespace});
+my @private = split /\n/, $bare->safe_psql('postgres', q{SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'dealix_internal'::regnamespace});
+my @wrong;
+for my $page ("$top/README.md", grep { !/functions\.md$/ } glob "$top/docs/*.md")
+{
+	my $text = slurp_file($page);
+
+	for my $name (@private) { push @wrong, "$page: $name" if !$public{$name} && $text =~ /`(?:dealix\.)?\Q$name\E\(/; }
+	while ($text =~ /\bdealix\.(\w+)\(/g) { push @wrong, "$page: dealix.$1" if !$public{$1}; }
+}
+is_deeply(\@wrong, [], 'pages speak of functions that people can call');
+
 like($list, qr/^\*\*`start\(workflow text, .*\n.*exists if and only if the transaction commits/m, 'and has something to say');
 my $operations = slurp_file("$top/docs/operations.md");
 for my $line (split /\n/, $preloaded->safe_psql('postgres', q{
