@@ -11,7 +11,7 @@ use Test::More;
 
 dx_skip_root();
 
-my $runs = 20_000;
+my $runs = 60_000;
 my $node = dx_node('fair', 'dealix_exec.workers = 2', 'dealix_exec.worker_idle_timeout = 1h', 'max_worker_processes = 16');
 dx_shop($node);
 $node->safe_psql('postgres', q{
