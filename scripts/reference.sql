@@ -8,9 +8,13 @@
 \qecho 'Made by `scripts/reference.sh` from the comments that `\\df+ dealix.*` and `\\dv+ dealix.*` show; [sql-reference.md](sql-reference.md) has the tour with examples.'
 \qecho 'In brackets: the access that gives it (see [security.md](security.md)); views are given with every access. Each function stands in one section: with those whose work it belongs to.'
 \qecho
--- To each function its reader: who needs its access, the fewest first.
+-- To each function its line and its reader: who needs its access, the fewest first.
 CREATE TEMPORARY TABLE listed AS
-SELECT p.*, CASE
+SELECT format('**`%s%s(%s)%s`**%s', CASE prokind WHEN 'p' THEN 'CALL ' END, proname,
+		replace(replace(pg_get_function_arguments(oid), '::text', ''), '::jsonb', ''),
+		CASE WHEN prokind <> 'p' THEN ' → ' || pg_get_function_result(oid) END,
+		CASE WHEN cardinality(access) NOT IN (0, 6) THEN format(' (%s)', array_to_string(access, ', ')) END)
+	|| E'\n' || obj_description(oid, 'pg_proc') || E'\n' AS line, proname, pronargs, oid, CASE
 		WHEN cardinality(access) = 0 THEN 'owner'
 		WHEN cardinality(access) = 6 THEN 'everybody'
 		WHEN access = '{approver}' THEN 'approver'
@@ -23,44 +27,43 @@ FROM (SELECT p.oid, p.proname, p.prokind, p.pronargs, ARRAY(SELECT a FROM unnest
 		WHERE p.oid IN (SELECT f::oid FROM dealix.access_functions(a) f) ORDER BY a) AS access
 	FROM pg_proc p WHERE p.pronamespace = 'dealix'::regnamespace) p;
 -- Nobody is left out.
-SELECT 1 / (count(*) = 0)::int FROM listed WHERE reader IS NULL \g /dev/null
-\set list 'SELECT \'**`\', CASE p.prokind WHEN \'p\' THEN \'CALL \' ELSE \'\' END, p.proname, \'(\', replace(replace(pg_get_function_arguments(p.oid), \'::text\', \'\'), \'::jsonb\', \'\'), \')\', CASE p.prokind WHEN \'p\' THEN \'\' ELSE \' → \' || pg_get_function_result(p.oid) END, \'`**\', CASE WHEN cardinality(access) IN (0, 6) THEN \'\' ELSE \' (\' || array_to_string(access, \', \') || \')\' END, E\'\\n\', obj_description(p.oid, \'pg_proc\'), E\'\\n\' FROM listed p WHERE p.reader = '
-\set by ' ORDER BY p.proname, p.pronargs, p.oid'
+SELECT 1 / (count(*) = 0)::int FROM listed WHERE reader IS NULL OR line IS NULL \g /dev/null
+PREPARE functions_of AS SELECT line FROM listed WHERE reader = $1 ORDER BY proname, pronargs, oid;
 \qecho '## For applications'
 \qecho
 \qecho 'Who starts runs and works with them.'
 \qecho
-:list 'application' :by;
+EXECUTE functions_of('application');
 \qecho '## For workers outside'
 \qecho
 \qecho 'Programs that do the tasks of activities.'
 \qecho
-:list 'worker' :by;
+EXECUTE functions_of('worker');
 \qecho '## For people who decide'
 \qecho
 \qecho 'Approvals.'
 \qecho
-:list 'approver' :by;
+EXECUTE functions_of('approver');
 \qecho '## For authors'
 \qecho
 \qecho 'Of workflows.'
 \qecho
-:list 'author' :by;
+EXECUTE functions_of('author');
 \qecho '## For operators'
 \qecho
 \qecho 'Who look after runs.'
 \qecho
-:list 'operator' :by;
+EXECUTE functions_of('operator');
 \qecho '## For everybody'
 \qecho
 \qecho 'Whatever their access.'
 \qecho
-:list 'everybody' :by;
+EXECUTE functions_of('everybody');
 \qecho '## For the extension''s owner'
 \qecho
 \qecho 'Who gives access.'
 \qecho
-:list 'owner' :by;
+EXECUTE functions_of('owner');
 \qecho '## Views'
 \qecho
 SELECT '**`', c.relname, '`** ', obj_description(c.oid, 'pg_class'), E'  \nColumns: ',

@@ -29,6 +29,20 @@ JOIN dealix.version v ON v.version_id OPERATOR(pg_catalog.=) r.version_id
 WHERE dealix_internal.run_visible(r.owner);
 COMMENT ON VIEW dealix.runs IS 'Runs of the caller''s roles; all runs for operators and auditors. A run that continued as new names the next one in continued_as, which has the key now; first_run is the first of its line, null for that itself.';
 
+-- The events, each with its payload whole.
+CREATE VIEW dealix_internal.event WITH (security_barrier) AS
+SELECT h.run_id, h.seq, h.at, h.kind, h.branch, h.state, h.attempt, h.actor, h.session_actor,
+	CASE WHEN h.kind OPERATOR(pg_catalog.=) 1 THEN r.input
+		WHEN h.payload_of IS NULL THEN h.payload
+		ELSE dealix_internal.changed(CASE h.payload_of WHEN 1 THEN r.input
+			ELSE (SELECT d.payload FROM dealix.history_event d WHERE d.run_id OPERATOR(pg_catalog.=) h.run_id
+				AND d.seq OPERATOR(pg_catalog.=) h.payload_of) END, h.payload)
+		END AS payload, h.hash, r.workflow_id
+FROM dealix.history_event h
+JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) h.run_id
+WHERE dealix_internal.run_visible(r.owner);
+COMMENT ON VIEW dealix_internal.event IS 'What dealix.history and dealix.steps show: each event with its payload as the run had it, and with the workflow of the run.';
+
 CREATE VIEW dealix.history WITH (security_barrier) AS
 SELECT h.run_id, h.seq, h.at, dealix_internal.event_name(h.kind) AS event, h.branch, h.state,
 	h.attempt, CASE h.actor WHEN '' THEN (SELECT f.actor FROM dealix.history_event f
@@ -36,14 +50,8 @@ SELECT h.run_id, h.seq, h.at, dealix_internal.event_name(h.kind) AS event, h.bra
 	CASE WHEN h.session_actor OPERATOR(pg_catalog.<>) '' THEN h.session_actor
 		WHEN h.actor OPERATOR(pg_catalog.<>) '' THEN h.actor ELSE (SELECT f.actor FROM dealix.history_event f
 		WHERE f.run_id OPERATOR(pg_catalog.=) h.run_id AND f.seq OPERATOR(pg_catalog.=) 1) END AS session_actor,
-	CASE h.kind WHEN 1 THEN r.input
-		WHEN 3 THEN pg_catalog.jsonb_build_object('output', CASE WHEN h.payload_of IS NULL THEN h.payload ELSE dealix_internal.changed(CASE h.payload_of WHEN 1 THEN r.input
-		ELSE (SELECT d.payload FROM dealix.history_event d WHERE d.run_id OPERATOR(pg_catalog.=) h.run_id
-			AND d.seq OPERATOR(pg_catalog.=) h.payload_of) END, h.payload) END)
-		ELSE h.payload END AS payload, h.hash
-FROM dealix.history_event h
-JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) h.run_id
-WHERE dealix_internal.run_visible(r.owner);
+	CASE h.kind WHEN 3 THEN pg_catalog.jsonb_build_object('output', h.payload) ELSE h.payload END AS payload, h.hash
+FROM dealix_internal.event h;
 COMMENT ON VIEW dealix.history IS 'The append-only events of runs, in order of seq within a run; hash chains each event to the one before.';
 
 CREATE VIEW dealix.steps WITH (security_barrier) AS
@@ -51,17 +59,12 @@ SELECT h.run_id, w.name AS workflow, h.seq, h.branch, h.state, h.attempt,
 	CASE h.kind WHEN 3 THEN 'SUCCEEDED' WHEN 22 THEN 'SUCCEEDED' WHEN 4 THEN 'FAILED'
 		WHEN 10 THEN 'COMPENSATED' ELSE 'COMPENSATION_FAILED' END AS status,
 	h.at AS finished_at,
-	CASE h.kind WHEN 3 THEN CASE WHEN h.payload_of IS NULL THEN h.payload ELSE dealix_internal.changed(CASE h.payload_of WHEN 1 THEN r.input
-		ELSE (SELECT d.payload FROM dealix.history_event d WHERE d.run_id OPERATOR(pg_catalog.=) h.run_id
-			AND d.seq OPERATOR(pg_catalog.=) h.payload_of) END, h.payload) END
-		ELSE h.payload OPERATOR(pg_catalog.->) 'output' END AS output,
+	CASE h.kind WHEN 3 THEN h.payload ELSE h.payload OPERATOR(pg_catalog.->) 'output' END AS output,
 	CASE h.kind WHEN 3 THEN NULL ELSE h.payload OPERATOR(pg_catalog.->>) 'error' END AS error,
 	CASE h.kind WHEN 3 THEN NULL ELSE h.payload OPERATOR(pg_catalog.->>) 'cause' END AS cause
-FROM dealix.history_event h
-JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) h.run_id
-JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) r.workflow_id
-WHERE h.kind OPERATOR(pg_catalog.=) ANY (ARRAY[3, 4, 10, 11, 22]::smallint[])
-	AND dealix_internal.run_visible(r.owner);
+FROM dealix_internal.event h
+JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) h.workflow_id
+WHERE h.kind OPERATOR(pg_catalog.=) ANY (ARRAY[3, 4, 10, 11, 22]::smallint[]);
 COMMENT ON VIEW dealix.steps IS 'Attempts at Task states and at their compensations that have come to an end.';
 
 CREATE VIEW dealix.waiting WITH (security_barrier) AS

@@ -18,6 +18,7 @@
 #include "engine/model.h"
 #include "engine/pass.h"
 #include "engine/pass_guarded.h"
+#include "engine/payload_limit.h"
 #include "engine/start.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -38,21 +39,6 @@ PG_FUNCTION_INFO_V1(dealix_cancel);
 PG_FUNCTION_INFO_V1(dealix_compensate);
 PG_FUNCTION_INFO_V1(dealix_tick);
 PG_FUNCTION_INFO_V1(dealix_raise);
-
-#define MAX_KEY_LENGTH	512
-
-/*
- * A key or a correlation: 1 to MAX_KEY_LENGTH bytes, or null. Errors: 22023.
- */
-static void
-check_length(const char *value, const char *name)
-{
-	if (value != NULL && (value[0] == '\0' || strlen(value) > MAX_KEY_LENGTH))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must have 1 to %d bytes", name, MAX_KEY_LENGTH),
-				 errdetail("It has %zu.", strlen(value))));
-}
 
 /* Are the first n characters hexadecimal digits in lower case? */
 static bool
@@ -108,7 +94,7 @@ read_start(FunctionCallInfo fcinfo, int first, DxStart *start)
 	dx_require(fcinfo, 0, "workflow");
 	start->workflow = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	start->correlation_id = dx_text_arg(fcinfo, first);
-	check_length(start->correlation_id, "correlation_id");
+	dx_check_label(start->correlation_id, "correlation_id");
 	start->traceparent = dx_text_arg(fcinfo, first + 1);
 	check_traceparent(start->traceparent);
 	if (priority < -1000 || priority > 1000)
@@ -141,7 +127,7 @@ dealix_start(PG_FUNCTION_ARGS)
 	Jsonb	   *input;
 
 	read_start(fcinfo, 3, &start);
-	check_length(key, "key");
+	dx_check_label(key, "key");
 	input = PG_ARGISNULL(1) ? dx_json_null() : PG_GETARG_JSONB_P(1);
 
 	dx_connect_spi();
@@ -189,7 +175,7 @@ dealix_start_many(PG_FUNCTION_ARGS)
 		if (keys == NULL || key_nulls[i])
 			continue;
 		key_texts[i] = TextDatumGetCString(keys[i]);
-		check_length(key_texts[i], "key");
+		dx_check_label(key_texts[i], "key");
 	}
 
 	dx_connect_spi();
@@ -219,8 +205,8 @@ dealix_signal(PG_FUNCTION_ARGS)
 	dx_require(fcinfo, 0, "run_id");
 	dx_require(fcinfo, 1, "name");
 	name = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	check_length(name, "name");
-	check_length(key, "key");
+	dx_check_label(name, "name");
+	dx_check_label(key, "key");
 
 	dx_connect_spi();
 	sent = dx_send_signal(PG_GETARG_UUID_P(0), name,
@@ -244,9 +230,9 @@ dealix_signal_with_start(PG_FUNCTION_ARGS)
 	read_start(fcinfo, 6, &start);
 	dx_require(fcinfo, 1, "key");
 	dx_require(fcinfo, 2, "name");
-	check_length(key, "key");
-	check_length(name, "name");
-	check_length(signal_key, "signal_key");
+	dx_check_label(key, "key");
+	dx_check_label(name, "name");
+	dx_check_label(signal_key, "signal_key");
 	input = PG_ARGISNULL(4) ? dx_json_null() : PG_GETARG_JSONB_P(4);
 	start.any_input = true;
 
@@ -348,7 +334,7 @@ dealix_raise(PG_FUNCTION_ARGS)
 	char	   *error = dx_text_arg(fcinfo, 0);
 	char	   *cause = dx_text_arg(fcinfo, 1);
 
-	check_length(error, "error");
+	dx_check_label(error, "error");
 	ereport(ERROR,
 			(errcode(error ? DX_SQLSTATE_RAISED : DX_SQLSTATE_RAISED_UNNAMED),
 			 errmsg_internal("%s", error ? error : "failed without an error name"),

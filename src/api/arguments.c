@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "api/arguments.h"
+#include "engine/payload_limit.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -39,17 +40,13 @@ dx_text_arg(FunctionCallInfo fcinfo, int arg)
 	return PG_ARGISNULL(arg) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(arg));
 }
 
-/* The same for a name: 1 to DX_MAX_NAME_LENGTH bytes. Errors: 22023. */
+/* The same for a name: 1 to DX_MAX_LABEL bytes. Errors: 22023. */
 char *
 dx_name_arg(FunctionCallInfo fcinfo, int arg, const char *name)
 {
 	char	   *value = dx_text_arg(fcinfo, arg);
 
-	if (value != NULL && (value[0] == '\0' || strlen(value) > DX_MAX_NAME_LENGTH))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must have 1 to %d bytes", name, DX_MAX_NAME_LENGTH),
-				 errdetail("It has %zu.", strlen(value))));
+	dx_check_label(value, name);
 	return value;
 }
 

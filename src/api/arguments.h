@@ -11,8 +11,6 @@
 #include "fmgr.h"
 #include "utils/timestamp.h"
 
-#define DX_MAX_NAME_LENGTH	512
-
 extern void dx_connect_spi(void);
 
 /* Errors: 22004 when the argument is null. */
@@ -21,7 +19,7 @@ extern void dx_require(FunctionCallInfo fcinfo, int arg, const char *name);
 /* NULL when the argument is null. */
 extern char *dx_text_arg(FunctionCallInfo fcinfo, int arg);
 
-/* The same, of 1 to DX_MAX_NAME_LENGTH bytes.  Errors: 22023. */
+/* The same, of 1 to DX_MAX_LABEL bytes.  Errors: 22023. */
 extern char *dx_name_arg(FunctionCallInfo fcinfo, int arg, const char *name);
 
 extern double dx_interval_seconds(const Interval *interval);

@@ -14,6 +14,7 @@
 #include "asl/build.h"
 #include "asl/change.h"
 #include "asl/json.h"
+#include "asl/value.h"
 #include "miscadmin.h"
 #include "utils/jsonb.h"
 
@@ -27,32 +28,6 @@ dx_json_same(const Jsonb *a, const Jsonb *b)
 	return a == b ||
 		(a != NULL && b != NULL && VARSIZE(a) == VARSIZE(b) &&
 		 memcmp(a, b, VARSIZE(a)) == 0);
-}
-
-/* As the server stores them: 1 and 1.0 are two values. */
-static bool
-same_value(const JsonbValue *a, const JsonbValue *b)
-{
-	if (a->type != b->type)
-		return false;
-	switch (a->type)
-	{
-		case jbvNull:
-			return true;
-		case jbvBool:
-			return a->val.boolean == b->val.boolean;
-		case jbvString:
-			return a->val.string.len == b->val.string.len &&
-				memcmp(a->val.string.val, b->val.string.val, a->val.string.len) == 0;
-		case jbvNumeric:
-			return VARSIZE_ANY(a->val.numeric) == VARSIZE_ANY(b->val.numeric) &&
-				memcmp(a->val.numeric, b->val.numeric, VARSIZE_ANY(a->val.numeric)) == 0;
-		case jbvBinary:
-			return a->val.binary.len == b->val.binary.len &&
-				memcmp(a->val.binary.data, b->val.binary.data, a->val.binary.len) == 0;
-		default:
-			return false;
-	}
 }
 
 /* The members of doc that base does not have, or has otherwise; -1: base has others. */
@@ -75,7 +50,7 @@ other_members(const JsonbValue *base, const JsonbValue *doc, DxMember **others)
 		CHECK_FOR_INTERRUPTS();
 		if (order < 0)
 			return -1;
-		if (order == 0 && same_value(&old[i++].value, &new[j].value))
+		if (order == 0 && dx_value_same(&old[i++].value, &new[j].value))
 			continue;
 		new[n++] = new[j];
 	}

@@ -86,12 +86,9 @@ dx_text_compare(const DxName *a, const DxName *b)
 	return a->len == b->len ? 0 : (a->len < b->len ? -1 : 1);
 }
 
-/*
- * Are two JSON values equal?  Numbers by value, the order of members does not
- * count.
- */
+/* Are two JSON values the same as the server stores them?  1 and 1.0 are two. */
 bool
-dx_value_equal(const JsonbValue *a, const JsonbValue *b)
+dx_value_same(const JsonbValue *a, const JsonbValue *b)
 {
 	if (a->type != b->type)
 		return false;
@@ -106,16 +103,32 @@ dx_value_equal(const JsonbValue *a, const JsonbValue *b)
 				memcmp(a->val.string.val, b->val.string.val,
 					   a->val.string.len) == 0;
 		case jbvNumeric:
-			return DatumGetBool(DirectFunctionCall2(numeric_eq,
-													NumericGetDatum(a->val.numeric),
-													NumericGetDatum(b->val.numeric)));
+			return VARSIZE_ANY(a->val.numeric) == VARSIZE_ANY(b->val.numeric) &&
+				memcmp(a->val.numeric, b->val.numeric, VARSIZE_ANY(a->val.numeric)) == 0;
 		case jbvBinary:
-			return compareJsonbContainers(a->val.binary.data,
-										  b->val.binary.data) == 0;
+			return a->val.binary.len == b->val.binary.len &&
+				memcmp(a->val.binary.data, b->val.binary.data, a->val.binary.len) == 0;
 		default:
 			elog(ERROR, "unexpected jsonb value type %d", (int) a->type);
 	}
 	return false;
+}
+
+/*
+ * Are two JSON values equal?  Numbers by value, the order of members does not
+ * count.
+ */
+bool
+dx_value_equal(const JsonbValue *a, const JsonbValue *b)
+{
+	if (a->type == jbvNumeric && b->type == jbvNumeric)
+		return DatumGetBool(DirectFunctionCall2(numeric_eq,
+												NumericGetDatum(a->val.numeric),
+												NumericGetDatum(b->val.numeric)));
+	if (a->type == jbvBinary && b->type == jbvBinary)
+		return compareJsonbContainers(a->val.binary.data,
+									  b->val.binary.data) == 0;
+	return dx_value_same(a, b);
 }
 
 /*

@@ -16,6 +16,7 @@
 extern char *dx_format(const char *fmt, va_list args) pg_attribute_printf(1, 0);
 extern bool dx_fault(DxFault *fault, const char *error,
 					 const char *fmt,...) pg_attribute_printf(3, 4);
+extern bool dx_value_same(const JsonbValue *a, const JsonbValue *b);
 extern bool dx_value_equal(const JsonbValue *a, const JsonbValue *b);
 extern int	dx_text_compare(const DxName *a, const DxName *b);
 extern double dx_value_double(const JsonbValue *value);

@@ -47,6 +47,7 @@ typedef struct DxHasher DxHasher;
 extern DxHasher *dx_hasher_open(void);
 extern void dx_hasher_close(DxHasher *hasher);
 extern void dx_sha256(DxHasher *hasher, const void *data, size_t len, DxHash *hash);
+extern bytea *dx_hash_bytes(const DxHash *hash);
 extern void dx_payload_hash(DxHasher *hasher, const Jsonb *payload, DxHash *hash);
 extern void dx_chain_append(DxHasher *hasher, DxChain *chain,
 							const DxAuditEvent *event);

@@ -75,6 +75,17 @@ append_text(StringInfo buf, const char *text)
 	appendBinaryStringInfo(buf, text, strlen(text));
 }
 
+/* A hash as a column has it. */
+bytea *
+dx_hash_bytes(const DxHash *hash)
+{
+	bytea	   *bytes = palloc(VARHDRSZ + DX_HASH_LENGTH);
+
+	SET_VARSIZE(bytes, VARHDRSZ + DX_HASH_LENGTH);
+	memcpy(VARDATA(bytes), hash->bytes, DX_HASH_LENGTH);
+	return bytes;
+}
+
 /*
  * The hash of a payload: SHA-256 over its text as the server writes jsonb.
  */

@@ -26,6 +26,13 @@
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 
+/* Why, if the sender has said so. */
+static char *
+reason_of(const DxMessage *message)
+{
+	return message->payload ? dx_json_get_text(message->payload, "reason") : NULL;
+}
+
 /* A cancel: everything stops, what can be compensated is. */
 static void
 take_cancel(DxPass *pass, DxRun *run, DxMessage *message)
@@ -38,8 +45,7 @@ take_cancel(DxPass *pass, DxRun *run, DxMessage *message)
 		dx_message_late(pass, run, message);
 		return;
 	}
-	fault.cause = message->payload ?
-		dx_json_get_text(message->payload, "reason") : NULL;
+	fault.cause = reason_of(message);
 	dx_event_by(pass, run, DX_EVENT_CANCEL_REQUESTED, &message->sender,
 				message->payload);
 	dx_run_fail(pass, run, DX_RUN_CANCELLED, &fault);
@@ -62,8 +68,7 @@ take_compensate(DxPass *pass, DxRun *run, DxMessage *message)
 		return;
 	}
 	dx_message_take(pass, message);
-	fault.cause = message->payload ?
-		dx_json_get_text(message->payload, "reason") : NULL;
+	fault.cause = reason_of(message);
 	dx_event_by(pass, run, DX_EVENT_CANCEL_REQUESTED, &message->sender,
 				message->payload);
 	run->output = NULL;
@@ -80,9 +85,7 @@ take_terminate(DxPass *pass, DxRun *run, DxMessage *message)
 	if (dx_status_ended(run->status))
 		dx_message_late(pass, run, message);
 	else
-		dx_run_terminate(pass, run, message->payload ?
-						 dx_json_get_text(message->payload, "reason") : NULL,
-						 &message->sender);
+		dx_run_terminate(pass, run, reason_of(message), &message->sender);
 }
 
 /* Takes in what is asked of the run as a whole, in order of arrival. */

@@ -229,7 +229,6 @@ dx_get_ints(DxRow *row, int *n)
 	return (int32 *) ARR_DATA_PTR(array);
 }
 
-
 /* false: it is NULL, and *uuid all zero. */
 bool
 dx_get_uuid(DxRow *row, pg_uuid_t *uuid)

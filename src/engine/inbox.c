@@ -74,10 +74,10 @@ dx_inbox_load(DxPass *pass, List *runs)
 	ListCell   *lc;
 
 	Assert(dx_engine_entered());
-	values[0] = dx_run_ids(runs);
+	values[0] = dx_run_ids(runs, DX_BY_RUN);
 	(void) dx_execute(&load_statement, values, NULL, false, 0);
 	MemoryContextSwitchTo(pass->cxt);
-	dx_merge_rows(runs, dx_envelope_read);
+	dx_merge_rows(runs, DX_BY_RUN, dx_envelope_read);
 	MemoryContextSwitchTo(oldcxt);
 	SPI_freetuptable(SPI_tuptable);
 

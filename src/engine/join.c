@@ -85,7 +85,6 @@ dx_join_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	if (!entered)
 		return dx_failed(&fault);
 	branch->stored_results = 0;
-	branch->data_changed = true;
 	if (dx_distributes(branch))
 		dx_branch_new_ticket(branch);
 	dx_branch_park(run, branch, DX_PHASE_JOIN, DT_NOEND);
@@ -205,7 +204,6 @@ dx_join_failed(DxPass *pass, DxRun *run, DxBranch *parent, const DxFault *fault)
 	Assert(parent->phase == DX_PHASE_JOIN);
 	drop_children(run, parent);
 	parent->items = NULL;
-	parent->data_changed = true;
 	memset(&parent->counts, 0, sizeof(parent->counts));
 	dx_branch_set_phase(parent, DX_PHASE_READY, pass->now);
 	return dx_failed(fault);
@@ -271,7 +269,6 @@ dx_join_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 		return dx_parked();
 	results = dx_results_collect(pass, run, branch);
 	branch->items = NULL;
-	branch->data_changed = true;
 	branch->answered = true;
 	dx_branch_set_phase(branch, DX_PHASE_READY, pass->now);
 	return dx_done(results);

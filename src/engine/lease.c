@@ -151,22 +151,32 @@ dx_leases_expire(Oid owner, TimestampTz now)
 }
 
 /*
- * Forgets outcomes that are older than outcome_retention, where no answers come
- * in that would do it by the way.  Within dx_engine_enter.
+ * Of the n oldest tasks, forgets the outcomes that are older than
+ * outcome_retention at now.  Returns how many.  Within dx_engine_enter.
  */
-void
-dx_outcomes_forget(TimestampTz now)
+uint64
+dx_outcomes_forget_oldest(int n, TimestampTz now)
 {
 	Datum		values[2];
 
 	Assert(dx_engine_entered());
-	values[0] = Int64GetDatum(FORGET_BATCH);
+	values[0] = Int64GetDatum(n);
 	values[1] = TimestampTzGetDatum(now - dx_outcome_retention * USECS_PER_SEC);
+	(void) dx_execute(&forget_statement, values, NULL, false, 0);
+	return SPI_processed;
+}
+
+/*
+ * Forgets what is old enough, where no answers come in that would do it by the
+ * way.  Within dx_engine_enter.
+ */
+void
+dx_outcomes_forget(TimestampTz now)
+{
 	for (int i = 0; i < FORGET_ROUNDS; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		(void) dx_execute(&forget_statement, values, NULL, false, 0);
-		if (SPI_processed < FORGET_BATCH)
+		if (dx_outcomes_forget_oldest(FORGET_BATCH, now) < FORGET_BATCH)
 			return;
 	}
 }

@@ -21,6 +21,7 @@
 	" WHERE s.slot_id = t.slot_id"
 
 extern bool dx_leases_expire(Oid owner, TimestampTz now);
+extern uint64 dx_outcomes_forget_oldest(int n, TimestampTz now);
 extern void dx_outcomes_forget(TimestampTz now);
 extern void dx_task_gone(DxRow *row);
 extern void dx_activity_channel(const char *activity, pg_uuid_t *channel);

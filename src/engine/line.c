@@ -21,6 +21,7 @@
 #include "engine/columns.h"
 #include "engine/envelope.h"
 #include "engine/line.h"
+#include "engine/merge.h"
 #include "engine/model.h"
 #include "engine/pass.h"
 #include "executor/spi.h"
@@ -86,27 +87,6 @@ compare_lines(const ListCell *a, const ListCell *b)
 				  ((const DxRun *) lfirst(b))->first_run.data, UUID_LEN);
 }
 
-/* Hands the messages in SPI_tuptable to the runs, which stand in order of lines. */
-static void
-merge_messages(List *runs)
-{
-	ListCell   *lc = list_head(runs);
-
-	for (uint64 i = 0; i < SPI_processed && lc != NULL; i++)
-	{
-		DxRow		row = dx_row(i);
-		pg_uuid_t	line;
-
-		(void) dx_get_uuid(&row, &line);
-		while (lc != NULL &&
-			   memcmp(((DxRun *) lfirst(lc))->first_run.data, line.data, UUID_LEN) < 0)
-			lc = lnext(runs, lc);
-		if (lc != NULL &&
-			memcmp(((DxRun *) lfirst(lc))->first_run.data, line.data, UUID_LEN) == 0)
-			dx_envelope_read(lfirst(lc), &row);
-	}
-}
-
 /*
  * Loads what was sent to the lines of those runs that are the last of one.
  * What was sent to a first run under its own id is loaded with its answers.
@@ -117,7 +97,6 @@ dx_line_load(DxPass *pass, List *runs)
 {
 	MemoryContext oldcxt = CurrentMemoryContext;
 	List	   *lasts = NIL;
-	pg_uuid_t  *ids;
 	Datum		values[1];
 	ListCell   *lc;
 
@@ -132,13 +111,10 @@ dx_line_load(DxPass *pass, List *runs)
 	if (lasts == NIL)
 		return;
 	list_sort(lasts, compare_lines);
-	ids = palloc(sizeof(pg_uuid_t) * list_length(lasts));
-	foreach(lc, lasts)
-		ids[foreach_current_index(lc)] = ((DxRun *) lfirst(lc))->first_run;
-	values[0] = dx_uuid_array(ids, list_length(lasts));
+	values[0] = dx_run_ids(lasts, DX_BY_LINE);
 	(void) dx_execute(&inbox_statement, values, NULL, false, 0);
 	MemoryContextSwitchTo(pass->cxt);
-	merge_messages(lasts);
+	dx_merge_rows(lasts, DX_BY_LINE, dx_envelope_read);
 	MemoryContextSwitchTo(oldcxt);
 	SPI_freetuptable(SPI_tuptable);
 	list_free(lasts);

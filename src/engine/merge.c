@@ -14,38 +14,45 @@
 #include "executor/spi.h"
 #include "utils/uuid.h"
 
+/* The id by which rows belong to a run. */
+static const pg_uuid_t *
+id_of(const ListCell *lc, DxMergeBy by)
+{
+	const DxRun *run = lfirst(lc);
+
+	return by == DX_BY_LINE ? &run->first_run : &run->id;
+}
+
 /* The ids of these runs as the parameter of a statement. */
 Datum
-dx_run_ids(List *runs)
+dx_run_ids(List *runs, DxMergeBy by)
 {
 	pg_uuid_t  *ids = palloc(sizeof(pg_uuid_t) * list_length(runs));
 	ListCell   *lc;
 
 	foreach(lc, runs)
-		ids[foreach_current_index(lc)] = ((DxRun *) lfirst(lc))->id;
+		ids[foreach_current_index(lc)] = *id_of(lc, by);
 	return dx_uuid_array(ids, list_length(runs));
 }
 
 /*
  * Hands each row of SPI_tuptable to the run that it belongs to; both are in
- * order of run_id, which is the first column.
+ * order of that id, which is the first column.
  */
 void
-dx_merge_rows(List *runs, void (*read) (DxRun *run, DxRow *row))
+dx_merge_rows(List *runs, DxMergeBy by, void (*read) (DxRun *run, DxRow *row))
 {
 	ListCell   *lc = list_head(runs);
-	uint64		i;
 
-	for (i = 0; i < SPI_processed && lc != NULL; i++)
+	for (uint64 i = 0; i < SPI_processed && lc != NULL; i++)
 	{
-		DxRow		row = {SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 0, false};
-		pg_uuid_t  *id = DatumGetUUIDP(dx_get(&row));
+		DxRow		row = dx_row(i);
+		pg_uuid_t	id;
 
-		while (lc != NULL &&
-			   memcmp(((DxRun *) lfirst(lc))->id.data, id->data, UUID_LEN) < 0)
+		(void) dx_get_uuid(&row, &id);
+		while (lc != NULL && memcmp(id_of(lc, by), &id, UUID_LEN) < 0)
 			lc = lnext(runs, lc);
-		if (lc != NULL &&
-			memcmp(((DxRun *) lfirst(lc))->id.data, id->data, UUID_LEN) == 0)
-			read((DxRun *) lfirst(lc), &row);
+		if (lc != NULL && memcmp(id_of(lc, by), &id, UUID_LEN) == 0)
+			read(lfirst(lc), &row);
 	}
 }

@@ -142,8 +142,6 @@ typedef struct DxBranch
 	DxCounts	counts;			/* in JOIN */
 	Jsonb	   *items;			/* in JOIN: what the children are made from */
 	int32		stored_results; /* results that wait in the table */
-	bool		data_changed;	/* data or items: large, so not written in
-								 * vain */
 	Jsonb	   *variables;		/* NULL: none */
 	bool		ticketed;
 	pg_uuid_t	ticket;			/* what answers from outside refer to */

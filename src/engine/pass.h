@@ -86,7 +86,6 @@ extern void dx_pass(Oid owner, const DxPassLimits *limits,
 					const pg_uuid_t *hints, int nhints,
 					bool cancel_is_error, DxPassResult *result);
 
-
 /* For calls about one run: a pass that holds just this run, locked. */
 extern DxPass *dx_pass_open(Oid owner, bool cancel_is_error, int max_time,
 							DxPassResult *result);

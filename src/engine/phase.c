@@ -112,7 +112,6 @@ dx_branch_goto(DxBranch *branch, const DxState *state, Jsonb *data)
 	Assert(!branch->gone);
 	branch->state = state;
 	branch->data = data;
-	branch->data_changed = true;
 	branch->attempt = 0;
 	branch->conflicts = 0;
 	branch->retries = NULL;

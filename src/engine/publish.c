@@ -419,16 +419,12 @@ lock_workflow(const char *name)
 static bytea *
 hash_of(Jsonb *definition)
 {
-	char	   *text = JsonbToCString(NULL, &definition->root, VARSIZE(definition));
-	bytea	   *sha256 = palloc(VARHDRSZ + DX_HASH_LENGTH);
 	DxHasher   *hasher = dx_hasher_open();
 	DxHash		hash;
 
-	dx_sha256(hasher, text, strlen(text), &hash);
+	dx_payload_hash(hasher, definition, &hash);
 	dx_hasher_close(hasher);
-	SET_VARSIZE(sha256, VARHDRSZ + DX_HASH_LENGTH);
-	memcpy(VARDATA(sha256), hash.bytes, DX_HASH_LENGTH);
-	return sha256;
+	return dx_hash_bytes(&hash);
 }
 
 /*

@@ -341,12 +341,12 @@ dx_store_load(DxPass *pass, List *runs)
 	Assert(dx_engine_entered());
 	if (runs == NIL)
 		return NIL;
-	values[0] = dx_run_ids(runs);
+	values[0] = dx_run_ids(runs, DX_BY_RUN);
 
 	(void) dx_execute(&branch_statement, values, NULL, false, 0);
 	MemoryContextSwitchTo(pass->cxt);
 	runs = runs_that_fit(pass, runs);
-	dx_merge_rows(runs, read_branch);
+	dx_merge_rows(runs, DX_BY_RUN, read_branch);
 	MemoryContextSwitchTo(oldcxt);
 	SPI_freetuptable(SPI_tuptable);
 

@@ -98,34 +98,29 @@ static DxStatement branch_delete_statement = {
 	2, {UUIDARRAYOID, INT4ARRAYOID}
 };
 
-/* A bytea. */
-static bytea *
-make_bytes(const void *data, int len)
-{
-	bytea	   *bytes = palloc(VARHDRSZ + len);
-
-	SET_VARSIZE(bytes, VARHDRSZ + len);
-	memcpy(VARDATA(bytes), data, len);
-	return bytes;
-}
-
 /* Documents below this size are written as they are. */
 #define MIN_SHARED	1024
 
 /*
- * Does the document of a run come by little from one that is stored?  *seq says
- * from which, 1 is the input; *change what has changed, NULL nothing.
+ * What has to be written of a document of the run: all of it (*seq is 0), or what
+ * differs from one that is stored, NULL for nothing (*seq says which, 1 is the
+ * input).
  */
-static bool
-is_stored(const DxRun *run, const Jsonb *doc, int32 *seq, Jsonb **change)
+static Jsonb *
+to_write(const DxRun *run, Jsonb *doc, int32 *seq)
 {
+	Jsonb	   *change;
+
+	*seq = 0;
 	if (doc == NULL || VARSIZE(doc) < MIN_SHARED)
-		return false;
-	*seq = run->document_seq;
-	if (run->document != NULL && dx_json_change(run->document, doc, change))
-		return true;
-	*seq = 1;
-	return run->input != NULL && dx_json_change(run->input, doc, change);
+		return doc;
+	if (run->document != NULL && dx_json_change(run->document, doc, &change))
+		*seq = run->document_seq;
+	else if (run->input != NULL && dx_json_change(run->input, doc, &change))
+		*seq = 1;
+	else
+		return doc;
+	return change;
 }
 
 /* The payload of an event, or what of it is not stored already. */
@@ -133,26 +128,25 @@ static void
 set_payload(DxNewRow *row, DxEvent *event)
 {
 	DxRun	   *run = event->run;
-	Jsonb	   *payload = event->payload;
-	Jsonb	   *change;
-	int32		seq;
+	Jsonb	   *written = event->payload;
+	int32		seq = 0;
 
 	/* The payload of the start is the run's input, and stands there. */
-	if (payload == NULL || event->kind == DX_EVENT_RUN_STARTED)
+	if (event->kind == DX_EVENT_RUN_STARTED)
 		return;
-	if (event->kind == DX_EVENT_STEP_SUCCEEDED &&
-		is_stored(run, event->payload, &seq, &change))
+	if (event->kind == DX_EVENT_STEP_SUCCEEDED)
 	{
-		dx_set(row, Anum_history_event_payload_of, Int32GetDatum(seq));
-		payload = change;
+		written = to_write(run, event->payload, &seq);
+		if (seq > 0)
+			dx_set(row, Anum_history_event_payload_of, Int32GetDatum(seq));
+		else if (written != NULL && VARSIZE(written) >= MIN_SHARED)
+		{
+			run->document = written;
+			run->document_seq = event->seq;
+		}
 	}
-	else if (event->kind == DX_EVENT_STEP_SUCCEEDED && VARSIZE(payload) >= MIN_SHARED)
-	{
-		run->document = payload;
-		run->document_seq = event->seq;
-	}
-	if (payload != NULL)
-		dx_set(row, Anum_history_event_payload, JsonbPGetDatum(payload));
+	if (written != NULL)
+		dx_set(row, Anum_history_event_payload, JsonbPGetDatum(written));
 }
 
 /* One row of dealix.history_event. */
@@ -176,7 +170,7 @@ add_event(DxBulk *bulk, DxEvent *event)
 		dx_set(&row, Anum_history_event_state, CStringGetTextDatum(event->state));
 	set_payload(&row, event);
 	dx_set(&row, Anum_history_event_hash,
-		   PointerGetDatum(make_bytes(event->hash.bytes, DX_HASH_LENGTH)));
+		   PointerGetDatum(dx_hash_bytes(&event->hash)));
 	dx_bulk_add(bulk, &row);
 }
 
@@ -226,14 +220,11 @@ change_text(DxChange *change, AttrNumber column, const char *text)
 static void
 change_output(DxChange *change, const DxRun *run)
 {
-	Jsonb	   *output = run->output;
-	int32		seq = 0;
-	bool		shared = is_stored(run, run->output, &seq, &output);
+	int32		seq;
+	Jsonb	   *written = to_write(run, run->output, &seq);
 
-	if (!shared)
-		output = run->output;
-	dx_change(change, Anum_run_output, PointerGetDatum(output), output == NULL);
-	dx_change(change, Anum_run_output_of, Int32GetDatum(seq), !shared);
+	dx_change(change, Anum_run_output, PointerGetDatum(written), written == NULL);
+	dx_change(change, Anum_run_output_of, Int32GetDatum(seq), seq == 0);
 }
 
 /* The columns of dealix.run that a pass may change. */
@@ -253,7 +244,7 @@ update_run(DxBulk *bulk, DxRun *run)
 	change_text(&change, Anum_run_error, run->error);
 	change_text(&change, Anum_run_cause, run->cause);
 	dx_change(&change, Anum_run_chain,
-			  PointerGetDatum(make_bytes(run->chain.head.bytes, DX_HASH_LENGTH)), false);
+			  PointerGetDatum(dx_hash_bytes(&run->chain.head)), false);
 	if (run->output_changed)
 		change_output(&change, run);
 	change_nonzero(&change, Anum_run_children, run->children);
@@ -309,10 +300,16 @@ ints_text(const int32 *values, int n)
 	return buf.data;
 }
 
-/* A row for the statements that write branches. */
+/*
+ * A row for the statements that write branches.  Data and items are large, and
+ * so not written in vain.
+ */
 static void
 put_branch(DxColumns *columns, const DxRun *run, const DxBranch *branch)
 {
+	bool		data_changed = !dx_json_same(branch->data, branch->stored_data) ||
+	!dx_json_same(branch->items, branch->stored_items);
+
 	dx_put(columns, UUIDPGetDatum(&run->id), false);
 	dx_put(columns, ObjectIdGetDatum(run->owner), false);
 	dx_put(columns, Int32GetDatum(branch->branch), false);
@@ -330,11 +327,9 @@ put_branch(DxColumns *columns, const DxRun *run, const DxBranch *branch)
 	dx_put_text(columns, ints_text(branch->retries, branch->nretries));
 	dx_put_text(columns, branch->phase == DX_PHASE_JOIN ?
 				ints_text((const int32 *) &branch->counts, DX_NCOUNTS) : NULL);
-	dx_put(columns, BoolGetDatum(branch->data_changed &&
-								 !(dx_json_same(branch->data, branch->stored_data) &&
-								   dx_json_same(branch->items, branch->stored_items))), false);
-	dx_put_jsonb(columns, branch->data);
-	dx_put_jsonb(columns, branch->items);
+	dx_put(columns, BoolGetDatum(data_changed), false);
+	dx_put_jsonb(columns, data_changed ? branch->data : NULL);
+	dx_put_jsonb(columns, data_changed ? branch->items : NULL);
 	dx_put_jsonb(columns, branch->variables);
 	dx_put_uuid(columns, branch->ticketed ? &branch->ticket : NULL);
 	dx_put(columns, Int16GetDatum(-run->priority), false);
@@ -453,7 +448,7 @@ forget_ended(List *runs)
 	}
 	if (fanned != NIL)
 	{
-		values[0] = dx_run_ids(fanned);
+		values[0] = dx_run_ids(fanned, DX_BY_RUN);
 		(void) dx_execute(&result_clear_statement, values, NULL, false, 0);
 	}
 }

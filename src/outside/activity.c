@@ -121,10 +121,8 @@ keep_details(DxBranch *branch, const Jsonb *payload)
 {
 	Jsonb	   *details = dx_json_get_json(payload, "details");
 
-	if (details == NULL)
-		return;
-	branch->items = details;
-	branch->data_changed = true;
+	if (details != NULL)
+		branch->items = details;
 }
 
 /*

@@ -9,7 +9,6 @@
 
 #include "asl/asl.h"
 #include "base/clock.h"
-#include "base/guc.h"
 #include "base/identity.h"
 #include "base/plan.h"
 #include "base/wake.h"
@@ -75,16 +74,6 @@ static DxStatement give_up_statement = {
 static DxStatement exists_statement = {
 	"SELECT FROM dealix.activity_task WHERE task_id = $1 AND attempt = $2",
 	2, {UUIDOID, INT4OID}
-};
-
-/* The oldest ones are looked at; only what is old enough goes. */
-static DxStatement forget_statement = {
-	"WITH f AS MATERIALIZED (SELECT task_id, attempt"
-	" FROM dealix.activity_outcome ORDER BY task_id, attempt LIMIT $1"
-	" FOR UPDATE SKIP LOCKED)"
-	" DELETE FROM dealix.activity_outcome o USING f"
-	" WHERE o.task_id = f.task_id AND o.attempt = f.attempt AND o.at < $2",
-	2, {INT8OID, TIMESTAMPTZOID}
 };
 
 /* A time limit as a column: less than 0 is null, none. */
@@ -213,20 +202,6 @@ give_up_tasks(DxPass *pass, int nbranches)
 	SPI_freetuptable(SPI_tuptable);
 }
 
-/* Keeps the table of outcomes from growing for ever. */
-static void
-forget_outcomes(int answers)
-{
-	Datum		values[2];
-
-	if (answers == 0)
-		return;
-	values[0] = Int64GetDatum(2 * answers);
-	values[1] = TimestampTzGetDatum(dx_after_seconds(dx_now(), 0) -
-									dx_outcome_retention * USECS_PER_SEC);
-	(void) dx_execute(&forget_statement, values, NULL, false, 0);
-}
-
 /* Writes what the pass has handed out, and takes back what it gave up. */
 void
 dx_activity_write(DxPass *pass)
@@ -252,7 +227,9 @@ dx_activity_write(DxPass *pass)
 	if (given_up > 0)
 		give_up_tasks(pass, given_up);
 	insert_tasks(pass);
-	forget_outcomes(answers);
+	/* So that the table of outcomes does not grow for ever. */
+	if (answers > 0)
+		(void) dx_outcomes_forget_oldest(2 * answers, dx_now());
 }
 
 /* Does somebody still have to do this task? */

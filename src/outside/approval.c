@@ -97,16 +97,13 @@ dx_intent_hash(int32 version, Jsonb *payload)
 	StringInfoData buf;
 	DxHasher   *hasher = dx_hasher_open();
 	DxHash		hash;
-	bytea	   *bytes = palloc(VARHDRSZ + DX_HASH_LENGTH);
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "%d\n", version);
 	(void) JsonbToCString(&buf, &payload->root, VARSIZE(payload));
 	dx_sha256(hasher, buf.data, buf.len, &hash);
 	dx_hasher_close(hasher);
-	SET_VARSIZE(bytes, VARHDRSZ + DX_HASH_LENGTH);
-	memcpy(VARDATA(bytes), hash.bytes, DX_HASH_LENGTH);
-	return bytes;
+	return dx_hash_bytes(&hash);
 }
 
 /* The names of roles as the text of an array. */

@@ -102,7 +102,6 @@ event_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	dx_branch_new_ticket(branch);
 	branch->wait_for = pstrdup(branch->state->u.task.target);
 	branch->items = NULL;
-	branch->data_changed = true;
 	dx_branch_park(run, branch, DX_PHASE_EVENT, until);
 	(void) dx_handout(pass, run, branch, DX_RESOURCE_EVENT, DX_PHASE_EVENT, correlation);
 	dx_event(pass, run, DX_EVENT_WAIT_STARTED, branch,
@@ -128,7 +127,6 @@ collect(DxPass *pass, DxRun *run, DxBranch *branch, DxMessage *message, List *na
 		return false;
 	}
 	branch->items = dx_json_set(branch->items, message->name, message->payload);
-	branch->data_changed = true;
 	foreach(lc, names)
 	{
 		if (!dx_json_get(branch->items, lfirst(lc), &had))

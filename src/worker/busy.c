@@ -17,7 +17,6 @@
 #define MAX_BUSY		1024
 #define BUSY_FIRST_MS	10
 
-
 static DxBusyRun busy[MAX_BUSY];
 static int	nbusy = 0;
 

@@ -55,6 +55,9 @@ SELECT throws_ok('SELECT dealix.start(''shared'')', '42501', NULL, 'an author do
 SELECT throws_ok($$SELECT dealix.publish('shared', '{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}')$$, '42501', NULL, 'nor publish over another''s workflow');
 SELECT is(dealix.publish('mine', '{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}'), 1, 'but publishes its own');
 SELECT is((SELECT count(*)::int FROM dealix.runs), 0, 'and sees no runs of others');
+SELECT format('SELECT is((SELECT count(*)::int FROM %1$s WHERE run_id = %2$L), 0, ''%1$s shows nothing of another''''s run'')',
+	c.oid::regclass, run) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'run_id', r
+WHERE c.relnamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace) AND c.relkind = 'v' ORDER BY c.relname \gexec
 
 SET SESSION AUTHORIZATION tap_auditor;
 SELECT is((SELECT count(*)::int FROM dealix.runs JOIN r ON run = run_id), 1, 'an auditor sees the runs of all');
