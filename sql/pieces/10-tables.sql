@@ -124,10 +124,15 @@ CREATE TABLE dealix.run (
 	output_of int				-- what output changes, see history_event
 );
 
--- Idempotent start.  Not over status: an index column that changes would cost
--- the HOT update that every pass makes.
-CREATE UNIQUE INDEX run_key ON dealix.run (workflow_id, owner, key)
-	WHERE key IS NOT NULL;
+-- Idempotent start: which run has a key; of a line its last one.  Apart from the
+-- runs, which are in order of time.
+CREATE TABLE dealix.run_key (
+	workflow_id int NOT NULL,
+	owner dealix.role NOT NULL,
+	key text NOT NULL,
+	run_id uuid NOT NULL,
+	PRIMARY KEY (workflow_id, key, owner)
+);
 
 CREATE INDEX run_parent ON dealix.run (parent_run)
 	WHERE parent_run IS NOT NULL;

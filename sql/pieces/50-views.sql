@@ -149,14 +149,20 @@ $$;
 COMMENT ON FUNCTION dealix.result(uuid) IS
 'The output of a run that SUCCEEDED; null while it goes on. Of a run that continued as new, that of the last run of its line. A run that ended otherwise is an error (DX002) with the run''s error and cause. Errors: P0002 no such run.';
 
+CREATE VIEW dealix_internal.keyed_run WITH (security_barrier) AS
+SELECT w.name AS workflow, k.key, k.owner::regrole AS owner, k.run_id
+FROM dealix.run_key k JOIN dealix.workflow w ON w.workflow_id OPERATOR(pg_catalog.=) k.workflow_id
+WHERE dealix_internal.run_visible(k.owner);
+COMMENT ON VIEW dealix_internal.keyed_run IS 'Which run has a key: what dealix.find_run() looks into.';
+
 CREATE FUNCTION dealix.find_run(workflow text, key text) RETURNS uuid
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	found_run uuid;
 BEGIN
-	SELECT x.run_id INTO found_run FROM dealix.runs x
+	SELECT x.run_id INTO found_run FROM dealix_internal.keyed_run x
 	WHERE x.workflow = find_run.workflow AND x.key = find_run.key
-	ORDER BY (x.owner::oid = (SELECT oid FROM pg_roles WHERE rolname = current_user)) DESC, x.created_at DESC LIMIT 1;
+	ORDER BY (x.owner::oid = (SELECT oid FROM pg_roles WHERE rolname = current_user)) DESC, x.run_id DESC LIMIT 1;
 	IF found_run IS NULL THEN
 		RAISE no_data_found USING
 			MESSAGE = format('there is no run of workflow %L with the key %L', find_run.workflow, find_run.key),

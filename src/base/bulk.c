@@ -9,6 +9,10 @@
  * trigger and no constraint but the unique indexes is looked at: for tables
  * that have no other, filled by code that gives every column.
  *
+ * The table may be partitioned: a row goes to its partition, and each partition
+ * has its own rows that are collected.  A row that is updated is where its
+ * tableoid says.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -22,8 +26,12 @@
 #include "base/extension.h"
 #include "base/identity.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "executor/execPartition.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "nodes/pg_list.h"
 #include "storage/itemptr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -31,16 +39,95 @@
 
 #define MAX_SLOTS	256
 
-struct DxBulk
+/* A relation that rows are stored in: the table, or one of its partitions. */
+typedef struct Part
 {
 	Relation	relation;
-	EState	   *estate;
 	ResultRelInfo *target;
+	bool		ours;			/* opened here, and not by the tuple routing */
 	TupleTableSlot *slots[MAX_SLOTS];
 	int			nslots;			/* made */
 	int			nused;
 	TupleTableSlot *found;		/* of an update, or NULL */
+}			Part;
+
+struct DxBulk
+{
+	Relation	relation;		/* the table */
+	EState	   *estate;
+	ModifyTableState *mtstate;	/* of a partitioned table, */
+	PartitionTupleRouting *routing;
+	TupleTableSlot *routed;		/* the row that looks for its partition */
+	List	   *parts;			/* of Part * */
 };
+
+/* A relation for this bulk.  ours: it is opened here. */
+static Part *
+add_part(DxBulk *bulk, Relation relation, ResultRelInfo *target, bool ours)
+{
+	Part	   *part = palloc0(sizeof(Part));
+
+	part->relation = relation;
+	part->target = target;
+	part->ours = ours;
+	bulk->parts = lappend(bulk->parts, part);
+	return part;
+}
+
+/* The same, with its indexes. */
+static Part *
+open_part(DxBulk *bulk, Relation relation)
+{
+	ResultRelInfo *target = makeNode(ResultRelInfo);
+
+	InitResultRelInfo(target, relation, 0, NULL, 0);
+	ExecOpenIndices(target, false);
+	return add_part(bulk, relation, target, true);
+}
+
+/*
+ * A partition has the columns of the table, in the same places: the numbers of
+ * catalog.h are good for both.  Errors: XX001.
+ */
+static void
+check_layout(const DxBulk *bulk, Relation relation)
+{
+	TupleDesc	table = RelationGetDescr(bulk->relation);
+	TupleDesc	partition = RelationGetDescr(relation);
+
+	for (int i = 0; i < table->natts; i++)
+	{
+		if (partition->natts == table->natts &&
+			strcmp(NameStr(TupleDescAttr(table, i)->attname),
+				   NameStr(TupleDescAttr(partition, i)->attname)) == 0)
+			continue;
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the columns of partition \"%s\" are not those of \"%s\", or stand in another order",
+						RelationGetRelationName(relation),
+						RelationGetRelationName(bulk->relation)),
+				 errhint("Create it as PARTITION OF the table, or with LIKE.")));
+	}
+}
+
+/* Makes ready for rows that look for their partitions, as COPY does. */
+static void
+open_routing(DxBulk *bulk)
+{
+	ModifyTableState *mtstate = makeNode(ModifyTableState);
+	ResultRelInfo *root = makeNode(ResultRelInfo);
+
+	InitResultRelInfo(root, bulk->relation, 0, NULL, 0);
+	mtstate->ps.plan = NULL;
+	mtstate->ps.state = bulk->estate;
+	mtstate->operation = CMD_INSERT;
+	mtstate->mt_nrels = 1;
+	mtstate->resultRelInfo = root;
+	mtstate->rootResultRelInfo = root;
+	bulk->mtstate = mtstate;
+	bulk->routing = ExecSetupPartitionTupleRouting(bulk->estate, bulk->relation);
+	bulk->routed = table_slot_create(bulk->relation, NULL);
+}
 
 /*
  * Opens a table of schema dealix for many inserts.  ncolumns: how many columns
@@ -71,9 +158,10 @@ dx_bulk_open(const char *table, int ncolumns)
 				 errhint("The library and the extension's SQL are of different versions: ALTER EXTENSION %s UPDATE.",
 						 DX_EXTENSION)));
 	bulk->estate = CreateExecutorState();
-	bulk->target = makeNode(ResultRelInfo);
-	InitResultRelInfo(bulk->target, bulk->relation, 0, NULL, 0);
-	ExecOpenIndices(bulk->target, false);
+	if (bulk->relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		open_routing(bulk);
+	else
+		(void) open_part(bulk, bulk->relation);
 	return bulk;
 }
 
@@ -82,16 +170,16 @@ dx_bulk_open(const char *table, int ncolumns)
  * older entries of it to remove.  summarizing: only such indexes.
  */
 static void
-insert_into_indexes(DxBulk *bulk, TupleTableSlot *slot, bool update,
+insert_into_indexes(DxBulk *bulk, Part * part, TupleTableSlot *slot, bool update,
 					bool summarizing)
 {
-	if (bulk->target->ri_NumIndices == 0)
+	if (part->target->ri_NumIndices == 0)
 		return;
 #if PG_VERSION_NUM >= 160000
-	(void) ExecInsertIndexTuples(bulk->target, slot, bulk->estate, update, false,
+	(void) ExecInsertIndexTuples(part->target, slot, bulk->estate, update, false,
 								 NULL, NIL, summarizing);
 #else
-	(void) ExecInsertIndexTuples(bulk->target, slot, bulk->estate, update, false,
+	(void) ExecInsertIndexTuples(part->target, slot, bulk->estate, update, false,
 								 NULL, NIL);
 #endif
 	ResetPerTupleExprContext(bulk->estate);
@@ -99,73 +187,119 @@ insert_into_indexes(DxBulk *bulk, TupleTableSlot *slot, bool update,
 
 /* Writes the rows that are collected, with their index entries. */
 static void
-flush(DxBulk *bulk)
+flush(DxBulk *bulk, Part * part)
 {
 	int			i;
 
-	if (bulk->nused == 0)
+	if (part->nused == 0)
 		return;
-	table_multi_insert(bulk->relation, bulk->slots, bulk->nused,
+	table_multi_insert(part->relation, part->slots, part->nused,
 					   GetCurrentCommandId(true), 0, NULL);
-	for (i = 0; i < bulk->nused; i++)
+	for (i = 0; i < part->nused; i++)
 	{
-		insert_into_indexes(bulk, bulk->slots[i], false, false);
-		ExecClearTuple(bulk->slots[i]);
+		insert_into_indexes(bulk, part, part->slots[i], false, false);
+		ExecClearTuple(part->slots[i]);
 	}
-	bulk->nused = 0;
+	part->nused = 0;
 }
 
 /* An empty slot for the next row; made when it is needed first. */
 static TupleTableSlot *
-next_slot(DxBulk *bulk)
+next_slot(Part * part)
 {
-	if (bulk->nused == bulk->nslots)
-		bulk->slots[bulk->nslots++] = table_slot_create(bulk->relation, NULL);
-	return ExecClearTuple(bulk->slots[bulk->nused]);
+	if (part->nused == part->nslots)
+		part->slots[part->nslots++] = table_slot_create(part->relation, NULL);
+	return ExecClearTuple(part->slots[part->nused]);
+}
+
+/* Puts the values into a slot. */
+static void
+fill_slot(TupleTableSlot *slot, const Datum *values, const bool *nulls, int natts)
+{
+	memcpy(slot->tts_values, values, sizeof(Datum) * natts);
+	memcpy(slot->tts_isnull, nulls, sizeof(bool) * natts);
+	ExecStoreVirtualTuple(slot);
+}
+
+/* Where the row belongs. */
+static Part *
+part_for(DxBulk *bulk, const DxNewRow *row)
+{
+	ResultRelInfo *target;
+	ListCell   *lc;
+
+	if (bulk->routing == NULL)
+		return linitial(bulk->parts);
+	fill_slot(ExecClearTuple(bulk->routed), row->values, row->nulls,
+			  RelationGetDescr(bulk->relation)->natts);
+	target = ExecFindPartition(bulk->mtstate, bulk->mtstate->rootResultRelInfo,
+							   bulk->routing, bulk->routed, bulk->estate);
+	ResetPerTupleExprContext(bulk->estate);
+	foreach(lc, bulk->parts)
+	{
+		if (((Part *) lfirst(lc))->target == target)
+			return lfirst(lc);
+	}
+	check_layout(bulk, target->ri_RelationDesc);
+	return add_part(bulk, target->ri_RelationDesc, target, false);
 }
 
 /*
- * Adds a row.  What its values point to has to live until dx_bulk_close.  Errors: 23505 at the latest when
- * the bulk is closed.
+ * Adds a row.  What its values point to has to live until dx_bulk_close.
+ * Errors: 23505 at the latest when the bulk is closed; 23514 when the table is
+ * partitioned and has no partition for the row.
  */
 void
 dx_bulk_add(DxBulk *bulk, const DxNewRow *row)
 {
-	TupleTableSlot *slot;
+	Part	   *part = part_for(bulk, row);
 	TupleDesc	desc = RelationGetDescr(bulk->relation);
-	int			natts = desc->natts;
 
 #ifdef USE_ASSERT_CHECKING
 	/* No executor looks at constraints here. */
-	for (int i = 0; i < natts; i++)
+	for (int i = 0; i < desc->natts; i++)
 		Assert(!row->nulls[i] || !TupleDescAttr(desc, i)->attnotnull);
 #endif
-	if (bulk->nused == MAX_SLOTS)
-		flush(bulk);
-	slot = next_slot(bulk);
-	bulk->nused++;
-	memcpy(slot->tts_values, row->values, sizeof(Datum) * natts);
-	memcpy(slot->tts_isnull, row->nulls, sizeof(bool) * natts);
-	ExecStoreVirtualTuple(slot);
+	if (part->nused == MAX_SLOTS)
+		flush(bulk, part);
+	fill_slot(next_slot(part), row->values, row->nulls, desc->natts);
+	part->nused++;
+}
+
+/* The relation in which a row is that is updated. */
+static Part *
+part_of(DxBulk *bulk, Oid relid)
+{
+	ListCell   *lc;
+	Relation	relation;
+
+	foreach(lc, bulk->parts)
+	{
+		if (RelationGetRelid(((Part *) lfirst(lc))->relation) == relid)
+			return lfirst(lc);
+	}
+	relation = table_open(relid, RowExclusiveLock);
+	check_layout(bulk, relation);
+	return open_part(bulk, relation);
 }
 
 /* The row as it is, with other values in some columns. */
 static TupleTableSlot *
-changed_row(DxBulk *bulk, ItemPointer tid, const DxChange *change)
+changed_row(Part * part, ItemPointer tid, const DxChange *change)
 {
-	TupleTableSlot *slot = next_slot(bulk);
-	int			natts = RelationGetDescr(bulk->relation)->natts;
+	TupleTableSlot *slot = next_slot(part);
+	int			natts = RelationGetDescr(part->relation)->natts;
 
-	if (bulk->found == NULL)
-		bulk->found = table_slot_create(bulk->relation, NULL);
-	if (!table_tuple_fetch_row_version(bulk->relation, tid, SnapshotAny, bulk->found))
+	if (part->found == NULL)
+		part->found = table_slot_create(part->relation, NULL);
+	if (!table_tuple_fetch_row_version(part->relation, tid, SnapshotAny, part->found))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("a row of \"%s\" is not where it was",
-						RelationGetRelationName(bulk->relation))));
-	slot_getallattrs(bulk->found);
-	memcpy(slot->tts_values, bulk->found->tts_values, sizeof(Datum) * natts);
-	memcpy(slot->tts_isnull, bulk->found->tts_isnull, sizeof(bool) * natts);
+						RelationGetRelationName(part->relation))));
+	slot_getallattrs(part->found);
+	memcpy(slot->tts_values, part->found->tts_values, sizeof(Datum) * natts);
+	memcpy(slot->tts_isnull, part->found->tts_isnull, sizeof(bool) * natts);
 	for (int i = 0; i < change->n; i++)
 	{
 		slot->tts_values[change->columns[i] - 1] = change->values[i];
@@ -176,13 +310,14 @@ changed_row(DxBulk *bulk, ItemPointer tid, const DxChange *change)
 
 /*
  * Changes columns of a row that this transaction has locked, none of them in
- * the key of an index.  Errors: XX001 when there is no such row, 40001 when
- * the row is not the one that was locked.
+ * the key of an index or of a partition.  relid: its tableoid.  Errors: XX001
+ * when there is no such row, 40001 when the row is not the one that was locked.
  */
 void
-dx_bulk_update(DxBulk *bulk, ItemPointer tid, const DxChange *change)
+dx_bulk_update(DxBulk *bulk, Oid relid, ItemPointer tid, const DxChange *change)
 {
-	TupleTableSlot *slot = changed_row(bulk, tid, change);
+	Part	   *part = part_of(bulk, relid);
+	TupleTableSlot *slot = changed_row(part, tid, change);
 	TM_FailureData failure;
 	LockTupleMode mode;
 	TM_Result	result;
@@ -194,39 +329,59 @@ dx_bulk_update(DxBulk *bulk, ItemPointer tid, const DxChange *change)
 
 	Assert(ItemPointerIsValid(tid));
 	Assert(change->n > 0);
-	result = table_tuple_update(bulk->relation, tid, slot,
+	result = table_tuple_update(part->relation, tid, slot,
 								GetCurrentCommandId(true), InvalidSnapshot,
 								InvalidSnapshot, true, &failure, &mode, &indexes);
 	if (result != TM_Ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("a row of \"%s\" has changed although it was locked",
-						RelationGetRelationName(bulk->relation))));
+						RelationGetRelationName(part->relation))));
 #if PG_VERSION_NUM >= 160000
 	if (indexes != TU_None)
-		insert_into_indexes(bulk, slot, true, indexes == TU_Summarizing);
+		insert_into_indexes(bulk, part, slot, true, indexes == TU_Summarizing);
 #else
 	if (indexes)
-		insert_into_indexes(bulk, slot, true, false);
+		insert_into_indexes(bulk, part, slot, true, false);
 #endif
 	ExecClearTuple(slot);
-	ExecClearTuple(bulk->found);
+	ExecClearTuple(part->found);
+}
+
+/* Gives back what the rows of a relation needed. */
+static void
+close_part(const DxBulk *bulk, Part * part)
+{
+	for (int i = 0; i < part->nslots; i++)
+		ExecDropSingleTupleTableSlot(part->slots[i]);
+	if (part->found != NULL)
+		ExecDropSingleTupleTableSlot(part->found);
+	if (!part->ours)
+		return;
+	ExecCloseIndices(part->target);
+	if (part->relation != bulk->relation)
+		table_close(part->relation, NoLock);
 }
 
 /* Writes what is left; the rows are visible to the statements that follow. */
 void
 dx_bulk_close(DxBulk *bulk)
 {
-	int			i;
+	ListCell   *lc;
 
-	flush(bulk);
-	for (i = 0; i < bulk->nslots; i++)
-		ExecDropSingleTupleTableSlot(bulk->slots[i]);
-	if (bulk->found != NULL)
-		ExecDropSingleTupleTableSlot(bulk->found);
-	ExecCloseIndices(bulk->target);
+	foreach(lc, bulk->parts)
+	{
+		flush(bulk, lfirst(lc));
+		close_part(bulk, lfirst(lc));
+	}
+	if (bulk->routing != NULL)
+	{
+		ExecCleanupTupleRouting(bulk->mtstate, bulk->routing);
+		ExecDropSingleTupleTableSlot(bulk->routed);
+	}
 	FreeExecutorState(bulk->estate);
 	table_close(bulk->relation, NoLock);
 	CommandCounterIncrement();
+	list_free_deep(bulk->parts);
 	pfree(bulk);
 }

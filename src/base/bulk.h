@@ -61,7 +61,8 @@ dx_change(DxChange *change, AttrNumber column, Datum value, bool isnull)
 
 extern DxBulk *dx_bulk_open(const char *table, int ncolumns);
 extern void dx_bulk_add(DxBulk *bulk, const DxNewRow *row);
-extern void dx_bulk_update(DxBulk *bulk, ItemPointer tid, const DxChange *change);
+extern void dx_bulk_update(DxBulk *bulk, Oid relid, ItemPointer tid,
+						   const DxChange *change);
 extern void dx_bulk_close(DxBulk *bulk);
 
 #endif							/* DX_BASE_BULK_H */

@@ -60,7 +60,6 @@ typedef struct Slot
 {
 	DxSlotSet	set;
 	int32		slot;
-	ItemPointerData tid;
 	DxRun	   *run;			/* has it; if it has ended, the slot is free */
 	bool		taken;			/* as it is in the table, */
 	DxRun	   *taken_by;		/* by one of this pass */
@@ -80,11 +79,11 @@ typedef struct Slot
 static DxStatement lock_statement = {
 	"WITH w AS (SELECT max_concurrency, " CROWDED("$4") " AS crowded"
 	" FROM dealix.workflow w WHERE workflow_id = $1 AND " SET_FITS("$4") "),"
-	" f AS MATERIALIZED (SELECT slot, ctid FROM dealix.workflow_slot"
+	" f AS MATERIALIZED (SELECT slot FROM dealix.workflow_slot"
 	" WHERE workflow_id = $1 AND owner = $4 AND run_id IS NULL AND slot <> ALL ($3)"
 	" AND EXISTS (SELECT FROM w) ORDER BY slot"
 	" LIMIT (SELECT CASE WHEN NOT crowded THEN $2 END FROM w) FOR UPDATE SKIP LOCKED)"
-	" SELECT slot, ctid, (SELECT crowded FROM w) FROM f ORDER BY slot"
+	" SELECT slot, (SELECT crowded FROM w) FROM f ORDER BY slot"
 	" LIMIT (SELECT CASE WHEN crowded THEN GREATEST(LEAST($2, max_concurrency"
 	" - (SELECT pg_catalog.count(*) FROM dealix.workflow_slot WHERE workflow_id = $1 AND owner = $4)"
 	" + (SELECT pg_catalog.count(*) FROM f)), 0) ELSE $2 END FROM w)",
@@ -103,7 +102,7 @@ static DxStatement make_statement = {
 
 /* Slots of runs of this pass. */
 static DxStatement had_statement = {
-	"SELECT s.workflow_id, s.owner, s.slot, s.ctid, " CROWDED("s.owner") ", s.run_id"
+	"SELECT s.workflow_id, s.owner, s.slot, " CROWDED("s.owner") ", s.run_id"
 	" FROM dealix.workflow_slot s JOIN dealix.workflow w"
 	" ON w.workflow_id = s.workflow_id WHERE s.run_id = ANY ($1) FOR UPDATE OF s",
 	1, {UUIDARRAYOID}
@@ -111,8 +110,9 @@ static DxStatement had_statement = {
 
 static DxStatement write_statement = {
 	"UPDATE dealix.workflow_slot s SET run_id = u.run_id"
-	" FROM unnest($1, $2) AS u(tid, run_id) WHERE s.ctid = u.tid",
-	2, {TIDARRAYOID, UUIDARRAYOID}
+	" FROM unnest($1, $2, $3, $4) AS u(workflow_id, owner, slot, run_id)"
+	" WHERE s.workflow_id = u.workflow_id AND s.owner = u.owner AND s.slot = u.slot",
+	4, {INT4ARRAYOID, OIDARRAYOID, INT4ARRAYOID, UUIDARRAYOID}
 };
 
 /* Who waits and is in nobody's pass. */
@@ -166,7 +166,6 @@ add_slot(DxPass *pass, DxSlotSet set, DxRow *row)
 
 	slot->set = set;
 	slot->slot = dx_get_int4(row);
-	slot->tid = *(ItemPointer) DatumGetPointer(dx_get(row));
 	slot->crowded = DatumGetBool(dx_get(row));
 	pass->slots = lappend(pass->slots, slot);
 	MemoryContextSwitchTo(oldcxt);
@@ -187,7 +186,9 @@ write_slots(List *slots)
 		if (next_holder(slot) == NULL ? !slot->taken :
 			!is_free(slot) && slot->run == slot->taken_by)
 			continue;
-		dx_put(columns, PointerGetDatum(&slot->tid), false);
+		dx_put_int4(columns, slot->set.workflow_id);
+		dx_put(columns, ObjectIdGetDatum(slot->set.owner), false);
+		dx_put_int4(columns, slot->slot);
 		dx_put_uuid(columns, next_holder(slot));
 	}
 	dx_columns_execute(&write_statement, columns);

@@ -162,7 +162,8 @@ typedef struct DxBranch
 typedef struct DxRun
 {
 	pg_uuid_t	id;
-	ItemPointerData tid;		/* where its locked row is */
+	Oid			relation;		/* where its locked row is */
+	ItemPointerData tid;
 	int32		workflow_id;
 	int32		version_id;
 	const char *workflow;		/* name, from the program cache */

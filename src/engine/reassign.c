@@ -57,9 +57,10 @@ static DxStatement twice_statement = {
 	" JOIN dealix.schedule t ON t.owner = $2 AND t.name = f.name WHERE f.owner = $1"
 	" UNION ALL SELECT pg_catalog.concat('a consumer \"', f.name, '\"') FROM dealix.outbox_consumer f"
 	" JOIN dealix.outbox_consumer t ON t.role = $2 AND t.name = f.name WHERE f.role = $1"
-	" UNION ALL SELECT pg_catalog.concat('a run with key \"', f.key, '\"') FROM dealix.run f"
-	" JOIN dealix.run t ON t.workflow_id = f.workflow_id AND t.owner = $2 AND t.key = f.key"
-	" WHERE f.owner = $1 AND f.status < " DX_SQL(RUN_ENDED) " AND f.key IS NOT NULL LIMIT 1",
+	" UNION ALL SELECT pg_catalog.concat('a run with key \"', f.key, '\"') FROM dealix.run_key f"
+	" JOIN dealix.run r ON r.run_id = f.run_id AND r.status < " DX_SQL(RUN_ENDED)
+	" JOIN dealix.run_key t ON t.workflow_id = f.workflow_id AND t.owner = $2 AND t.key = f.key"
+	" WHERE f.owner = $1 LIMIT 1",
 	2, {OIDOID, OIDOID}
 };
 
@@ -75,6 +76,9 @@ static DxStatement runs_statement = {
 
 /* In the order of the tables; what has no row more than its runs is all of it. */
 static DxStatement move_statements[] = {
+	{"UPDATE dealix.run_key k SET owner = $2 FROM dealix.run r WHERE k.owner = $1"
+		" AND r.run_id = k.run_id AND r.status < " DX_SQL(RUN_ENDED),
+	2, {OIDOID, OIDOID}},
 	MOVE("branch", "owner"),
 	MOVE("inbox", "owner"),
 	MOVE("activity_task", "owner"),

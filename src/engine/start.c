@@ -4,7 +4,8 @@
  *	  Starting runs, in the caller's transaction.
  *
  * A start writes the run and its main branch, no more: the first pass writes
- * the event, and takes the branch's data from the run's input.  Idempotency is a unique index over (workflow, owner, key).
+ * the event, and takes the branch's data from the run's input.  Idempotency is
+ * the primary key of dealix.run_key: whoever has claimed a key there starts.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,6 +20,7 @@
 #include "base/uuid.h"
 #include "base/wake.h"
 #include "catalog/pg_type.h"
+#include "engine/columns.h"
 #include "engine/model.h"
 #include "engine/owner.h"
 #include "engine/payload_limit.h"
@@ -35,30 +37,26 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-static DxStatement run_statement = {
-	"INSERT INTO dealix.run (run_id, created_at, workflow_id, version_id, owner,"
-	" status, priority, durability, key, correlation_id, traceparent, input,"
-	" requester, parent_run, parent_branch, close_policy, depth, parent_ticket,"
-	" first_run, requesters)"
-	" VALUES ($1, $2, $3, $4, $5, " DX_SQL(RUN_RUNNING) ", $6, $7, $8, $9, $10, $11, $12, $13, $14,"
-	" $15, $16, $17, $18, $19)"
-	" ON CONFLICT (workflow_id, owner, key) WHERE key IS NOT NULL DO NOTHING",
-	19, {UUIDOID, TIMESTAMPTZOID, INT4OID, INT4OID, OIDOID, INT2OID, INT2OID,
-		TEXTOID, TEXTOID, TEXTOID, JSONBOID, OIDOID, UUIDOID, INT4OID, INT2OID,
-	INT2OID, UUIDOID, UUIDOID, REGROLEARRAYOID}
+/* In order of the keys, so that those who claim many take turns. */
+static DxStatement claim_statement = {
+	"INSERT INTO dealix.run_key (workflow_id, owner, key, run_id)"
+	" SELECT $1, $2, u.key, u.run_id FROM unnest($3, $4) WITH ORDINALITY AS u(key, run_id, n)"
+	" WHERE u.key IS NOT NULL ORDER BY u.key, u.n ON CONFLICT DO NOTHING RETURNING run_id",
+	4, {INT4OID, OIDOID, TEXTARRAYOID, UUIDARRAYOID}
 };
 
-static DxStatement branch_statement = {
-	"INSERT INTO dealix.branch (run_id, owner, branch, phase, due_at, rank)"
-	" VALUES ($1, $2, 0, $5, $3, $4)",
-	5, {UUIDOID, OIDOID, TIMESTAMPTZOID, INT2OID, INT2OID}
+/* The key goes on with the line. */
+static DxStatement pass_on_statement = {
+	"UPDATE dealix.run_key SET run_id = $4 WHERE workflow_id = $1 AND owner = $2 AND key = $3",
+	4, {INT4OID, OIDOID, TEXTOID, UUIDOID}
 };
 
 /* The key is with the last run of a line, the input that it stands for with the first. */
 static DxStatement existing_statement = {
 	"SELECT r.run_id, COALESCE((SELECT f.input FROM dealix.run f"
-	" WHERE f.run_id = r.first_run), r.input) = $4 FROM dealix.run r"
-	" WHERE r.workflow_id = $1 AND r.owner = $2 AND r.key = $3",
+	" WHERE f.run_id = r.first_run), r.input) = $4 FROM dealix.run_key k"
+	" JOIN dealix.run r ON r.run_id = k.run_id"
+	" WHERE k.workflow_id = $1 AND k.owner = $2 AND k.key = $3",
 	4, {INT4OID, OIDOID, TEXTOID, JSONBOID}
 };
 
@@ -115,53 +113,6 @@ requesters_of(const DxStart *start, Oid owner)
 	return requesters;
 }
 
-/* Inserts a run with a key. false: there is one with that key. */
-static bool
-insert_run(const DxStart *start, const DxVersion *version, Oid owner,
-		   Jsonb *input, const char *key, const pg_uuid_t *run_id,
-		   TimestampTz now)
-{
-	Datum		values[19];
-	char		nulls[19];
-	Requesters	requesters = requesters_of(start, owner);
-
-	memset(nulls, ' ', sizeof(nulls));
-	values[0] = UUIDPGetDatum(run_id);
-	values[1] = TimestampTzGetDatum(now);
-	values[2] = Int32GetDatum(version->workflow_id);
-	values[3] = Int32GetDatum(version->version_id);
-	values[4] = ObjectIdGetDatum(owner);
-	values[5] = Int16GetDatum(start->priority);
-	values[6] = Int16GetDatum(start->durability);
-	if (key)
-		values[7] = CStringGetTextDatum(key);
-	else
-		nulls[7] = 'n';
-	if (start->correlation_id)
-		values[8] = CStringGetTextDatum(start->correlation_id);
-	else
-		nulls[8] = 'n';
-	if (start->traceparent)
-		values[9] = CStringGetTextDatum(start->traceparent);
-	else
-		nulls[9] = 'n';
-	values[10] = JsonbPGetDatum(input);
-	values[11] = ObjectIdGetDatum(requesters.first);
-	nulls[11] = OidIsValid(requesters.first) ? ' ' : 'n';
-	values[12] = UUIDPGetDatum(start->parent);
-	values[13] = Int32GetDatum(start->parent_branch);
-	nulls[12] = nulls[13] = nulls[16] = start->parent ? ' ' : 'n';
-	values[14] = Int16GetDatum(start->close_policy);
-	values[15] = Int16GetDatum(start->depth);
-	values[16] = UUIDPGetDatum(start->parent_ticket ? start->parent_ticket : run_id);
-	values[17] = UUIDPGetDatum(start->first_run);
-	nulls[17] = start->first_run ? ' ' : 'n';
-	values[18] = PointerGetDatum(requesters.others);
-	nulls[18] = requesters.others ? ' ' : 'n';
-	(void) dx_execute(&run_statement, values, nulls, false, 0);
-	return SPI_processed == 1;
-}
-
 /*
  * A run that begins later has a timer like that of a retry: nothing but the
  * time makes it go, not a signal that comes before it.
@@ -186,21 +137,6 @@ first_due(const DxStart *start, TimestampTz now)
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("a run of workflow \"%s\" cannot start at infinity", start->workflow)));
 	return due_at;
-}
-
-/* Its main branch at its beginning. */
-static void
-insert_branch(const DxStart *start, Oid owner, const pg_uuid_t *run_id,
-			  TimestampTz now)
-{
-	Datum		values[5];
-
-	values[0] = UUIDPGetDatum(run_id);
-	values[1] = ObjectIdGetDatum(owner);
-	values[2] = TimestampTzGetDatum(first_due(start, now));
-	values[3] = Int16GetDatum(-start->priority);
-	values[4] = Int16GetDatum(first_phase(start, now));
-	(void) dx_execute(&branch_statement, values, NULL, false, 0);
 }
 
 /*
@@ -228,21 +164,6 @@ choose_id(const DxStart *start, pg_uuid_t *run_id)
 		dx_uuid_v7(run_id);
 }
 
-/* Runs that may exist already, one by one. */
-static void
-start_keyed(const DxStart *start, const DxVersion *version, Oid owner,
-			Jsonb *input, const char *key, pg_uuid_t *run_id, TimestampTz now)
-{
-	choose_id(start, run_id);
-	if (insert_run(start, version, owner, input, key, run_id, now))
-	{
-		insert_branch(start, owner, run_id, now);
-		wake(start, owner, run_id, now);
-	}
-	else
-		take_existing(start, version, owner, input, key, run_id);
-}
-
 /* A text column; NULL is null. */
 static void
 set_text(DxNewRow *row, AttrNumber column, const char *text)
@@ -254,7 +175,7 @@ set_text(DxNewRow *row, AttrNumber column, const char *text)
 /* A row of dealix.run, the n-th of the start. */
 static void
 add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
-		const Requesters *requesters, int n, Jsonb *input,
+		const Requesters *requesters, int n, Jsonb *input, const char *key,
 		const pg_uuid_t *run_id, TimestampTz now)
 {
 	DxNewRow	row;
@@ -269,6 +190,7 @@ add_run(DxBulk *bulk, const DxStart *start, const DxVersion *version, Oid owner,
 	dx_set(&row, Anum_run_status, Int16GetDatum(DX_RUN_RUNNING));
 	dx_set(&row, Anum_run_priority, Int16GetDatum(start->priority));
 	dx_set(&row, Anum_run_durability, Int16GetDatum(start->durability));
+	set_text(&row, Anum_run_key, key);
 	set_text(&row, Anum_run_correlation_id, start->correlation_id);
 	set_text(&row, Anum_run_traceparent, start->traceparent);
 	dx_set(&row, Anum_run_input, JsonbPGetDatum(input));
@@ -310,26 +232,124 @@ add_branch(DxBulk *bulk, const DxStart *start, Oid owner,
 	dx_bulk_add(bulk, &row);
 }
 
-/* Starts runs without keys, all rows at once. */
+/* The keys as an array; a NULL is null. */
+static Datum
+key_array(char **keys, int n)
+{
+	Datum	   *values = palloc(sizeof(Datum) * n);
+	bool	   *nulls = palloc(sizeof(bool) * n);
+	int			lower = 1;
+
+	for (int i = 0; i < n; i++)
+	{
+		nulls[i] = keys[i] == NULL;
+		values[i] = nulls[i] ? (Datum) 0 : CStringGetTextDatum(keys[i]);
+	}
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &lower, TEXTOID, -1,
+											  false, TYPALIGN_INT));
+}
+
+/* For qsort and bsearch. */
+static int
+compare_ids(const void *a, const void *b)
+{
+	return memcmp(a, b, UUID_LEN);
+}
+
+/*
+ * Claims the keys for the runs.  Sets *existing to which of the runs are not to be started,
+ * because others have their keys; waits for those who claim the same.
+ */
 static void
-start_bulk(const DxStart *start, const DxVersion *version, Oid owner, int n,
-		   Jsonb **inputs, pg_uuid_t *run_ids, TimestampTz now)
+claim_keys(const DxVersion *version, Oid owner, int n, char **keys,
+		   const pg_uuid_t *run_ids, bool *existing)
+{
+	pg_uuid_t  *claimed;
+	int			nclaimed;
+	Datum		values[4];
+
+	values[0] = Int32GetDatum(version->workflow_id);
+	values[1] = ObjectIdGetDatum(owner);
+	values[2] = key_array(keys, n);
+	values[3] = dx_uuid_array(run_ids, n);
+	(void) dx_execute(&claim_statement, values, NULL, false, 0);
+	nclaimed = (int) SPI_processed;
+	claimed = palloc(sizeof(pg_uuid_t) * Max(nclaimed, 1));
+	for (int i = 0; i < nclaimed; i++)
+	{
+		DxRow		row = dx_row(i);
+
+		(void) dx_get_uuid(&row, &claimed[i]);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	qsort(claimed, nclaimed, sizeof(pg_uuid_t), compare_ids);
+	for (int i = 0; i < n; i++)
+		existing[i] = keys[i] != NULL &&
+			bsearch(&run_ids[i], claimed, nclaimed, sizeof(pg_uuid_t), compare_ids) == NULL;
+}
+
+/* The run that goes on in the place of another has its key from now on. */
+static void
+pass_on_key(const DxVersion *version, Oid owner, const char *key, const pg_uuid_t *run_id)
+{
+	Datum		values[4];
+
+	values[0] = Int32GetDatum(version->workflow_id);
+	values[1] = ObjectIdGetDatum(owner);
+	values[2] = CStringGetTextDatum(key);
+	values[3] = UUIDPGetDatum(run_id);
+	(void) dx_execute(&pass_on_statement, values, NULL, false, 0);
+	Assert(SPI_processed == 1);
+}
+
+/* Writes the runs, all rows at once, but those whose keys others have. */
+static void
+add_runs(const DxStart *start, const DxVersion *version, Oid owner, int n,
+		 Jsonb **inputs, char **keys, const pg_uuid_t *run_ids, const bool *existing)
 {
 	DxBulk	   *runs = dx_bulk_open("run", Natts_run);
 	DxBulk	   *branches = dx_bulk_open("branch", Natts_branch);
 	Requesters	requesters = requesters_of(start, owner);
-	int			i;
+	TimestampTz now = dx_now();
 
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		choose_id(start, &run_ids[i]);
-		add_run(runs, start, version, owner, &requesters, i, inputs[i], &run_ids[i], now);
+		if (existing[i])
+			continue;
+		add_run(runs, start, version, owner, &requesters, i, inputs[i],
+				keys ? keys[i] : NULL, &run_ids[i], now);
 		add_branch(branches, start, owner, &run_ids[i], now);
 		wake(start, owner, &run_ids[i], now);
 	}
 	dx_bulk_close(runs);
 	dx_bulk_close(branches);
+}
+
+/* Starts the runs that do not exist yet; the ids of the others take their place. */
+static void
+start_runs(const DxStart *start, const DxVersion *version, Oid owner, int n,
+		   Jsonb **inputs, char **keys, pg_uuid_t *run_ids)
+{
+	bool	   *existing = palloc0(sizeof(bool) * Max(n, 1));
+	bool		keyed = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		choose_id(start, &run_ids[i]);
+		keyed = keyed || (keys != NULL && keys[i] != NULL);
+	}
+	if (keyed && start->first_run != NULL)
+		pass_on_key(version, owner, keys[0], &run_ids[0]);
+	else if (keyed)
+		claim_keys(version, owner, n, keys, run_ids, existing);
+	add_runs(start, version, owner, n, inputs, keys, run_ids, existing);
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (existing[i])
+			take_existing(start, version, owner, inputs[i], keys[i], &run_ids[i]);
+	}
 }
 
 /*
@@ -370,10 +390,10 @@ dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
 	DxIdentity	saved;
 	DxVersion	version;
 	Oid			owner = OidIsValid(start->owner) ? start->owner : GetUserId();
-	TimestampTz now = dx_now();
 	int			i;
 
 	Assert(n >= 0);
+	Assert(start->first_run == NULL || n == 1);
 	dx_owner_check(owner);
 	dx_check_label(start->correlation_id, "correlation_id");
 	for (i = 0; i < n; i++)
@@ -390,14 +410,7 @@ dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
 	if (start->items == NULL)
 		dx_trust_check(owner, version.author, start->workflow);
 	dx_role_note(owner);
-	if (keys == NULL || (n == 1 && keys[0] == NULL))
-		start_bulk(start, &version, owner, n, inputs, run_ids, now);
-	else
-	{
-		for (i = 0; i < n; i++)
-			start_keyed(start, &version, owner, inputs[i],
-						keys ? keys[i] : NULL, &run_ids[i], now);
-	}
+	start_runs(start, &version, owner, n, inputs, keys, run_ids);
 	dx_engine_leave(&saved);
 	if (start->durability == DX_DURABILITY_SYNC)
 		dx_force_durable();

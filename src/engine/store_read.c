@@ -41,7 +41,7 @@
 	" traceparent, error, cause, chain, " input ", priority," \
 	" requester::pg_catalog.oid, parent_run, parent_branch, depth, children," \
 	" parent_ticket, close_policy, redrives, COALESCE(item, -1), map_state, requesters::pg_catalog.regrole[]," \
-	" ctid, first_run, continued_as, reassigned IS NOT NULL"
+	" tableoid, ctid, first_run, continued_as, reassigned IS NOT NULL"
 
 #define RUN_COLUMNS RUN_COLUMNS_WITH("input")
 
@@ -117,6 +117,7 @@ read_run(HeapTuple tuple, TupleDesc desc)
 	run->item = dx_get_int4(&row);
 	run->map_state = dx_get_text(&row);
 	run->requesters = dx_get_requesters(&row);
+	run->relation = DatumGetObjectId(dx_get(&row));
 	run->tid = *(ItemPointer) DatumGetPointer(dx_get(&row));
 	run->continues = dx_get_uuid(&row, &run->first_run);
 	if (!run->continues)

@@ -260,7 +260,7 @@ update_run(DxBulk *bulk, DxRun *run)
 		dx_change(&change, Anum_run_key, (Datum) 0, true);
 		dx_change(&change, Anum_run_continued_as, UUIDPGetDatum(&run->continued_as), false);
 	}
-	dx_bulk_update(bulk, &run->tid, &change);
+	dx_bulk_update(bulk, run->relation, &run->tid, &change);
 }
 
 /* Updates the runs that have changed. */

@@ -80,8 +80,8 @@ static DxStatement newest_statement = {
 };
 
 static DxStatement by_key_statement = {
-	"SELECT r.run_id FROM dealix.run r JOIN dealix.workflow w ON w.workflow_id = r.workflow_id"
-	" WHERE w.name = $1 AND r.owner = $2 AND r.key = $3",
+	"SELECT k.run_id FROM dealix.run_key k JOIN dealix.workflow w ON w.workflow_id = k.workflow_id"
+	" WHERE w.name = $1 AND k.owner = $2 AND k.key = $3",
 	3, {TEXTOID, OIDOID, TEXTOID}
 };
 
