@@ -20,6 +20,7 @@
 #include "engine/token.h"
 #include "executor/spi.h"
 #include "funcapi.h"
+#include "outside/activity_setting.h"
 #include "outside/claim.h"
 #include "outside/release.h"
 #include "outside/task_answer.h"
@@ -34,6 +35,10 @@
 #define MAX_REASON	4000
 #define MAX_FINISH		100000
 
+/* Claims a second; beyond these the arithmetic of a bucket would overflow. */
+#define MIN_RATE		1e-9
+#define MAX_RATE		1e9
+
 PG_FUNCTION_INFO_V1(dealix_claim);
 PG_FUNCTION_INFO_V1(dealix_heartbeat);
 PG_FUNCTION_INFO_V1(dealix_release_task);
@@ -41,6 +46,7 @@ PG_FUNCTION_INFO_V1(dealix_complete);
 PG_FUNCTION_INFO_V1(dealix_complete_many);
 PG_FUNCTION_INFO_V1(dealix_fail);
 PG_FUNCTION_INFO_V1(dealix_all_activities);
+PG_FUNCTION_INFO_V1(dealix_limit_activity);
 
 /* all_activities(): a right, as a function; see dx_may_serve. */
 Datum
@@ -262,4 +268,39 @@ dealix_complete_many(PG_FUNCTION_ARGS)
 	put_outcomes(rsinfo, ntokens, outcomes);
 	SPI_finish();
 	return (Datum) 0;
+}
+
+/* The claims a second; 0 for null, no limit. Errors: 22023. */
+static double
+rate_arg(FunctionCallInfo fcinfo, int arg)
+{
+	double		rate = PG_ARGISNULL(arg) ? 0 : PG_GETARG_FLOAT8(arg);
+
+	if (!PG_ARGISNULL(arg) && !(rate >= MIN_RATE && rate <= MAX_RATE))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("rate must be from 0.000000001 to 1000000000 claims a second"),
+				 errdetail("It is %g.", rate),
+				 errhint("Null takes the limit away; 0.1 is one claim in ten seconds.")));
+	return rate;
+}
+
+/* limit_activity(activity, max_in_flight, rate, per_owner) */
+Datum
+dealix_limit_activity(PG_FUNCTION_ARGS)
+{
+	char	   *activity;
+	int			max_in_flight;
+	double		rate;
+
+	dx_require(fcinfo, 0, "activity");
+	activity = dx_name_arg(fcinfo, 0, "activity");
+	max_in_flight = dx_limit_arg(fcinfo, 1, "max_in_flight");
+	rate = rate_arg(fcinfo, 2);
+	dx_connect_spi();
+	dx_activity_limit(activity, max_in_flight, rate,
+					  !PG_ARGISNULL(3) && PG_GETARG_BOOL(3));
+	SPI_finish();
+	dx_force_durable();
+	PG_RETURN_VOID();
 }

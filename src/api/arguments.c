@@ -13,6 +13,9 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+/* Each of so many is a row. */
+#define MAX_LIMIT	100000
+
 /* Connects to SPI, until SPI_finish. */
 void
 dx_connect_spi(void)
@@ -48,6 +51,21 @@ dx_name_arg(FunctionCallInfo fcinfo, int arg, const char *name)
 
 	dx_check_label(value, name);
 	return value;
+}
+
+/* How many there may be at a time; 0 for null, no limit. Errors: 22023. */
+int
+dx_limit_arg(FunctionCallInfo fcinfo, int arg, const char *name)
+{
+	int			max = PG_ARGISNULL(arg) ? 0 : PG_GETARG_INT32(arg);
+
+	if (!PG_ARGISNULL(arg) && (max < 1 || max > MAX_LIMIT))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be from 1 to %d", name, MAX_LIMIT),
+				 errdetail("It is %d.", max),
+				 errhint("Null takes the limit away.")));
+	return max;
 }
 
 /* The length of an interval in seconds; a month has 30 days. */

@@ -26,7 +26,6 @@ PG_FUNCTION_INFO_V1(dealix_bind);
 PG_FUNCTION_INFO_V1(dealix_unbind);
 
 #define MAX_NAME_LENGTH 80
-#define MAX_CONCURRENCY 100000
 
 /*
  * The name of a workflow: its length, and no control characters. Errors:
@@ -189,19 +188,12 @@ dealix_unbind(PG_FUNCTION_ARGS)
 Datum
 dealix_limit_workflow(PG_FUNCTION_ARGS)
 {
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("workflow must not be null")));
-	if (!PG_ARGISNULL(1) &&
-		(PG_GETARG_INT32(1) < 1 || PG_GETARG_INT32(1) > MAX_CONCURRENCY))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("max_concurrency must be from 1 to %d", MAX_CONCURRENCY),
-				 errhint("Null takes the limit away.")));
+	int			max_concurrency;
+
+	dx_require(fcinfo, 0, "workflow");
+	max_concurrency = dx_limit_arg(fcinfo, 1, "max_concurrency");
 	dx_connect_spi();
-	dx_limit_workflow(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-					  PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1),
+	dx_limit_workflow(text_to_cstring(PG_GETARG_TEXT_PP(0)), max_concurrency,
 					  !PG_ARGISNULL(2) && PG_GETARG_BOOL(2));
 	SPI_finish();
 	dx_force_durable();

@@ -49,7 +49,7 @@ typedef struct Part
 	int			nslots;			/* made */
 	int			nused;
 	TupleTableSlot *found;		/* of an update, or NULL */
-}			Part;
+} Part;
 
 struct DxBulk
 {
@@ -170,7 +170,7 @@ dx_bulk_open(const char *table, int ncolumns)
  * older entries of it to remove.  summarizing: only such indexes.
  */
 static void
-insert_into_indexes(DxBulk *bulk, Part * part, TupleTableSlot *slot, bool update,
+insert_into_indexes(DxBulk *bulk, Part *part, TupleTableSlot *slot, bool update,
 					bool summarizing)
 {
 	if (part->target->ri_NumIndices == 0)
@@ -187,7 +187,7 @@ insert_into_indexes(DxBulk *bulk, Part * part, TupleTableSlot *slot, bool update
 
 /* Writes the rows that are collected, with their index entries. */
 static void
-flush(DxBulk *bulk, Part * part)
+flush(DxBulk *bulk, Part *part)
 {
 	int			i;
 
@@ -205,7 +205,7 @@ flush(DxBulk *bulk, Part * part)
 
 /* An empty slot for the next row; made when it is needed first. */
 static TupleTableSlot *
-next_slot(Part * part)
+next_slot(Part *part)
 {
 	if (part->nused == part->nslots)
 		part->slots[part->nslots++] = table_slot_create(part->relation, NULL);
@@ -285,7 +285,7 @@ part_of(DxBulk *bulk, Oid relid)
 
 /* The row as it is, with other values in some columns. */
 static TupleTableSlot *
-changed_row(Part * part, ItemPointer tid, const DxChange *change)
+changed_row(Part *part, ItemPointer tid, const DxChange *change)
 {
 	TupleTableSlot *slot = next_slot(part);
 	int			natts = RelationGetDescr(part->relation)->natts;
@@ -350,7 +350,7 @@ dx_bulk_update(DxBulk *bulk, Oid relid, ItemPointer tid, const DxChange *change)
 
 /* Gives back what the rows of a relation needed. */
 static void
-close_part(const DxBulk *bulk, Part * part)
+close_part(const DxBulk *bulk, Part *part)
 {
 	for (int i = 0; i < part->nslots; i++)
 		ExecDropSingleTupleTableSlot(part->slots[i]);

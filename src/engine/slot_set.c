@@ -1,13 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * slot_set.c
- *	  Whose slots there are: the sets that a limit of a workflow is made of.
+ *	  Whose slots there are: the sets that the limit of a workflow or of an
+ *	  activity is made of.
  *
  * A limit over all owners is one set of slots, with owner 0.  A limit per owner
- * is a set for each owner, made by the first run that needs it (see concurrency.c).
- * When the kind of the limit changes, or runs change hands, the slots that runs
- * have go into the sets where they belong now, with new numbers: there may be
- * more of them in a set than the limit, as after a limit was lowered.
+ * is a set for each owner, made by the first run (see concurrency.c) or claim (see
+ * activity_limit.c) that needs it.  When the kind of the limit changes, or runs
+ * change hands, the slots that are taken go into the sets where they belong now,
+ * with new numbers: there may be more of them in a set than the limit, as after
+ * a limit was lowered.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,67 +33,113 @@ static DxStatement free_statement = {
 	2, {INT4OID, OIDOID}
 };
 
-static DxStatement kind_statement = {
-	"SELECT per_owner FROM dealix.workflow WHERE workflow_id = $1 FOR UPDATE",
-	1, {INT4OID}
-};
+/*
+ * The sets of workflows and those of activities are kept by the same
+ * statements.  slots: the table; limits: that of what is limited, whose column
+ * max has the limit; subject: the column of both that says which; holder: what
+ * a slot is given by; free: is a slot s free?; owner_of: joins h, which has the
+ * owner of what x has been given to.
+ *
+ * $1: of which subject; null: of all that have a limit per owner.
+ */
+#define SLOTS_OF_ALL(slots, limits, subject) \
+	"dealix." slots " x JOIN dealix." limits " w ON w." subject " = x." subject \
+	" AND (w." subject " = $1 OR ($1 IS NULL AND w.per_owner))"
 
-static DxStatement limit_statement = {
-	"UPDATE dealix.workflow SET max_concurrency = $2, per_owner = $3 WHERE workflow_id = $1",
-	3, {INT4OID, INT4OID, BOOLOID}
-};
+/* The lock is the right to make slots and to remove them. */
+#define BEFORE(slots, limits, subject) \
+	"SELECT w.per_owner <> $2 OR EXISTS (SELECT FROM dealix." slots " s" \
+	" WHERE s." subject " = $1 AND (s.owner <> 0) <> $2)" \
+	" FROM dealix." limits " w WHERE w." subject " = $1 FOR UPDATE OF w"
 
-static DxStatement trim_statement = {
-	"DELETE FROM dealix.workflow_slot WHERE workflow_id = $1"
-	" AND ($2 IS NULL OR (slot > $2 AND run_id IS NULL))",
-	2, {INT4OID, INT4OID}
-};
+#define SET_LIMIT(limits, subject, max) \
+	"UPDATE dealix." limits " SET " max " = $2, per_owner = $3 WHERE " subject " = $1"
 
-/* Of the sets that there are: those of owners are made when they are needed. */
-static DxStatement make_statement = {
-	"INSERT INTO dealix.workflow_slot (workflow_id, owner, slot)"
-	" SELECT $1, o.owner, n FROM (SELECT 0::oid AS owner WHERE NOT $3 UNION"
-	" SELECT owner FROM dealix.workflow_slot WHERE workflow_id = $1) o,"
-	" pg_catalog.generate_series(1, $2) n ON CONFLICT DO NOTHING",
-	3, {INT4OID, INT4OID, BOOLOID}
-};
+/*
+ * Slots beyond the limit go, unless they are taken.  skipped: how those are
+ * looked at that somebody has locked.
+ */
+#define TRIM(slots, subject, which, skipped) \
+	"WITH f AS MATERIALIZED (SELECT s.owner, s.slot FROM dealix." slots " s" \
+	" WHERE s." subject " = $1 AND (" which ") FOR UPDATE" skipped ")" \
+	" DELETE FROM dealix." slots " s USING f" \
+	" WHERE s." subject " = $1 AND s.owner = f.owner AND s.slot = f.slot"
 
-/* Who has a slot locked in a pass is waited for; who has none yet waits. */
-static DxStatement lock_statement = {
-	"LOCK TABLE dealix.workflow_slot IN EXCLUSIVE MODE", 0, {0}
-};
+/*
+ * Of the sets that there are: those of owners are made when they are needed.  A
+ * slot that somebody has locked is there, and not waited for.
+ */
+#define MAKE(slots, subject) \
+	"INSERT INTO dealix." slots " (" subject ", owner, slot)" \
+	" SELECT $1, o.owner, n FROM (SELECT 0::oid AS owner WHERE NOT $3 UNION" \
+	" SELECT owner FROM dealix." slots " WHERE " subject " = $1) o," \
+	" pg_catalog.generate_series(1, $2) n WHERE NOT EXISTS (SELECT FROM dealix." slots " s" \
+	" WHERE s." subject " = $1 AND s.owner = o.owner AND s.slot = n) ON CONFLICT DO NOTHING"
 
-/* $1: of one workflow, or null: of all that have a limit per owner. */
-#define MOVED \
-	"(w.workflow_id = $1 OR ($1 IS NULL AND w.per_owner))"
+/* Who has a slot locked is waited for; who has none yet waits. */
+#define LOCK(slots) \
+	"LOCK TABLE dealix." slots " IN EXCLUSIVE MODE"
 
-static DxStatement drop_free_statement = {
-	"DELETE FROM dealix.workflow_slot s USING dealix.workflow w"
-	" WHERE w.workflow_id = s.workflow_id AND s.run_id IS NULL AND " MOVED,
-	1, {INT4OID}
-};
+#define DROP_FREE(slots, limits, subject, free) \
+	"DELETE FROM dealix." slots " s USING dealix." limits " w" \
+	" WHERE w." subject " = s." subject " AND (" free ")" \
+	" AND (w." subject " = $1 OR ($1 IS NULL AND w.per_owner))"
 
 /* First out of the way of all numbers, ... */
-static DxStatement lift_statement = {
-	"UPDATE dealix.workflow_slot s SET slot = u.slot"
-	" FROM (SELECT x.run_id, x.workflow_id, (pg_catalog.max(x.slot) OVER (PARTITION BY x.workflow_id)"
-	" + pg_catalog.row_number() OVER (PARTITION BY x.workflow_id ORDER BY x.run_id))::pg_catalog.int4 AS slot"
-	" FROM dealix.workflow_slot x JOIN dealix.workflow w ON w.workflow_id = x.workflow_id AND " MOVED ") u"
-	" WHERE s.run_id = u.run_id AND s.workflow_id = u.workflow_id",
-	1, {INT4OID}
-};
+#define LIFT(slots, limits, subject, holder) \
+	"UPDATE dealix." slots " s SET slot = u.slot" \
+	" FROM (SELECT x." holder ", (pg_catalog.max(x.slot) OVER (PARTITION BY x." subject ")" \
+	" + pg_catalog.row_number() OVER (PARTITION BY x." subject " ORDER BY x." holder "))::pg_catalog.int4 AS slot" \
+	" FROM " SLOTS_OF_ALL(slots, limits, subject) ") u WHERE s." holder " = u." holder
 
 /* ... then into their sets, from 1. */
-static DxStatement place_statement = {
-	"UPDATE dealix.workflow_slot s SET owner = u.owner, slot = u.slot"
-	" FROM (SELECT x.run_id, x.workflow_id, o.owner, pg_catalog.row_number()"
-	" OVER (PARTITION BY x.workflow_id, o.owner ORDER BY x.run_id)::pg_catalog.int4 AS slot"
-	" FROM dealix.workflow_slot x JOIN dealix.workflow w ON w.workflow_id = x.workflow_id AND " MOVED
-	" LEFT JOIN dealix.run r ON r.run_id = x.run_id,"
-	" LATERAL (SELECT CASE WHEN w.per_owner THEN COALESCE(r.owner::pg_catalog.oid, 0) ELSE 0 END) o(owner)) u"
-	" WHERE s.run_id = u.run_id AND s.workflow_id = u.workflow_id",
-	1, {INT4OID}
+#define PLACE(slots, limits, subject, holder, owner_of) \
+	"UPDATE dealix." slots " s SET owner = u.owner, slot = u.slot" \
+	" FROM (SELECT x." holder ", o.owner, pg_catalog.row_number()" \
+	" OVER (PARTITION BY x." subject ", o.owner ORDER BY x." holder ")::pg_catalog.int4 AS slot" \
+	" FROM " SLOTS_OF_ALL(slots, limits, subject) " LEFT JOIN " owner_of "," \
+	" LATERAL (SELECT CASE WHEN w.per_owner THEN COALESCE(h.owner::pg_catalog.oid, 0) ELSE 0 END) o(owner)) u" \
+	" WHERE s." holder " = u." holder
+
+struct DxSlots
+{
+	DxStatement before;
+	DxStatement set_limit;
+	DxStatement trim;
+	DxStatement make;
+	DxStatement lock;
+	DxStatement drop_free;
+	DxStatement lift;
+	DxStatement place;
 };
+
+#define SLOTS(slots, limits, subject, type, max, holder, free, trimmed, skipped, owner_of) \
+{ \
+	{BEFORE(slots, limits, subject), 2, {type, BOOLOID}}, \
+	{SET_LIMIT(limits, subject, max), 3, {type, INT4OID, BOOLOID}}, \
+	{TRIM(slots, subject, trimmed, skipped), 2, {type, INT4OID}}, \
+	{MAKE(slots, subject), 3, {type, INT4OID, BOOLOID}}, \
+	{LOCK(slots), 0, {0}}, \
+	{DROP_FREE(slots, limits, subject, free), 1, {type}}, \
+	{LIFT(slots, limits, subject, holder), 1, {type}}, \
+	{PLACE(slots, limits, subject, holder, owner_of), 1, {type}} \
+}
+
+/* Without a limit runs have no slots; passes that have them in hand are short. */
+static DxSlots workflow_slots =
+SLOTS("workflow_slot", "workflow", "workflow_id", INT4OID, "max_concurrency", "run_id",
+	  "s.run_id IS NULL", "$2 IS NULL OR (s.slot > $2 AND s.run_id IS NULL)", "",
+	  "dealix.run h ON h.run_id = x.run_id");
+
+/*
+ * A task that was claimed under a limit counts until it is done.  What a claim
+ * has locked stays: nobody waits for it, and claims look at the limit and not
+ * only at the rows.
+ */
+DxSlots		dx_activity_slots =
+SLOTS("activity_slot", "activity_limit", "activity", TEXTOID, "max_in_flight", "slot_id",
+	  "NOT s.taken", "NOT s.taken AND s.slot > COALESCE($2, 0)", " SKIP LOCKED",
+	  "dealix.activity_task h ON h.activity = x.activity AND h.slot_id = x.slot_id");
 
 static DxStatement restore_runs_statement = {
 	"INSERT INTO dealix.workflow_slot (workflow_id, owner, slot, run_id)"
@@ -173,18 +221,50 @@ dx_slots_free(DxSlotSet set, bool need)
 	return Max(nfree, 0);
 }
 
-/* Puts the slots of a workflow, or of all with a limit per owner, into their sets. */
+/* Puts slots into their sets: of a subject, or of all with a limit per owner. */
 static void
-place(int32 workflow_id)
+place(DxSlots *slots, Datum subject, bool all)
 {
 	Datum		values[1];
-	char		nulls[1] = {workflow_id != 0 ? ' ' : 'n'};
+	char		nulls[1] = {all ? 'n' : ' '};
 
-	values[0] = Int32GetDatum(workflow_id);
-	(void) dx_execute(&lock_statement, NULL, NULL, false, 0);
-	(void) dx_execute(&drop_free_statement, values, nulls, false, 0);
-	(void) dx_execute(&lift_statement, values, nulls, false, 0);
-	(void) dx_execute(&place_statement, values, nulls, false, 0);
+	values[0] = subject;
+	(void) dx_execute(&slots->lock, NULL, NULL, false, 0);
+	(void) dx_execute(&slots->drop_free, values, nulls, false, 0);
+	(void) dx_execute(&slots->lift, values, nulls, false, 0);
+	(void) dx_execute(&slots->place, values, nulls, false, 0);
+}
+
+/*
+ * Sets how many slots a subject has, 0 = no limit, over all owners or for each
+ * of them.  Returns whether the sets are others than before.  Between
+ * dx_engine_enter and dx_engine_leave.
+ */
+bool
+dx_slots_set(DxSlots *slots, Datum subject, int max, bool per_owner)
+{
+	Datum		values[3];
+	char		nulls[3] = {' ', max > 0 ? ' ' : 'n', ' '};
+	bool		moved;
+	DxRow		row;
+
+	Assert(dx_engine_entered());
+	Assert(max >= 0);
+	values[0] = subject;
+	values[1] = BoolGetDatum(per_owner);
+	(void) dx_execute(&slots->before, values, NULL, false, 1);
+	row = (DxRow) dx_row(0);
+	moved = DatumGetBool(dx_get(&row));
+	SPI_freetuptable(SPI_tuptable);
+	values[1] = Int32GetDatum(max);
+	values[2] = BoolGetDatum(per_owner);
+	(void) dx_execute(&slots->set_limit, values, nulls, false, 0);
+	(void) dx_execute(&slots->trim, values, nulls, false, 0);
+	if (moved)
+		place(slots, subject, false);
+	if (max > 0)
+		(void) dx_execute(&slots->make, values, nulls, false, 0);
+	return moved;
 }
 
 /*
@@ -195,25 +275,10 @@ void
 dx_slots_limit(int32 workflow_id, int max_concurrency, bool per_owner)
 {
 	DxIdentity	saved;
-	Datum		values[3];
-	char		nulls[3] = {' ', max_concurrency > 0 ? ' ' : 'n', ' '};
-	bool		was_per_owner;
-	DxRow		row;
 
 	dx_engine_enter(&saved);
-	values[0] = Int32GetDatum(workflow_id);
-	values[1] = Int32GetDatum(max_concurrency);
-	values[2] = BoolGetDatum(per_owner);
-	(void) dx_execute(&kind_statement, values, NULL, false, 1);
-	row = (DxRow) dx_row(0);
-	was_per_owner = DatumGetBool(dx_get(&row));
-	SPI_freetuptable(SPI_tuptable);
-	(void) dx_execute(&limit_statement, values, nulls, false, 0);
-	(void) dx_execute(&trim_statement, values, nulls, false, 0);
-	if (max_concurrency > 0 && per_owner != was_per_owner)
-		place(workflow_id);
-	if (max_concurrency > 0)
-		(void) dx_execute(&make_statement, values, nulls, false, 0);
+	(void) dx_slots_set(&workflow_slots, Int32GetDatum(workflow_id), max_concurrency,
+						per_owner);
 	dx_queue_wake_all(workflow_id);
 	dx_engine_leave(&saved);
 }
@@ -228,7 +293,8 @@ dx_slots_reassign(Oid from, Oid to)
 	Datum		values[1];
 
 	Assert(dx_engine_entered());
-	place(0);
+	place(&workflow_slots, (Datum) 0, true);
+	place(&dx_activity_slots, (Datum) 0, true);
 	values[0] = ObjectIdGetDatum(to);
 	(void) dx_execute(&renamed_statement, values, NULL, false, 0);
 }
@@ -241,7 +307,7 @@ dx_slots_reassign(Oid from, Oid to)
 void
 dx_slots_restored(void)
 {
-	place(0);
+	place(&workflow_slots, (Datum) 0, true);
 	(void) dx_execute(&restore_runs_statement, NULL, NULL, false, 0);
 	(void) dx_execute(&restore_tasks_statement, NULL, NULL, false, 0);
 }

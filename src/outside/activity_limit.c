@@ -162,8 +162,6 @@ static DxStatement drain_statement = {
 	5, {INT4ARRAYOID, FLOAT8ARRAYOID, TEXTOID, TIMESTAMPTZOID, OIDOID}
 };
 
-#define MAX_SHARDS	16			/* as in dealix.limit_activity */
-
 /* A limit may be changed, or a claim rolled back, without a word. */
 #define LOOK_AGAIN_MS		100
 #define LOOK_AGAIN_MAX_MS	1000
@@ -383,10 +381,10 @@ lock_shards(const char *activity, Oid owner, double enough, Shard *shards,
 
 	values[0] = CStringGetTextDatum(activity);
 	values[1] = TimestampTzGetDatum(dx_now());
-	values[2] = Int32GetDatum(pg_prng_uint32(&pg_global_prng_state) % MAX_SHARDS);
+	values[2] = Int32GetDatum(pg_prng_uint32(&pg_global_prng_state) % DX_MAX_SHARDS);
 	values[3] = ObjectIdGetDatum(owner);
 	values[4] = Float8GetDatum(enough);
-	(void) dx_execute(&shards_statement, values, NULL, false, MAX_SHARDS);
+	(void) dx_execute(&shards_statement, values, NULL, false, DX_MAX_SHARDS);
 	nshards = (int) SPI_processed;
 	*now = dx_now();
 	for (int i = 0; i < nshards; i++)
@@ -396,7 +394,7 @@ lock_shards(const char *activity, Oid owner, double enough, Shard *shards,
 		double		rate;
 		TimestampTz filled_at;
 
-		dx_check_room(i, MAX_SHARDS, "shards of a rate");
+		dx_check_room(i, DX_MAX_SHARDS, "shards of a rate");
 		shards[i].shard = dx_get_int4(&row);
 		tokens = DatumGetFloat8(dx_get(&row));
 		filled_at = dx_get_time(&row, *now);
@@ -412,10 +410,10 @@ lock_shards(const char *activity, Oid owner, double enough, Shard *shards,
 static int
 take_from_shards(const char *activity, Oid owner, int wanted, double enough)
 {
-	Shard		shards[MAX_SHARDS];
+	Shard		shards[DX_MAX_SHARDS];
 	TimestampTz now;
 	int			nshards = lock_shards(activity, owner, enough, shards, &now);
-	DxColumns  *columns = dx_columns_make(&drain_statement, MAX_SHARDS);
+	DxColumns  *columns = dx_columns_make(&drain_statement, DX_MAX_SHARDS);
 	Datum		values[5];
 	double		sum = 0;
 	double		left;

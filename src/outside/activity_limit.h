@@ -11,6 +11,8 @@
 
 #include "utils/array.h"
 
+#define DX_MAX_SHARDS	16		/* of a rate, as in dealix.activity_limit */
+
 /* What the limits of an activity seem to leave at the moment. */
 typedef struct DxRoom
 {
