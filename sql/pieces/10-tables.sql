@@ -161,9 +161,10 @@ CREATE TABLE dealix.branch (
 	retries int[],
 	counts int[],
 	data jsonb,
-	items jsonb,
+	kept jsonb,					-- what its state keeps besides: see dx_branch_kept
 	variables jsonb,
 	suspended boolean,			-- its run is an incident, or waits for a slot
+	undone int,					-- in UNDO: the event of the step undone last
 	PRIMARY KEY (run_id, branch),
 	-- Every branch that is stored can be woken; see phase.c.  counts of a JOIN
 	-- are total, opened, done, failed, limit, tolerated.

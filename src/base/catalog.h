@@ -78,10 +78,11 @@ enum
 	Anum_branch_retries,
 	Anum_branch_counts,
 	Anum_branch_data,
-	Anum_branch_items,
+	Anum_branch_kept,
 	Anum_branch_variables,
 	Anum_branch_suspended,
-	Natts_branch = Anum_branch_suspended
+	Anum_branch_undone,
+	Natts_branch = Anum_branch_undone
 };
 
 /* dealix.history_event */

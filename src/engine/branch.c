@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "asl/asl.h"
 #include "common/pg_prng.h"
 #include "engine/branch.h"
 #include "engine/model.h"
@@ -50,4 +51,18 @@ dx_branch_find(DxRun *run, int32 number)
 			return branch;
 	}
 	return NULL;
+}
+
+/*
+ * What the branch's state keeps from one turn to the next, apart from its data:
+ * the column kept of its row.
+ */
+Jsonb	  **
+dx_branch_kept(DxBranch *branch)
+{
+	const DxState *state = branch->state;
+
+	if (state == NULL || state->type != DX_STATE_TASK)
+		return &branch->items;
+	return state->u.task.kind == DX_RESOURCE_EVENT ? &branch->received : &branch->details;
 }

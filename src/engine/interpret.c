@@ -366,7 +366,7 @@ enter_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	if (task->kind == DX_RESOURCE_COMPENSATE)
 	{
 		dx_branch_set_phase(branch, DX_PHASE_UNDO, pass->now);
-		branch->item = 0;
+		branch->undone = 0;
 		branch->attempt = 0;
 		return dx_parked();
 	}

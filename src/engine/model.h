@@ -125,7 +125,9 @@ typedef struct DxBranch
 {
 	int32		branch;			/* 0 = main */
 	int32		parent;			/* -1 for the main branch */
-	int32		item;			/* number among its siblings; in UNDO: cursor */
+	int32		item;			/* number among its siblings */
+	int32		undone;			/* in UNDO: event of the step undone last; 0:
+								 * none */
 	DxPhase		phase;
 	const DxState *state;		/* NULL: has not entered StartAt yet */
 	int32		attempt;		/* of the state, from 1; 0 = none yet */
@@ -140,7 +142,11 @@ typedef struct DxBranch
 	Jsonb	   *data;			/* raw input of the state */
 	Jsonb	   *effective;		/* input after Parameters; not stored */
 	DxCounts	counts;			/* in JOIN */
-	Jsonb	   *items;			/* in JOIN: what the children are made from */
+	Jsonb	   *items;			/* of a Parallel or Map: what the children are
+								 * made from */
+	Jsonb	   *received;		/* of an event: state: events by name */
+	Jsonb	   *details;		/* of other Tasks: of the last attempt's last
+								 * heartbeat */
 	int32		stored_results; /* results that wait in the table */
 	Jsonb	   *variables;		/* NULL: none */
 	bool		ticketed;
@@ -148,7 +154,7 @@ typedef struct DxBranch
 	List	   *answers;		/* of DxMessage *, to ticket and attempt */
 	bool		answered;		/* what was handed out is settled already */
 	Jsonb	   *stored_data;	/* as loaded: what is the same is not written */
-	Jsonb	   *stored_items;
+	Jsonb	   *stored_kept;	/* items, received or details */
 	DxPhase		stored_phase;	/* as loaded: to see what is given up */
 	int32		stored_attempt;
 	bool		stored_ticketed;

@@ -118,7 +118,7 @@ dx_branch_goto(DxBranch *branch, const DxState *state, Jsonb *data)
 	branch->nretries = 0;
 	branch->entered_at = 0;
 	branch->wait_for = NULL;
-	branch->items = NULL;
+	branch->items = branch->received = branch->details = NULL;
 	branch->ticketed = false;
 	branch->effective = NULL;
 	dx_branch_set_phase(branch, DX_PHASE_READY, dx_now());

@@ -20,6 +20,7 @@
 #include "base/uuid.h"
 #include "base/wake.h"
 #include "catalog/pg_type.h"
+#include "engine/branch.h"
 #include "engine/columns.h"
 #include "engine/inbox.h"
 #include "engine/merge.h"
@@ -66,8 +67,8 @@ static DxStatement header_statement = {
 
 static DxStatement branch_statement = {
 	"SELECT run_id, branch, parent, item, phase, state, attempt, conflicts,"
-	" due_at, entered_at, wait_for, retries, counts, data, items, variables, ticket,"
-	" suspended FROM dealix.branch WHERE run_id = ANY ($1) ORDER BY run_id, branch",
+	" due_at, entered_at, wait_for, retries, counts, data, kept, variables, ticket,"
+	" suspended, undone FROM dealix.branch WHERE run_id = ANY ($1) ORDER BY run_id, branch",
 	1, {UUIDARRAYOID}
 };
 
@@ -253,6 +254,7 @@ read_branch(DxRun *run, DxRow *row)
 {
 	DxBranch   *branch = palloc0(sizeof(DxBranch));
 	char	   *state;
+	Jsonb	   *kept;
 	int			n;
 	int32	   *counts;
 
@@ -274,12 +276,13 @@ read_branch(DxRun *run, DxRow *row)
 		memcpy(&branch->counts, counts, sizeof(DxCounts));
 	branch->stored_results = branch->counts.done;
 	branch->data = dx_get_jsonb(row);
-	branch->items = dx_get_jsonb(row);
+	kept = dx_get_jsonb(row);
 	branch->variables = dx_get_jsonb(row);
 	branch->ticketed = dx_get_uuid(row, &branch->ticket);
 	branch->suspended = DatumGetBool(dx_get(row));
+	branch->undone = dx_get_int4(row);
 	branch->stored_data = branch->data;
-	branch->stored_items = branch->items;
+	branch->stored_kept = kept;
 	branch->stored_phase = branch->phase;
 	branch->stored_attempt = branch->attempt;
 	branch->stored_ticketed = branch->ticketed;
@@ -295,6 +298,7 @@ read_branch(DxRun *run, DxRow *row)
 					 errmsg("run %s is in state \"%s\", which its definition does not have",
 							dx_uuid_text(&run->id), state)));
 	}
+	*dx_branch_kept(branch) = kept;
 	run->branches = lappend(run->branches, branch);
 }
 

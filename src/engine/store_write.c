@@ -19,6 +19,7 @@
 #include "base/identity.h"
 #include "base/plan.h"
 #include "catalog/pg_type.h"
+#include "engine/branch.h"
 #include "engine/columns.h"
 #include "engine/concurrency.h"
 #include "engine/handout.h"
@@ -44,20 +45,20 @@
 	INT2ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, \
 	TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, \
 	TEXTARRAYOID, BOOLARRAYOID, JSONBARRAYOID, JSONBARRAYOID, JSONBARRAYOID, \
-	UUIDARRAYOID, INT2ARRAYOID, BOOLARRAYOID
-#define BRANCH_NARRAYS 21
+	UUIDARRAYOID, INT2ARRAYOID, BOOLARRAYOID, INT4ARRAYOID
+#define BRANCH_NARRAYS 22
 #define BRANCH_UNNEST \
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11," \
-	" $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) AS u(run_id, owner, branch, parent," \
+	" $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) AS u(run_id, owner, branch, parent," \
 	" item, phase, state, attempt, conflicts, due_at, entered_at, wait_for," \
-	" retries, counts, data_changed, data, items, variables, ticket, rank, suspended)"
+	" retries, counts, data_changed, data, kept, variables, ticket, rank, suspended, undone)"
 
 static DxStatement branch_insert_statement = {
 	"INSERT INTO dealix.branch (run_id, owner, branch, parent, item, phase,"
 	" state, attempt, conflicts, due_at, entered_at, wait_for, retries, counts,"
-	" data, items, variables, ticket, rank, suspended) SELECT run_id, owner, branch, parent, item, phase,"
+	" data, kept, variables, ticket, rank, suspended, undone) SELECT run_id, owner, branch, parent, item, phase,"
 	" state, attempt, conflicts, due_at, entered_at, wait_for, retries::int[],"
-	" counts::int[], data, items, variables, ticket, rank, suspended" BRANCH_UNNEST,
+	" counts::int[], data, kept, variables, ticket, rank, suspended, undone" BRANCH_UNNEST,
 	BRANCH_NARRAYS, {BRANCH_ARRAYS}
 };
 
@@ -69,8 +70,8 @@ static DxStatement branch_update_statement = {
 	" wait_for = u.wait_for, retries = u.retries::int[],"
 	" counts = u.counts::int[],"
 	" data = CASE WHEN u.data_changed THEN u.data ELSE b.data END,"
-	" items = CASE WHEN u.data_changed THEN u.items ELSE b.items END,"
-	" variables = u.variables, ticket = u.ticket, suspended = u.suspended" BRANCH_UNNEST
+	" kept = CASE WHEN u.data_changed THEN u.kept ELSE b.kept END,"
+	" variables = u.variables, ticket = u.ticket, suspended = u.suspended, undone = u.undone" BRANCH_UNNEST
 	" WHERE b.run_id = u.run_id AND b.branch = u.branch",
 	BRANCH_NARRAYS, {BRANCH_ARRAYS}
 };
@@ -301,14 +302,15 @@ ints_text(const int32 *values, int n)
 }
 
 /*
- * A row for the statements that write branches.  Data and items are large, and
- * so not written in vain.
+ * A row for the statements that write branches.  Data and what is kept beside it
+ * are large, and so not written in vain.
  */
 static void
-put_branch(DxColumns *columns, const DxRun *run, const DxBranch *branch)
+put_branch(DxColumns *columns, const DxRun *run, DxBranch *branch)
 {
+	const Jsonb *kept = *dx_branch_kept(branch);
 	bool		data_changed = !dx_json_same(branch->data, branch->stored_data) ||
-	!dx_json_same(branch->items, branch->stored_items);
+	!dx_json_same(kept, branch->stored_kept);
 
 	dx_put(columns, UUIDPGetDatum(&run->id), false);
 	dx_put(columns, ObjectIdGetDatum(run->owner), false);
@@ -329,11 +331,12 @@ put_branch(DxColumns *columns, const DxRun *run, const DxBranch *branch)
 				ints_text((const int32 *) &branch->counts, DX_NCOUNTS) : NULL);
 	dx_put(columns, BoolGetDatum(data_changed), false);
 	dx_put_jsonb(columns, data_changed ? branch->data : NULL);
-	dx_put_jsonb(columns, data_changed ? branch->items : NULL);
+	dx_put_jsonb(columns, data_changed ? kept : NULL);
 	dx_put_jsonb(columns, branch->variables);
 	dx_put_uuid(columns, branch->ticketed ? &branch->ticket : NULL);
 	dx_put(columns, Int16GetDatum(-run->priority), false);
 	dx_put(columns, BoolGetDatum(true), !branch->suspended);
+	dx_put(columns, Int32GetDatum(branch->undone), branch->undone == 0);
 }
 
 /*

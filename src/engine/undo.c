@@ -6,7 +6,7 @@
  * The history is the list of what has to be undone: the compensable steps that
  * succeeded after run->undone_to, latest first, whatever branch they were in.
  * The branch that undoes keeps its place as the sequence number of the step
- * undone last (item), so that it goes on there after a crash.
+ * undone last (undone), so that it goes on there after a crash.
  *
  *-------------------------------------------------------------------------
  */
@@ -71,7 +71,7 @@ next_completed(DxPass *pass, DxRun *run, const DxBranch *branch,
 	if (!run->program->has_compensation)
 		return false;
 	values[0] = UUIDPGetDatum(&run->id);
-	values[1] = Int32GetDatum(branch->item > 0 ? branch->item : PG_INT32_MAX);
+	values[1] = Int32GetDatum(branch->undone > 0 ? branch->undone : PG_INT32_MAX);
 	values[2] = Int32GetDatum(run->undone_to);
 	values[3] = Int16GetDatum(DX_EVENT_COMPENSABLE_SUCCEEDED);
 
@@ -274,7 +274,7 @@ undo_one(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *completed)
 		case DX_CALL_DONE:
 			dx_event(pass, run, DX_EVENT_STEP_COMPENSATED, &shown,
 					 dx_payload("output", result, NULL));
-			branch->item = completed->seq;
+			branch->undone = completed->seq;
 			branch->attempt = 0;
 			branch->conflicts = 0;
 			branch->retries = NULL;
@@ -305,7 +305,7 @@ undo_one(DxPass *pass, DxRun *run, DxBranch *branch, const Completed *completed)
 static void
 note_started(DxPass *pass, DxRun *run, const DxBranch *branch)
 {
-	if (branch->item == 0 && branch->attempt == 0 && branch->conflicts == 0)
+	if (branch->undone == 0 && branch->attempt == 0 && branch->conflicts == 0)
 		dx_event(pass, run, DX_EVENT_COMPENSATION_STARTED, NULL,
 				 dx_payload("error", dx_json_text(run->error),
 							"cause", dx_json_text(run->cause), NULL));
@@ -348,7 +348,7 @@ static DxOutcome
 undo_finished(DxPass *pass, DxRun *run, DxBranch *branch)
 {
 	run->undone_to = run->seq;
-	branch->item = 0;
+	branch->undone = 0;
 	if (run->status != DX_RUN_COMPENSATING)
 		return dx_done(branch->effective ? branch->effective : branch->data);
 	dx_run_end(pass, run, run->final_status);

@@ -92,7 +92,7 @@ dx_activity_hand_out(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env,
 	what->activity = activity ? pstrdup(activity) : NULL;
 	what->token_only = task->wait_for_token;
 	what->input = input;
-	what->details = branch->items;
+	what->details = branch->details;
 	branch->wait_for = pstrdup(task->target);
 	dx_branch_park(run, branch, phase, DT_NOEND);
 	(void) dx_handout(pass, run, branch, kind, phase, what);
@@ -122,7 +122,7 @@ keep_details(DxBranch *branch, const Jsonb *payload)
 	Jsonb	   *details = dx_json_get_json(payload, "details");
 
 	if (details != NULL)
-		branch->items = details;
+		branch->details = details;
 }
 
 /*

@@ -101,7 +101,7 @@ event_enter(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 		return dx_failed(&fault);
 	dx_branch_new_ticket(branch);
 	branch->wait_for = pstrdup(branch->state->u.task.target);
-	branch->items = NULL;
+	branch->received = NULL;
 	dx_branch_park(run, branch, DX_PHASE_EVENT, until);
 	(void) dx_handout(pass, run, branch, DX_RESOURCE_EVENT, DX_PHASE_EVENT, correlation);
 	dx_event(pass, run, DX_EVENT_WAIT_STARTED, branch,
@@ -119,17 +119,17 @@ collect(DxPass *pass, DxRun *run, DxBranch *branch, DxMessage *message, List *na
 	JsonbValue	had;
 	ListCell   *lc;
 
-	if (branch->items == NULL)
-		branch->items = dx_json_empty_object();
-	if (dx_json_get(branch->items, message->name, &had))
+	if (branch->received == NULL)
+		branch->received = dx_json_empty_object();
+	if (dx_json_get(branch->received, message->name, &had))
 	{
 		dx_message_late(pass, run, message);
 		return false;
 	}
-	branch->items = dx_json_set(branch->items, message->name, message->payload);
+	branch->received = dx_json_set(branch->received, message->name, message->payload);
 	foreach(lc, names)
 	{
-		if (!dx_json_get(branch->items, lfirst(lc), &had))
+		if (!dx_json_get(branch->received, lfirst(lc), &had))
 			return false;
 	}
 	return true;
@@ -150,7 +150,7 @@ take_event(DxPass *pass, DxRun *run, DxBranch *branch, DxMessage *message)
 	{
 		if (!collect(pass, run, branch, message, names))
 			return dx_parked();
-		result = branch->items;
+		result = branch->received;
 	}
 	else if (list_length(names) > 1)
 		result = dx_payload("name", dx_json_string(message->name),

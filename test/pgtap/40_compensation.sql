@@ -152,6 +152,14 @@ UPDATE r SET run = t.run(t.waiting_chain() || '{"TimeoutSeconds": 1}');
 SELECT is(t.status(run) || ' ' || t.error(run), 'TIMED_OUT States.Timeout', 'a run past its own TimeoutSeconds is TIMED_OUT') FROM r;
 SELECT is(t.effects(), 'A,B,undo B,undo A', 'after it has compensated');
 
+-- in the items of a Map
+SELECT t.forget() \g /dev/null
+UPDATE r SET run = t.run('{"StartAt": "M", "States": {"M": {"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": {"StartAt": "A", "States": {
+	"A": {"Type": "Task", "Resource": "sql:t.do", "Parameters": {"what": "A"}, "ResultPath": null, "Compensate": {"Resource": "sql:t.do", "Parameters": {"what": "undo A"}}, "Next": "U"},
+	"U": {"Type": "Task", "Resource": "compensate:", "End": true}}}, "End": true}}}', '{"items": [10, 11, 12]}');
+SELECT is(t.output(run)::text, '[10, 11, 12]', 'an item that compensates is the same item afterwards') FROM r;
+SELECT is((SELECT count(*) FROM t.effect WHERE what = 'undo A'), 3::bigint, 'each step is undone once');
+
 SELECT is_empty('SELECT * FROM dealix.stuck()', 'nothing is stuck');
 
 SELECT * FROM finish();
