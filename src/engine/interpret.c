@@ -19,7 +19,6 @@
 #include "asl/json.h"
 #include "base/clock.h"
 #include "base/uuid.h"
-#include "common/pg_prng.h"
 #include "engine/budget.h"
 #include "engine/careful.h"
 #include "engine/context.h"
@@ -36,6 +35,7 @@
 #include "engine/payload.h"
 #include "engine/payload_limit.h"
 #include "engine/phase.h"
+#include "engine/retry_later.h"
 #include "engine/run.h"
 #include "engine/signal.h"
 #include "engine/step.h"
@@ -73,50 +73,6 @@ leave(DxPass *pass, DxRun *run, DxBranch *branch, int next, Jsonb *output,
 }
 
 /*
- * The name that Retry and Catch look for.  A heartbeat that did not come is
- * recorded as States.Timeout, and both names match it.
- */
-static const char *
-name_to_match(const DxOutcome *outcome)
-{
-	return outcome->heartbeat ? DX_ERROR_HEARTBEAT : outcome->fault.error;
-}
-
-/* true: Retry takes it, and the branch waits for its next attempt. */
-static bool
-try_retry(DxPass *pass, DxRun *run, DxBranch *branch, const DxOutcome *outcome)
-{
-	const DxState *state = branch->state;
-	double		delay;
-	int			chosen;
-
-	if (state->nretriers == 0)
-		return false;
-	if (branch->nretries < state->nretriers)
-	{
-		int32	   *retries = palloc0(sizeof(int32) * state->nretriers);
-
-		if (branch->nretries > 0)
-			memcpy(retries, branch->retries, sizeof(int32) * branch->nretries);
-		branch->retries = retries;
-		branch->nretries = state->nretriers;
-	}
-	chosen = dx_retry_choose(state->nretriers, state->retriers, branch->retries,
-							 name_to_match(outcome),
-							 pg_prng_double(&pg_global_prng_state), &delay);
-	if (chosen < 0)
-		return false;
-
-	branch->retries[chosen]++;
-	dx_branch_park(run, branch, DX_PHASE_RETRY, dx_after_seconds(dx_now(), delay));
-	dx_event(pass, run, DX_EVENT_STEP_FAILED, branch,
-			 dx_payload("error", dx_json_text(outcome->fault.error),
-						"cause", dx_json_text(outcome->fault.cause),
-						"retry_at", dx_json_timestamp(branch->due_at), NULL));
-	return true;
-}
-
-/*
  * ---------- what follows from an outcome ----------
  *
  * Each of these takes one outcome of a branch, and returns the branch that
@@ -128,7 +84,7 @@ static DxBranch *
 try_catch(DxPass *pass, DxRun *run, DxBranch *branch, DxOutcome *outcome)
 {
 	const DxFault *fault = &outcome->fault;
-	const DxCatcher *catcher = dx_catch_choose(branch->state, name_to_match(outcome));
+	const DxCatcher *catcher = dx_catch_choose(branch->state, dx_error_to_match(outcome));
 	DxEnv		env;
 	DxFault		failure;
 	Jsonb	   *output;
@@ -255,8 +211,7 @@ apply(DxPass *pass, DxRun *run, DxBranch *branch, DxOutcome outcome)
 	while (branch != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
-		Assert(!branch->gone || outcome.kind == DX_OUTCOME_PARKED ||
-			   outcome.kind == DX_OUTCOME_RUN_STOPPED);
+		Assert(!branch->gone || outcome.kind == DX_OUTCOME_PARKED);
 		outcome.fault = dx_fault_clipped(&outcome.fault);
 		switch (outcome.kind)
 		{
@@ -264,7 +219,7 @@ apply(DxPass *pass, DxRun *run, DxBranch *branch, DxOutcome outcome)
 				branch = done(pass, run, branch, &outcome);
 				break;
 			case DX_OUTCOME_FAILED:
-				branch = try_retry(pass, run, branch, &outcome) ? NULL :
+				branch = dx_retry_later(pass, run, branch, &outcome) ? NULL :
 					gave_up(pass, run, branch, &outcome);
 				break;
 			case DX_OUTCOME_GAVE_UP:
@@ -273,8 +228,17 @@ apply(DxPass *pass, DxRun *run, DxBranch *branch, DxOutcome outcome)
 			case DX_OUTCOME_BROKEN:
 				branch = broken(pass, run, branch, &outcome);
 				break;
-			case DX_OUTCOME_RUN_STOPPED:
-				Assert(run->status != DX_RUN_RUNNING);
+			case DX_OUTCOME_INCIDENT:
+				dx_run_incident(pass, run, &outcome.fault);
+				return;
+			case DX_OUTCOME_TIMED_OUT:
+				dx_run_time_out(pass, run);
+				return;
+			case DX_OUTCOME_UNDONE:
+				dx_run_end(pass, run, run->final_status);
+				return;
+			case DX_OUTCOME_CONTINUED:
+				dx_run_succeed(pass, run, outcome.result);
 				return;
 			case DX_OUTCOME_PARKED:
 			case DX_OUTCOME_OPENED:

@@ -25,15 +25,18 @@ typedef enum DxOutcomeKind
 	DX_OUTCOME_FAILED,			/* the attempt has; Retry, then Catch */
 	DX_OUTCOME_GAVE_UP,			/* another attempt cannot help: Catch */
 	DX_OUTCOME_BROKEN,			/* neither helps: the branch has failed */
-	DX_OUTCOME_RUN_STOPPED		/* the run has ended, undoes or is an incident */
+	DX_OUTCOME_INCIDENT,		/* a person has to look: the run stops */
+	DX_OUTCOME_TIMED_OUT,		/* the time of the whole run is over */
+	DX_OUTCOME_UNDONE,			/* the run has compensated, and ends */
+	DX_OUTCOME_CONTINUED		/* another run goes on in its place */
 } DxOutcomeKind;
 
 typedef struct DxOutcome
 {
 	DxOutcomeKind kind;
-	Jsonb	   *result;			/* DONE */
+	Jsonb	   *result;			/* DONE, CONTINUED */
 	DxBranch   *child;			/* OPENED */
-	DxFault		fault;			/* FAILED, GAVE_UP, BROKEN */
+	DxFault		fault;			/* FAILED, GAVE_UP, BROKEN, INCIDENT */
 	bool		heartbeat;		/* FAILED: it is recorded as States.Timeout,
 								 * and is a heartbeat that did not come */
 } DxOutcome;
@@ -52,13 +55,6 @@ static inline DxOutcome
 dx_parked(void)
 {
 	return dx_outcome(DX_OUTCOME_PARKED);
-}
-
-/* The run has come to its end, or to a stop. */
-static inline DxOutcome
-dx_run_stopped(void)
-{
-	return dx_outcome(DX_OUTCOME_RUN_STOPPED);
 }
 
 /* The state has this result. */
@@ -83,14 +79,14 @@ dx_opened(DxBranch *child)
 	return outcome;
 }
 
-/* kind: FAILED, GAVE_UP or BROKEN. */
+/* kind: FAILED, GAVE_UP, BROKEN or INCIDENT. */
 static inline DxOutcome
 dx_fault_of(DxOutcomeKind kind, const DxFault *fault)
 {
 	DxOutcome	outcome = {kind};
 
 	Assert(kind == DX_OUTCOME_FAILED || kind == DX_OUTCOME_GAVE_UP ||
-		   kind == DX_OUTCOME_BROKEN);
+		   kind == DX_OUTCOME_BROKEN || kind == DX_OUTCOME_INCIDENT);
 	outcome.fault = *fault;
 	return outcome;
 }
@@ -125,6 +121,24 @@ static inline DxOutcome
 dx_broken(const DxFault *fault)
 {
 	return dx_fault_of(DX_OUTCOME_BROKEN, fault);
+}
+
+/* A person has to look. */
+static inline DxOutcome
+dx_incident(const DxFault *fault)
+{
+	return dx_fault_of(DX_OUTCOME_INCIDENT, fault);
+}
+
+/* Another run goes on in the place of this one, whose output this is. */
+static inline DxOutcome
+dx_continued(Jsonb *output)
+{
+	DxOutcome	outcome = {DX_OUTCOME_CONTINUED};
+
+	Assert(output != NULL);
+	outcome.result = output;
+	return outcome;
 }
 
 #endif							/* DX_ENGINE_OUTCOME_H */

@@ -21,7 +21,6 @@
 #include "engine/pass.h"
 #include "engine/payload.h"
 #include "engine/phase.h"
-#include "engine/run.h"
 #include "engine/step.h"
 #include "nodes/pg_list.h"
 #include "utils/jsonb.h"
@@ -100,8 +99,7 @@ step_timed_out(DxPass *pass, DxRun *run, DxBranch *branch, const StepTime *time,
 	}
 	dx_event(pass, run, DX_EVENT_STEP_FAILED, branch,
 			 dx_payload("error", dx_json_text(fault->error), NULL));
-	dx_run_time_out(pass, run);
-	return dx_run_stopped();
+	return dx_outcome(DX_OUTCOME_TIMED_OUT);
 }
 
 /*

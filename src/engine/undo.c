@@ -33,7 +33,6 @@
 #include "engine/payload.h"
 #include "engine/phase.h"
 #include "engine/pin.h"
-#include "engine/run.h"
 #include "engine/step.h"
 #include "engine/store_write.h"
 #include "engine/undo.h"
@@ -155,8 +154,7 @@ retry_or_stop(DxPass *pass, DxRun *run, DxBranch *branch, DxBranch *shown,
 {
 	if (try_retry(pass, run, branch, shown, fault))
 		return dx_parked();
-	dx_run_incident(pass, run, fault);
-	return dx_run_stopped();
+	return dx_incident(fault);
 }
 
 /* What an answer from outside says. */
@@ -329,10 +327,7 @@ dx_undo_refused(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault
 		branch->wait_for = NULL;
 	}
 	if (for_good || !next_completed(pass, run, branch, &completed))
-	{
-		dx_run_incident(pass, run, fault);
-		return dx_run_stopped();
-	}
+		return dx_incident(fault);
 	note_started(pass, run, branch);
 	branch->attempt++;
 	shown.state = completed.state;
@@ -345,14 +340,13 @@ dx_undo_refused(DxPass *pass, DxRun *run, DxBranch *branch, const DxFault *fault
  * succeeded.
  */
 static DxOutcome
-undo_finished(DxPass *pass, DxRun *run, DxBranch *branch)
+undo_finished(DxRun *run, DxBranch *branch)
 {
 	run->undone_to = run->seq;
 	branch->undone = 0;
 	if (run->status != DX_RUN_COMPENSATING)
 		return dx_done(branch->effective ? branch->effective : branch->data);
-	dx_run_end(pass, run, run->final_status);
-	return dx_run_stopped();
+	return dx_outcome(DX_OUTCOME_UNDONE);
 }
 
 /*
@@ -366,7 +360,7 @@ dx_undo_advance(DxPass *pass, DxRun *run, DxBranch *branch)
 
 	Assert(branch->phase == DX_PHASE_UNDO);
 	if (!next_completed(pass, run, branch, &completed))
-		return undo_finished(pass, run, branch);
+		return undo_finished(run, branch);
 	if (completed.state->u.task.undo_kind == DX_RESOURCE_SQL &&
 		dx_step_waits(pass, run, branch, -1 - completed.state->index))
 		return dx_parked();

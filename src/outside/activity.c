@@ -24,7 +24,6 @@
 #include "engine/pass.h"
 #include "engine/payload.h"
 #include "engine/phase.h"
-#include "engine/run.h"
 #include "outside/activity.h"
 #include "outside/activity_store.h"
 #include "utils/builtins.h"
@@ -159,8 +158,7 @@ expired(DxPass *pass, DxRun *run, DxBranch *branch, const Jsonb *payload)
 	{
 		fault.cause = psprintf("%s Whether it had its effect is not known, and the state's Delivery is at_most_once.",
 							   fault.cause);
-		dx_run_incident(pass, run, &fault);
-		return dx_run_stopped();
+		return dx_incident(&fault);
 	}
 	if (strcmp(timeout, "schedule_to_close") == 0)
 		return dx_gave_up(&fault);

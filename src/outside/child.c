@@ -144,9 +144,7 @@ continue_as_new(DxPass *pass, DxRun *run, DxBranch *branch)
 			 dx_payload("run", dx_json_uuid(&branch->ticket), NULL));
 	run->continued = true;
 	run->continued_as = branch->ticket;
-	dx_run_succeed(pass, run,
-				   dx_payload("continued_as", dx_json_uuid(&branch->ticket), NULL));
-	return dx_run_stopped();
+	return dx_continued(dx_payload("continued_as", dx_json_uuid(&branch->ticket), NULL));
 }
 
 /*
