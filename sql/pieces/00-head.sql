@@ -3,14 +3,17 @@
 
 \echo Use "CREATE EXTENSION dealix_exec" to load this file. \quit
 
+-- Names and operators mean PostgreSQL's own, whatever there is besides.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- A schema that somebody else has prepared could hold functions that would be
 -- taken for ours; one that somebody else owns could get them later.
 DO $$
 DECLARE
 	what text;
 BEGIN
-	IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE oid OPERATOR(pg_catalog.=) 'dealix'::pg_catalog.regnamespace
-		AND nspowner OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) current_user))
+	IF NOT EXISTS (SELECT FROM pg_namespace WHERE oid = 'dealix'::regnamespace
+		AND nspowner = (SELECT oid FROM pg_roles WHERE rolname = current_user))
 	THEN
 		RAISE EXCEPTION 'schema "dealix" belongs to another role'
 			USING ERRCODE = 'duplicate_schema',
@@ -18,28 +21,28 @@ BEGIN
 	END IF;
 	-- Whatever is in the schema or says something about it: objects of any kind,
 	-- default privileges, publications.  (This extension is to be in it.)
-	SELECT pg_catalog.pg_describe_object(classid, objid, objsubid) INTO what FROM pg_catalog.pg_depend
-	WHERE refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
-		AND refobjid OPERATOR(pg_catalog.=) 'dealix'::pg_catalog.regnamespace
-		AND NOT (classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
-			AND objid OPERATOR(pg_catalog.=) (SELECT oid FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'dealix_exec'))
+	SELECT pg_describe_object(classid, objid, objsubid) INTO what FROM pg_depend
+	WHERE refclassid = 'pg_catalog.pg_namespace'::regclass
+		AND refobjid = 'dealix'::regnamespace
+		AND NOT (classid = 'pg_catalog.pg_extension'::regclass
+			AND objid = (SELECT oid FROM pg_extension WHERE extname = 'dealix_exec'))
 	LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION 'schema "dealix" is not empty'
-			USING ERRCODE = 'duplicate_schema', DETAIL = pg_catalog.format('It has %s.', what),
+			USING ERRCODE = 'duplicate_schema', DETAIL = format('It has %s.', what),
 				HINT = 'Drop or rename it, then run CREATE EXTENSION dealix_exec again.';
 	END IF;
 	-- Who may create something in it could do so later.
-	SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::text END INTO what
-	FROM pg_catalog.pg_namespace n, LATERAL pg_catalog.aclexplode(n.nspacl) a
-	WHERE n.oid OPERATOR(pg_catalog.=) 'dealix'::pg_catalog.regnamespace AND a.grantee OPERATOR(pg_catalog.<>) n.nspowner
-		AND a.privilege_type OPERATOR(pg_catalog.=) 'CREATE' LIMIT 1;
+	SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END INTO what
+	FROM pg_namespace n, LATERAL aclexplode(n.nspacl) a
+	WHERE n.oid = 'dealix'::regnamespace AND a.grantee <> n.nspowner
+		AND a.privilege_type = 'CREATE' LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION 'other roles than its owner may create objects in schema "dealix"'
-			USING ERRCODE = 'duplicate_schema', DETAIL = pg_catalog.format('%s may.', what),
+			USING ERRCODE = 'duplicate_schema', DETAIL = format('%s may.', what),
 				HINT = 'Drop it, or REVOKE the right (see also ALTER DEFAULT PRIVILEGES), then run CREATE EXTENSION dealix_exec again.';
 	END IF;
-	IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname OPERATOR(pg_catalog.=) 'dealix_internal') THEN
+	IF EXISTS (SELECT FROM pg_namespace WHERE nspname = 'dealix_internal') THEN
 		RAISE EXCEPTION 'schema "dealix_internal" already exists'
 			USING ERRCODE = 'duplicate_schema',
 				HINT = 'Drop or rename it, then run CREATE EXTENSION dealix_exec again.';
@@ -58,12 +61,12 @@ DO $$
 DECLARE
 	given record;
 BEGIN
-	FOR given IN SELECT n.nspname, a.grantee::pg_catalog.regrole AS who
-		FROM pg_catalog.pg_namespace n, LATERAL pg_catalog.aclexplode(n.nspacl) a
-		WHERE n.oid OPERATOR(pg_catalog.=) ANY (ARRAY['dealix', 'dealix_internal']::pg_catalog.regnamespace[])
-			AND a.grantee OPERATOR(pg_catalog.<>) n.nspowner AND a.grantee OPERATOR(pg_catalog.<>) 0
+	FOR given IN SELECT n.nspname, a.grantee::regrole AS who
+		FROM pg_namespace n, LATERAL aclexplode(n.nspacl) a
+		WHERE n.oid = ANY (ARRAY['dealix', 'dealix_internal']::regnamespace[])
+			AND a.grantee <> n.nspowner AND a.grantee <> 0
 	LOOP
-		EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA %s FROM %s', given.nspname, given.who);
+		EXECUTE format('REVOKE ALL ON SCHEMA %s FROM %s', given.nspname, given.who);
 	END LOOP;
 END
 $$;

@@ -11,7 +11,7 @@ CREATE FUNCTION dealix_internal.role_out(dealix.role) RETURNS cstring
 LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'dealix_role_out';
 COMMENT ON FUNCTION dealix_internal.role_out(dealix.role) IS
 'Output of the type dealix.role: the role''s name, or pg_dropped_ and a number where it does not exist.';
-CREATE TYPE dealix.role (INPUT = dealix_internal.role_in, OUTPUT = dealix_internal.role_out, LIKE = pg_catalog.oid);
+CREATE TYPE dealix.role (INPUT = dealix_internal.role_in, OUTPUT = dealix_internal.role_out, LIKE = oid);
 COMMENT ON TYPE dealix.role IS 'A role, in dumps by its name; unlike regrole it takes in names that no role has.';
 CREATE CAST (dealix.role AS oid) WITHOUT FUNCTION AS IMPLICIT;
 CREATE CAST (dealix.role AS regrole) WITHOUT FUNCTION AS IMPLICIT;

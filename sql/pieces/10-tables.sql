@@ -489,12 +489,12 @@ DO $$
 DECLARE
 	what record;
 BEGIN
-	FOR what IN SELECT a.attrelid::pg_catalog.regclass AS relation, a.attname AS name FROM pg_catalog.pg_attribute a
-		JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) a.attrelid
-		WHERE c.relnamespace OPERATOR(pg_catalog.=) 'dealix'::pg_catalog.regnamespace AND c.relkind OPERATOR(pg_catalog.=) 'r'
-			AND a.attnum OPERATOR(pg_catalog.>) 0 AND a.atttypid OPERATOR(pg_catalog.=) 'pg_catalog.jsonb'::pg_catalog.regtype
+	FOR what IN SELECT a.attrelid::regclass AS relation, a.attname AS name FROM pg_attribute a
+		JOIN pg_class c ON c.oid = a.attrelid
+		WHERE c.relnamespace = 'dealix'::regnamespace AND c.relkind = 'r'
+			AND a.attnum > 0 AND a.atttypid = 'pg_catalog.jsonb'::regtype
 	LOOP
-		EXECUTE pg_catalog.format('ALTER TABLE %s ALTER %I SET COMPRESSION lz4', what.relation, what.name);
+		EXECUTE format('ALTER TABLE %s ALTER %I SET COMPRESSION lz4', what.relation, what.name);
 	END LOOP;
 EXCEPTION WHEN feature_not_supported THEN
 	NULL;

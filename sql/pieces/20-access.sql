@@ -13,8 +13,8 @@ COMMENT ON FUNCTION dealix_internal.all_history() IS
 CREATE FUNCTION dealix_internal.run_visible(owner regrole) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT pg_catalog.pg_has_role(owner::oid, 'USAGE')
-		OR pg_catalog.has_function_privilege('dealix_internal.all_runs()'::regprocedure::oid, 'EXECUTE');
+	SELECT pg_has_role(owner::oid, 'USAGE')
+		OR has_function_privilege('dealix_internal.all_runs()'::regprocedure::oid, 'EXECUTE');
 END;
 COMMENT ON FUNCTION dealix_internal.run_visible(regrole) IS
 'Whether the current user may see runs of this owner: it has the owner''s privileges, or may see all runs.';

@@ -52,7 +52,7 @@ SELECT t.task_id, t.run_id, t.activity, t.state, t.owner::regrole AS owner, t.at
 	CASE WHEN t.activity IS NULL THEN 'TOKEN' WHEN t.cancelled THEN 'CANCELLED'
 		WHEN t.claimed_at IS NULL THEN 'QUEUED' ELSE 'CLAIMED' END AS status,
 	t.created_at, t.claimed_at, t.heartbeat_at,
-	LEAST(COALESCE(t.heartbeat_at, t.claimed_at) OPERATOR(pg_catalog.+) t.lease, t.until_at) AS deadline,
+	LEAST(COALESCE(t.heartbeat_at, t.claimed_at) + t.lease, t.until_at) AS deadline,
 	-t.rank AS priority, t.correlation_id, t.input, t.details
 FROM dealix.activity_task t
 WHERE dealix_internal.run_visible(t.owner);

@@ -30,10 +30,10 @@ COMMENT ON FUNCTION dealix.drop_consumer(text) IS
 
 CREATE VIEW dealix.outbox_events WITH (security_barrier) AS
 SELECT o.outbox_id AS id, o.run_id, o.owner::regrole AS owner, o.topic, o.at, o.event,
-	(SELECT pg_catalog.array_agg(c.name ORDER BY c.name) FROM dealix.outbox_consumer c
-	 WHERE pg_catalog.pg_has_role(c.role::pg_catalog.oid, o.owner::pg_catalog.oid, 'USAGE')
-		AND NOT EXISTS (SELECT FROM dealix.outbox_ack a WHERE a.consumer_id OPERATOR(pg_catalog.=) c.consumer_id
-			AND a.outbox_id OPERATOR(pg_catalog.=) o.outbox_id)) AS waits_for
+	(SELECT array_agg(c.name ORDER BY c.name) FROM dealix.outbox_consumer c
+	 WHERE pg_has_role(c.role::oid, o.owner::oid, 'USAGE')
+		AND NOT EXISTS (SELECT FROM dealix.outbox_ack a WHERE a.consumer_id = c.consumer_id
+			AND a.outbox_id = o.outbox_id)) AS waits_for
 FROM dealix.outbox o
 WHERE dealix_internal.run_visible(o.owner);
 COMMENT ON VIEW dealix.outbox_events IS 'Emitted events that some consumer has not acknowledged yet, or that wait for the first consumer.';

@@ -36,16 +36,16 @@ COMMENT ON FUNCTION dealix_internal.may_decide(text[]) IS
 
 CREATE VIEW dealix.approvals WITH (security_barrier) AS
 SELECT i.intent_id AS id, i.name,
-	CASE WHEN i.status OPERATOR(pg_catalog.=) 1 AND i.expires_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp() THEN 'EXPIRED'
+	CASE WHEN i.status = 1 AND i.expires_at <= clock_timestamp() THEN 'EXPIRED'
 		ELSE dealix_internal.intent_status_name(i.status) END AS status, i.workflow, i.run_id, i.state,
-	i.requester::regrole AS requester, i.requesters::regrole[] AS requesters, i.payload, i.amended, i.version, pg_catalog.encode(i.hash, 'hex') AS hash,
+	i.requester::regrole AS requester, i.requesters::regrole[] AS requesters, i.payload, i.amended, i.version, encode(i.hash, 'hex') AS hash,
 	i.approvers, i.quorum,
-	(SELECT pg_catalog.count(*) FROM dealix.intent_decision d
-	 WHERE d.intent_id OPERATOR(pg_catalog.=) i.intent_id AND d.version OPERATOR(pg_catalog.=) i.version
-		AND d.decision OPERATOR(pg_catalog.<>) 'reject')::int AS agreed,
-	(SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('by', d.approver::text, 'decision', d.decision,
+	(SELECT count(*) FROM dealix.intent_decision d
+	 WHERE d.intent_id = i.intent_id AND d.version = i.version
+		AND d.decision <> 'reject')::int AS agreed,
+	(SELECT jsonb_agg(jsonb_build_object('by', d.approver::text, 'decision', d.decision,
 		'comment', d.comment, 'at', d.at, 'version', d.version) ORDER BY d.at)
-	 FROM dealix.intent_decision d WHERE d.intent_id OPERATOR(pg_catalog.=) i.intent_id) AS decisions,
+	 FROM dealix.intent_decision d WHERE d.intent_id = i.intent_id) AS decisions,
 	i.reason, i.correlation_id, i.created_at, i.expires_at, i.decided_at
 FROM dealix.intent i
 WHERE dealix_internal.run_visible(i.owner) OR dealix_internal.may_decide(i.approvers);

@@ -120,14 +120,14 @@ COMMENT ON FUNCTION dealix_internal.cron_zone() IS
 CREATE VIEW dealix.schedules WITH (security_barrier) AS
 SELECT s.name, s.cron, s.workflow, s.input, s.overlap, s.catch_up, s.jitter, s.paused, s.owner::regrole AS owner, s.created_at,
 	f.fired_at AS last_fired_at, f.outcome AS last_outcome, f.run_id AS last_run,
-	(SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('for', l.fired_for, 'outcome', l.outcome,
+	(SELECT jsonb_agg(jsonb_build_object('for', l.fired_for, 'outcome', l.outcome,
 			'run_id', l.run_id, 'status', dealix_internal.status_name(r.status)) ORDER BY l.fired_for DESC)
-	 FROM (SELECT * FROM dealix.schedule_fire x WHERE x.schedule_id OPERATOR(pg_catalog.=) s.schedule_id
+	 FROM (SELECT * FROM dealix.schedule_fire x WHERE x.schedule_id = s.schedule_id
 		ORDER BY x.fired_for DESC LIMIT 10) l
-	 LEFT JOIN dealix.run r ON r.run_id OPERATOR(pg_catalog.=) l.run_id) AS last_runs,
+	 LEFT JOIN dealix.run r ON r.run_id = l.run_id) AS last_runs,
 	dealix_internal.cron_zone() AS zone
 FROM dealix.schedule s
-LEFT JOIN LATERAL (SELECT * FROM dealix.schedule_fire x WHERE x.schedule_id OPERATOR(pg_catalog.=) s.schedule_id
+LEFT JOIN LATERAL (SELECT * FROM dealix.schedule_fire x WHERE x.schedule_id = s.schedule_id
 	ORDER BY x.fired_for DESC LIMIT 1) f ON true
 WHERE dealix_internal.run_visible(s.owner);
 COMMENT ON VIEW dealix.schedules IS 'Schedules, and what came of their last fires. zone: in which pg_cron reads cron.';

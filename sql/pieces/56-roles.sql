@@ -7,18 +7,18 @@ COMMENT ON FUNCTION dealix.reassign(dealix.role, regrole) IS
 
 CREATE VIEW dealix.owners WITH (security_barrier) AS
 SELECT o.role::text AS role, CASE WHEN r.oid IS NULL THEN o.name ELSE r.rolname END AS name,
-	(SELECT pg_catalog.count(DISTINCT b.run_id) FROM dealix.branch b WHERE b.owner::oid OPERATOR(pg_catalog.=) o.role::oid) AS live_runs,
-	(SELECT pg_catalog.count(*) FROM dealix.workflow w WHERE w.author::oid OPERATOR(pg_catalog.=) o.role::oid) AS workflows,
-	(SELECT pg_catalog.count(*) FROM dealix.schedule s WHERE s.owner::oid OPERATOR(pg_catalog.=) o.role::oid) AS schedules,
+	(SELECT count(DISTINCT b.run_id) FROM dealix.branch b WHERE b.owner::oid = o.role::oid) AS live_runs,
+	(SELECT count(*) FROM dealix.workflow w WHERE w.author::oid = o.role::oid) AS workflows,
+	(SELECT count(*) FROM dealix.schedule s WHERE s.owner::oid = o.role::oid) AS schedules,
 	CASE WHEN r.oid IS NULL THEN 'the role does not exist: its runs are held'
 		WHEN NOT r.rolcanlogin THEN 'it may not log in: it starts no runs, and those that it has are held'
-		WHEN r.rolsuper AND pg_catalog.current_setting('dealix_exec.superuser_runs', true) IS DISTINCT FROM 'on'
+		WHEN r.rolsuper AND current_setting('dealix_exec.superuser_runs', true) IS DISTINCT FROM 'on'
 			THEN 'it is a superuser: it starts no runs, and those that it has are held' END AS problem,
-	CASE WHEN r.oid IS NULL THEN pg_catalog.format('SELECT dealix.reassign(%L, ''a role that exists'')', o.role::text)
-		WHEN NOT r.rolcanlogin THEN pg_catalog.format('ALTER ROLE %I LOGIN', r.rolname)
-		WHEN r.rolsuper AND pg_catalog.current_setting('dealix_exec.superuser_runs', true) IS DISTINCT FROM 'on'
-			THEN pg_catalog.format('SELECT dealix.reassign(%L, ''an ordinary role'')', o.role::text) END AS what_to_do
+	CASE WHEN r.oid IS NULL THEN format('SELECT dealix.reassign(%L, ''a role that exists'')', o.role::text)
+		WHEN NOT r.rolcanlogin THEN format('ALTER ROLE %I LOGIN', r.rolname)
+		WHEN r.rolsuper AND current_setting('dealix_exec.superuser_runs', true) IS DISTINCT FROM 'on'
+			THEN format('SELECT dealix.reassign(%L, ''an ordinary role'')', o.role::text) END AS what_to_do
 FROM dealix.known_role o
-LEFT JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) o.role::oid
+LEFT JOIN pg_roles r ON r.oid = o.role::oid
 WHERE dealix_internal.run_visible(o.role);
 COMMENT ON VIEW dealix.owners IS 'Roles that have or had runs, workflows or schedules; problem: why their runs are held, and what to do about it.';

@@ -31,7 +31,7 @@ COMMENT ON FUNCTION dealix_internal.worker_status() IS
 CREATE VIEW dealix.workers AS
 SELECT s.kind,
        d.datname AS database,
-       CASE WHEN s.owner_id IS NOT NULL THEN pg_catalog.pg_get_userbyid(s.owner_id) END AS owner,
+       CASE WHEN s.owner_id IS NOT NULL THEN pg_get_userbyid(s.owner_id) END AS owner,
        s.pid,
        s.state,
        s.held,
@@ -41,7 +41,7 @@ SELECT s.kind,
        s.steps,
        s.last_error
   FROM dealix_internal.worker_status() AS s
-  LEFT JOIN pg_catalog.pg_database AS d ON d.oid OPERATOR(pg_catalog.=) s.database_id;
+  LEFT JOIN pg_database AS d ON d.oid = s.database_id;
 
 COMMENT ON VIEW dealix.workers IS
 'Background processes of this database, and the launcher. A worker in state BACKOFF is an owner for whom none can be started at the moment; last_error says why. held: the database is a copy and waits for dealix.resume_engine().';

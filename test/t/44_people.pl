@@ -67,6 +67,29 @@ is($node->safe_psql('defaults', q{SELECT count(*) FROM (SELECT relacl AS acl, re
 	'0', 'default privileges of who creates the extension give nobody anything of it');
 $node->safe_psql('postgres', 'DROP DATABASE defaults WITH (FORCE)');
 
+# Operators and functions of others, nearer than PostgreSQL's own on every path.
+$node->safe_psql('postgres', 'CREATE DATABASE nearer');
+$node->safe_psql('nearer', q{
+	CREATE FUNCTION public.trap(uuid, uuid) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+	CREATE FUNCTION public.trap(regrole, oid) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+	CREATE FUNCTION public.count(boolean) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+	CREATE OPERATOR public.= (FUNCTION = public.trap, LEFTARG = uuid, RIGHTARG = uuid);
+	CREATE OPERATOR public.= (FUNCTION = public.trap, LEFTARG = regrole, RIGHTARG = oid);
+	CREATE OPERATOR public.<> (FUNCTION = public.trap, LEFTARG = regrole, RIGHTARG = oid);
+	ALTER DATABASE nearer SET search_path = public, pg_catalog;
+});
+$node->safe_psql('nearer', 'CREATE EXTENSION dealix_exec');
+is($node->safe_psql('nearer', q{SELECT current_setting('search_path')}), 'public, pg_catalog', 'the path of a session is what it was');
+is($node->safe_psql('nearer', q{SELECT count(*) FROM pg_depend d WHERE d.refobjid IN (SELECT oid FROM pg_operator WHERE oprnamespace = 'public'::regnamespace
+	UNION ALL SELECT oid FROM pg_proc WHERE pronamespace = 'public'::regnamespace) AND d.classid = 'pg_rewrite'::regclass}), '0', 'no view is made of what others have put into the path');
+for my $view (split /\n/, $node->safe_psql('nearer', q{SELECT oid::regclass FROM pg_class WHERE relkind = 'v' AND relnamespace = 'dealix'::regnamespace}))
+{
+	my (undef, undef, $err) = $node->psql('nearer', "SELECT count(*) FROM $view");
+
+	unlike($err, qr/trapped/, "nor does $view come across it");
+}
+$node->safe_psql('postgres', 'DROP DATABASE nearer WITH (FORCE)');
+
 # ---------- the doors of a session ----------
 
 dx_shop($node);
