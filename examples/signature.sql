@@ -51,4 +51,4 @@ CALL dealix.wait(:'two', '10 s');
 
 -- Deal 1 is signed; nobody answered for deal 2, and its request is taken back.
 SELECT * FROM example.request ORDER BY deal;
-SELECT input ->> 'deal' AS deal, status, error FROM dealix.runs ORDER BY 1;
+SELECT input ->> 'deal' AS deal, status, error FROM dealix.run_details ORDER BY 1;

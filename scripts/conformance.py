@@ -271,7 +271,7 @@ def wait_for_runs():
     """Until all runs have ended or the time is over."""
     until = time.monotonic() + TIME_LIMIT
     while time.monotonic() < until:
-        left = psql("SELECT count(*) FROM conformance.execution_case c JOIN dealix.runs r"
+        left = psql("SELECT count(*) FROM conformance.execution_case c JOIN dealix.run_details r"
                     " USING (run_id) WHERE r.finished_at IS NULL;")
         if left == ["0"]:
             return
@@ -282,7 +282,7 @@ def read_runs():
     rows = psql("SELECT jsonb_build_object('refusal', c.refusal, 'status', r.status,"
                 " 'output', r.output, 'error', r.error, 'cause', r.cause,"
                 " 'path', conformance.path(c.run_id))"
-                " FROM conformance.execution_case c LEFT JOIN dealix.runs r USING (run_id)"
+                " FROM conformance.execution_case c LEFT JOIN dealix.run_details r USING (run_id)"
                 " ORDER BY c.id;")
     return [json.loads(row) for row in rows]
 

@@ -133,7 +133,7 @@ DECLARE
 	last text;
 	last_event text;
 BEGIN
-	FOR h IN SELECT * FROM dealix.history
+	FOR h IN SELECT * FROM dealix.history_details
 		WHERE run_id = run AND branch = 0 AND state IS NOT NULL ORDER BY seq
 	LOOP
 		IF inside IS NULL AND NOT (h.event IN ('state_caught', 'state_failed')

@@ -26,7 +26,7 @@ progress_counts()
 		SELECT count(*) FILTER (WHERE finished_at IS NOT NULL),
 			count(*) FILTER (WHERE workflow = 'sign'),
 			count(*) FILTER (WHERE workflow = 'transfer')
-		FROM dealix.runs" 2>/dev/null
+		FROM dealix.run_details" 2>/dev/null
 }
 
 # show ENDED TEXT: a bar on a terminal; otherwise a line, every two seconds
@@ -60,8 +60,8 @@ work_until()
 		fi
 		if [ "$SECONDS" -ge "$give_up" ]; then
 			printf '\n'
-			psql -X -U shop -d demo -c "SELECT workflow, status, count(*) FROM dealix.runs GROUP BY 1, 2" \
-				-c "SELECT * FROM dealix.waiting LIMIT 10" -c "SELECT * FROM dealix.stuck() LIMIT 10" || true
+			psql -X -U shop -d demo -c "SELECT workflow, status, count(*) FROM dealix.run_details GROUP BY 1, 2" \
+				-c "SELECT * FROM dealix.waiting_details LIMIT 10" -c "SELECT * FROM dealix.stuck() LIMIT 10" || true
 			die "for $limit seconds no run has ended; $ended of $total have."
 		fi
 		sleep 0.2

@@ -53,7 +53,7 @@ CREATE FUNCTION fuzz.run(definition jsonb, input jsonb, expected_problems bigint
 LANGUAGE plpgsql AS $$
 DECLARE
 	stage text := 'publish';
-	ended dealix.runs;
+	ended dealix.run_details;
 	undone boolean;
 	run uuid;
 BEGIN
@@ -65,8 +65,8 @@ BEGIN
 		FOR i IN 1 .. 5 LOOP
 			EXIT WHEN dealix.tick(10, '50 ms') = 0;
 		END LOOP;
-		SELECT * INTO ended FROM dealix.runs WHERE run_id = run;
-		undone := EXISTS (SELECT FROM dealix.history
+		SELECT * INTO ended FROM dealix.run_details WHERE run_id = run;
+		undone := EXISTS (SELECT FROM dealix.history_details
 			WHERE run_id = run AND event = 'compensation_started');
 		RAISE EXCEPTION 'done' USING ERRCODE = 'FZ000';
 	EXCEPTION

@@ -50,7 +50,7 @@ def definitions(report, admin):
         author.close()
         wide, first = grown(database, "SELECT dealix.start('wide', '{}')")
         many, _ = grown(database, "SELECT count(dealix.start('many' || i, '{}')) FROM generate_series(1, 1000) i")
-        if database.sql.one("SELECT count(*) FILTER (WHERE status = 'SUCCEEDED') = 1001 FROM dealix.runs"
+        if database.sql.one("SELECT count(*) FILTER (WHERE status = 'SUCCEEDED') = 1001 FROM dealix.run_details"
                             " WHERE workflow = 'wide' OR workflow LIKE 'many%'") != "t":
             raise Failed("not all runs have succeeded")
         return wide, first, many

@@ -24,7 +24,7 @@ class Database:
         self.await_dispatcher()
 
     def await_dispatcher(self):
-        poll(lambda: self.sql("SELECT 1 FROM dealix.workers WHERE kind = 'dispatcher' AND state = 'RUNNING'"),
+        poll(lambda: self.sql("SELECT 1 FROM dealix.worker_details WHERE kind = 'dispatcher' AND state = 'RUNNING'"),
              f"a dispatcher runs in {self.name}")
 
     def reconnect(self):
@@ -44,11 +44,11 @@ class Database:
 
     def worker_pids(self):
         return [int(pid) for pid in
-                self.sql("SELECT pid FROM dealix.workers WHERE kind = 'worker' AND pid IS NOT NULL")]
+                self.sql("SELECT pid FROM dealix.worker_details WHERE kind = 'worker' AND pid IS NOT NULL")]
 
     def idle(self):
         """Whether all workers have found that there is nothing to do."""
-        states = self.sql("SELECT state FROM dealix.workers WHERE kind = 'worker'")
+        states = self.sql("SELECT state FROM dealix.worker_details WHERE kind = 'worker'")
         return bool(states) and all(state == "IDLE" for state in states)
 
     def backlog(self, workflow, runs, template="jsonb_build_object('n', i)"):
@@ -120,7 +120,7 @@ class Database:
         """Each of so many runs has succeeded, and each effect is there once."""
         self.expect(f"SELECT count(*) = {3 * runs} AND count(DISTINCT (n, step)) = {3 * runs}"
                     f" FROM bench.effect WHERE n >= {first}", f"{3 * runs} effects, each once")
-        self.expect(f"SELECT count(*) = {runs} AND bool_and(status = 'SUCCEEDED') FROM dealix.runs"
+        self.expect(f"SELECT count(*) = {runs} AND bool_and(status = 'SUCCEEDED') FROM dealix.run_details"
                     f" WHERE workflow = 'chain' AND created_at >= '{since}'", f"{runs} runs have succeeded")
         self.expect(f"SELECT count(*) = {5 * runs} FROM dealix.history_event h JOIN dealix.run r USING (run_id)"
                     f" WHERE r.status = 10 AND r.created_at >= '{since}'", f"{5 * runs} events")
@@ -128,7 +128,7 @@ class Database:
 
     def check_quiet(self):
         self.expect("SELECT NOT EXISTS (SELECT FROM dealix.stuck())", "nothing is stuck")
-        self.expect("SELECT NOT EXISTS (SELECT FROM dealix.incidents)", "there is no incident")
+        self.expect("SELECT NOT EXISTS (SELECT FROM dealix.incident_details)", "there is no incident")
 
     def expect(self, query, what):
         if self.sql.one(query) != "t":

@@ -108,7 +108,7 @@ def latency(report, home):
                latency_8c_p50_ms=eight.quantile(0.5), latency_8c_p99_ms=eight.quantile(0.99),
                baseline_insert_8c_ms=base_eight, runs_8c_per_s=eight.tps)
     home.expect("SELECT (SELECT count(*) FROM bench.effect) = 3 * count(*) AND bool_and(status = 'SUCCEEDED')"
-                " FROM dealix.runs", "every run has succeeded with three effects")
+                " FROM dealix.run_details", "every run has succeeded with three effects")
 
 
 def starts(report, home):
@@ -163,7 +163,7 @@ def pure_states(report, database):
     runs = 1000 if QUICK else 4000
     database.backlog("states", runs, "jsonb_build_object('i', 0)")
     database.work_off(2, database.all_ended)
-    states = database.sql.number("SELECT count(*) FROM dealix.history WHERE event = 'state_succeeded'")
+    states = database.sql.number("SELECT count(*) FROM dealix.history_details WHERE event = 'state_succeeded'")
     if states != 101 * runs:
         raise Failed(f"{runs} runs took {states} states instead of {101 * runs}")
     database.check_quiet()
@@ -189,7 +189,7 @@ def signals(report, admin):
                         f"each of {runs} signals had its effect once")
         database.check_quiet()
         return database.sql.number("SELECT count(*) / extract(epoch FROM max(finished_at) - (SELECT min((payload ->> 'sent_at')::timestamptz)"
-                                   " FROM dealix.history WHERE event = 'signal_received')) FROM dealix.run")
+                                   " FROM dealix.history_details WHERE event = 'signal_received')) FROM dealix.run")
 
     report.put(signals_per_s=fresh(admin, "signalled", measure))
 

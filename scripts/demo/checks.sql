@@ -13,7 +13,7 @@ WITH deal_run AS MATERIALIZED (
 			   FROM demo.notice GROUP BY 1) n USING (deal_id)
 ), transfer_run AS (
 	SELECT (input ->> 'transfer_id')::int AS transfer_id, status, error
-	FROM dealix.runs WHERE workflow = 'transfer'
+	FROM dealix.run_details WHERE workflow = 'transfer'
 ), movement AS (
 	SELECT tid AS transfer_id,
 		string_agg(rtrim(filler), ', ' ORDER BY rtrim(filler)) AS movements
@@ -24,7 +24,7 @@ SELECT 1, 'every deal has one run, every transfer has one run',
 	+ (SELECT abs(count(*) - :transfers) + abs(count(DISTINCT transfer_id) - :transfers) FROM transfer_run)
 UNION ALL
 SELECT 2, 'every run has come to its end',
-	(SELECT count(*) FROM dealix.runs
+	(SELECT count(*) FROM dealix.run_details
 	 WHERE status NOT IN ('SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELLED', 'TERMINATED'))
 UNION ALL
 SELECT 3, 'deals signed in time are closed: one request, one CRM event, nothing undone',
@@ -64,5 +64,5 @@ SELECT 8, 'sum(abalance) is what it was, and nothing is left in suspense',
 	+ (SELECT count(*) FROM pgbench_accounts WHERE aid > 95000 AND abalance <> 0)
 UNION ALL
 SELECT 9, 'dealix.stuck() is empty, and no run is an incident',
-	(SELECT count(*) FROM dealix.stuck()) + (SELECT count(*) FROM dealix.incidents)
+	(SELECT count(*) FROM dealix.stuck()) + (SELECT count(*) FROM dealix.incident_details)
 ORDER BY 1;

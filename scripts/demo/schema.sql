@@ -183,10 +183,10 @@ CREATE VIEW demo.deal_outcome AS
 WITH answer AS (
 	SELECT deal_id, min(decision) AS decision, min(acknowledged_at) AS at FROM demo.answer GROUP BY deal_id
 ), waited AS (
-	SELECT h.run_id, (h.payload ->> 'until')::timestamptz AS until FROM dealix.history h
+	SELECT h.run_id, (h.payload ->> 'until')::timestamptz AS until FROM dealix.history_details h
 	WHERE h.event = 'wait_started' AND h.state = 'AwaitSignature'
 ), timed_out AS (
-	SELECT h.run_id, h.at FROM dealix.history h
+	SELECT h.run_id, h.at FROM dealix.history_details h
 	WHERE h.event = 'step_failed' AND h.state = 'AwaitSignature'
 )
 SELECT (r.input ->> 'deal_id')::int AS deal_id, r.status, r.error,
@@ -194,7 +194,7 @@ SELECT (r.input ->> 'deal_id')::int AS deal_id, r.status, r.error,
 	CASE WHEN r.status = 'SUCCEEDED' THEN 'signed' WHEN r.error = 'Declined' THEN 'declined'
 		WHEN r.error = 'NotSigned' THEN 'no answer' ELSE 'neither' END AS ended,
 	t.at < w.until AS early
-FROM dealix.runs r
+FROM dealix.run_details r
 LEFT JOIN answer a ON a.deal_id = (r.input ->> 'deal_id')::int
 LEFT JOIN waited w ON w.run_id = r.run_id
 LEFT JOIN timed_out t ON t.run_id = r.run_id

@@ -4,16 +4,16 @@
 EFFECTS = """
 WITH done AS (
 	SELECT r.input ->> 'key' AS key, CASE h.event WHEN 'step_compensated' THEN 'undo ' || h.state ELSE h.state END AS step, count(*) AS n
-	FROM dealix.history h JOIN dealix.runs r USING (run_id)
+	FROM dealix.history_details h JOIN dealix.run_details r USING (run_id)
 	WHERE h.event IN ('step_succeeded', 'step_compensated') AND h.state IN ('First', 'Badly', 'Left', 'Right', 'Item', 'Part', 'Child', 'Limited')
 	GROUP BY 1, 2),
-effect AS (SELECT key, step, count(*) AS n FROM t.ledger WHERE key IN (SELECT input ->> 'key' FROM dealix.runs WHERE workflow = 'all') GROUP BY 1, 2)
+effect AS (SELECT key, step, count(*) AS n FROM t.ledger WHERE key IN (SELECT input ->> 'key' FROM dealix.run_details WHERE workflow = 'all') GROUP BY 1, 2)
 SELECT coalesce(d.key, e.key), coalesce(d.step, e.step), 'history ' || coalesce(d.n, 0), 'effects ' || coalesce(e.n, 0)
 FROM done d FULL JOIN effect e ON d.key = e.key AND d.step = e.step WHERE d.n IS DISTINCT FROM e.n LIMIT 10"""
 
 # What a run that came to its end by itself has done.
 WHOLE = """
-SELECT r.run_id, r.status, e.step, coalesce(l.n, 0) FROM dealix.runs r
+SELECT r.run_id, r.status, e.step, coalesce(l.n, 0) FROM dealix.run_details r
 CROSS JOIN (VALUES ('First', 1), ('Badly', 1), ('Left', 1), ('Right', 1), ('Item', 3), ('Part', 3), ('Child', 1), ('Limited', 1),
 	('undo First', 0), ('undo Badly', 0), ('undo Left', 0)) e (step, n)
 LEFT JOIN LATERAL (SELECT count(*) AS n FROM t.ledger l WHERE l.key = r.key AND l.step = e.step) l ON true
@@ -22,13 +22,13 @@ WHERE r.workflow = 'all' AND r.item IS NULL AND (r.status = 'SUCCEEDED' OR r.err
 
 # What is compensable is undone as often as it was done, unless the run was terminated.
 UNDONE = """
-SELECT r.run_id, r.status, s.step FROM dealix.runs r CROSS JOIN (VALUES ('First'), ('Badly'), ('Left')) s (step)
+SELECT r.run_id, r.status, s.step FROM dealix.run_details r CROSS JOIN (VALUES ('First'), ('Badly'), ('Left')) s (step)
 WHERE r.workflow = 'all' AND r.item IS NULL AND r.status IN ('FAILED', 'CANCELLED', 'TIMED_OUT')
 	AND (SELECT count(*) FROM t.ledger l WHERE l.key = r.key AND l.step = s.step)
 		<> (SELECT count(*) FROM t.ledger l WHERE l.key = r.key AND l.step = 'undo ' || s.step) LIMIT 10"""
 
 OUTSIDE = """
-SELECT r.run_id, r.status, w.what, count(s.key) FROM dealix.runs r CROSS JOIN (VALUES ('work'), ('done')) w (what)
+SELECT r.run_id, r.status, w.what, count(s.key) FROM dealix.run_details r CROSS JOIN (VALUES ('work'), ('done')) w (what)
 LEFT JOIN t.seen s ON s.key = r.key AND s.what = w.what
 WHERE r.workflow = 'all' AND r.item IS NULL AND (r.status = 'SUCCEEDED' OR r.error = 'Torture.Bad')
 GROUP BY 1, 2, 3 HAVING count(s.key) <> 1 LIMIT 10"""
@@ -59,14 +59,14 @@ CHECKS = {
     "nothing is left of runs that have ended": LEFT_OVER,
     "no slot is taken": "SELECT * FROM dealix.workflow_slot WHERE run_id IS NOT NULL LIMIT 10",
     "nothing is stuck": "SELECT * FROM dealix.stuck() LIMIT 10",
-    "no incident is open": "SELECT run_id, error, cause FROM dealix.incidents LIMIT 10",
-    "a key has one run": "SELECT key, count(*) FROM dealix.runs WHERE workflow = 'all' AND key IS NOT NULL"
+    "no incident is open": "SELECT run_id, error, cause FROM dealix.incident_details LIMIT 10",
+    "a key has one run": "SELECT key, count(*) FROM dealix.run_details WHERE workflow = 'all' AND key IS NOT NULL"
                          " GROUP BY 1 HAVING count(*) > 1 LIMIT 10",
     "each hash covers its event and the hash before": CHAIN,
     "the head of a chain is the hash of the last event": "SELECT r.run_id FROM dealix.run r JOIN dealix.history_event h"
                                                          " ON h.run_id = r.run_id AND h.seq = r.history_seq WHERE h.hash <> r.chain LIMIT 10",
-    "histories have no gap": "SELECT run_id FROM dealix.history GROUP BY run_id HAVING count(*) <> max(seq) OR min(seq) <> 1 LIMIT 10",
-    "a distributed Map has its items once": "SELECT parent_run, item, count(*) FROM dealix.runs WHERE item IS NOT NULL"
+    "histories have no gap": "SELECT run_id FROM dealix.history_details GROUP BY run_id HAVING count(*) <> max(seq) OR min(seq) <> 1 LIMIT 10",
+    "a distributed Map has its items once": "SELECT parent_run, item, count(*) FROM dealix.run_details WHERE item IS NOT NULL"
                                             " GROUP BY 1, 2 HAVING count(*) > 1 LIMIT 10",
     "no item of a line is taken twice": "SELECT key, count(*) FROM t.ledger WHERE step = 'Booked' AND key <> 'stop'"
                                         " GROUP BY 1 HAVING count(*) > 1 LIMIT 10",
@@ -87,7 +87,7 @@ def facts(path):
 def acknowledged(db, path):
     """Starts and signals that were acknowledged and are not there."""
     record = facts(path)
-    for kind, sql in (("start", "SELECT k FROM unnest(%s::text[]) k WHERE NOT EXISTS (SELECT FROM dealix.runs r WHERE r.key = k)"),
+    for kind, sql in (("start", "SELECT k FROM unnest(%s::text[]) k WHERE NOT EXISTS (SELECT FROM dealix.run_details r WHERE r.key = k)"),
                       ("item", "SELECT k FROM unnest(%s::text[]) k WHERE NOT EXISTS (SELECT FROM t.ledger l"
                                " WHERE l.key = k AND l.step = 'Booked')")):
         for row in db.execute(sql + " LIMIT 10", [record.get(kind, [])]).fetchall():

@@ -23,7 +23,7 @@ class Ledger:
 
 
 def unfinished(db):
-    return db.execute("SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL").fetchone()[0]
+    return db.execute("SELECT count(*) FROM dealix.run_details WHERE finished_at IS NULL").fetchone()[0]
 
 
 def starter(path):
@@ -52,9 +52,9 @@ def starter(path):
 def helper(_path):
     """Sends the signals and events that somebody waits for."""
     def work(db):
-        db.execute("SELECT dealix.signal(run_id, 'go', key => 'go') FROM dealix.waiting"
+        db.execute("SELECT dealix.signal(run_id, 'go', key => 'go') FROM dealix.waiting_details"
                    " WHERE waits_for = 'signal' AND workflow = 'all' LIMIT 50")
-        for (key,) in db.execute("SELECT r.input ->> 'key' FROM dealix.waiting w JOIN dealix.runs r USING (run_id)"
+        for (key,) in db.execute("SELECT r.input ->> 'key' FROM dealix.waiting_details w JOIN dealix.run_details r USING (run_id)"
                                  " WHERE w.waits_for = 'event' LIMIT 50").fetchall():
             db.execute("SELECT dealix.publish_event('paid', %s, '{}')", [key])
     forever("app", lambda db: ignore(work, db), 0.2)
@@ -110,7 +110,7 @@ def worker(_path):
 def approver(_path):
     """Agrees, mostly."""
     def work(db):
-        for number, digest in db.execute("SELECT id, hash FROM dealix.approvals WHERE status = 'PENDING' LIMIT 20").fetchall():
+        for number, digest in db.execute("SELECT id, hash FROM dealix.approval_details WHERE status = 'PENDING' LIMIT 20").fetchall():
             if random.random() < 0.1:
                 ignore(lambda db: db.execute("SELECT dealix.reject(%s, 'no', %s)", [number, digest]), db)
             else:
@@ -142,11 +142,11 @@ def stopper(path):
     ledger = Ledger(path)
 
     def work(db):
-        for run, cause in db.execute("SELECT run_id::text, coalesce(cause, '') FROM dealix.incidents LIMIT 20").fetchall():
+        for run, cause in db.execute("SELECT run_id::text, coalesce(cause, '') FROM dealix.incident_details LIMIT 20").fetchall():
             ledger.note("incident", run, cause.replace("\n", " "))
             ignore(lambda db: db.execute("SELECT dealix.redrive(%s)", [run]), db)
         if random.random() < 0.3:
-            for (run,) in db.execute("SELECT run_id FROM dealix.runs WHERE workflow = 'all' AND finished_at IS NULL"
+            for (run,) in db.execute("SELECT run_id FROM dealix.run_details WHERE workflow = 'all' AND finished_at IS NULL"
                                      " AND random() < 0.02 LIMIT 1").fetchall():
                 what = random.choice(["cancel", "cancel", "terminate"])
                 ignore(lambda db: db.execute(f"SELECT dealix.{what}(%s, 'torture')", [run]), db)

@@ -63,7 +63,7 @@ def quietly(client, record):
 
 def unfinished(db):
     """Counts of what has to move on until everything has ended."""
-    return db.execute("SELECT (SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL),"
+    return db.execute("SELECT (SELECT count(*) FROM dealix.run_details WHERE finished_at IS NULL),"
                       " (SELECT count(*) FROM dealix.history_event), (SELECT count(*) FROM dealix.inbox),"
                       " (SELECT count(*) FROM dealix.outbox)").fetchone()
 
@@ -86,15 +86,15 @@ def wait_for_end(torture):
 
 def stop_lines(db):
     db.execute("SET ROLE app")
-    for (run,) in db.execute("SELECT run_id FROM dealix.runs WHERE workflow = 'line' AND finished_at IS NULL").fetchall():
+    for (run,) in db.execute("SELECT run_id FROM dealix.run_details WHERE workflow = 'line' AND finished_at IS NULL").fetchall():
         db.execute("SELECT dealix.signal(%s, 'item', '\"stop\"')", [run])
 
 
 def show_what_is_left(db):
-    for row in db.execute("SELECT r.workflow, r.status, w.state, w.waits_for, w.until, w.awaited, r.run_id FROM dealix.runs r"
-                          " LEFT JOIN dealix.waiting w USING (run_id) WHERE r.finished_at IS NULL LIMIT 20").fetchall():
+    for row in db.execute("SELECT r.workflow, r.status, w.state, w.waits_for, w.until, w.awaited, r.run_id FROM dealix.run_details r"
+                          " LEFT JOIN dealix.waiting_details w USING (run_id) WHERE r.finished_at IS NULL LIMIT 20").fetchall():
         print("  not ended:", *row)
-    for row in db.execute("SELECT kind, owner::text, pid, state, last_error FROM dealix.workers").fetchall():
+    for row in db.execute("SELECT kind, owner::text, pid, state, last_error FROM dealix.worker_details").fetchall():
         print("  process:", *row)
 
 
@@ -110,7 +110,7 @@ def inflict(torture, rounds):
         torture.cluster.wait_until_up()
         if (number + 1) % 25 == 0:
             runs = patiently("postgres", lambda db: db.execute(
-                "SELECT count(*), count(*) FILTER (WHERE finished_at IS NULL) FROM dealix.runs").fetchone())
+                "SELECT count(*), count(*) FILTER (WHERE finished_at IS NULL) FROM dealix.run_details").fetchone())
             print(f"{number + 1:5} faults, {runs[0]} runs, {runs[1]} of them go on", flush=True)
     return count
 
@@ -138,7 +138,7 @@ def main():
     for name, n in sorted(count.items()):
         print(f"{n:5}  {name}")
     runs = patiently("postgres", lambda db: db.execute(
-        "SELECT string_agg(n || ' ' || status, ', ') FROM (SELECT status, count(*) AS n FROM dealix.runs GROUP BY 1 ORDER BY 1) s").fetchone()[0])
+        "SELECT string_agg(n || ' ' || status, ', ') FROM (SELECT status, count(*) AS n FROM dealix.run_details GROUP BY 1 ORDER BY 1) s").fetchone()[0])
     record = checks.facts(torture.record)
     print(f"Runs: {runs}.  Acknowledged: {len(record.get('start', []))} starts, {len(record.get('item', []))} items."
           f"  Redriven because their process was killed again and again: {len(record.get('incident', []))}.")

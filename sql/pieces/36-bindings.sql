@@ -11,6 +11,6 @@ COMMENT ON FUNCTION dealix.unbind(text) IS
 'Removes the caller''s binding of a resource URI. Published versions keep theirs. Returns false when there was none.';
 
 CREATE VIEW dealix.bindings WITH (security_barrier) AS
-SELECT b.uri, b.target, b.author::regrole AS author, b.created_at
+SELECT b.uri, b.target, b.author::regrole AS author, b.created_at::timestamptz(0) AS created_at
 FROM dealix.binding b;
 COMMENT ON VIEW dealix.bindings IS 'What resource URIs of other systems stand for, and who said so. What a version was published with stands in dealix.workflows.';

@@ -11,7 +11,7 @@ COMMENT ON FUNCTION dealix.distrust_author(regrole) IS
 'Takes dealix.trust_author back: the current user starts no more runs of this role''s workflows. Runs that go on are not stopped, but start no children of its workflows. Returns false when it was not trusted by name.';
 
 CREATE VIEW dealix.trusted_authors WITH (security_barrier) AS
-SELECT t.truster::regrole AS truster, t.author::regrole AS author, t.since
+SELECT t.truster::regrole AS truster, t.author::regrole AS author, t.since::timestamptz(0) AS since
 FROM dealix.trust t
 WHERE dealix_internal.run_visible(t.truster);
 COMMENT ON VIEW dealix.trusted_authors IS 'Whose workflows roles execute because they have said so.';

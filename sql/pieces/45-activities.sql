@@ -47,7 +47,7 @@ LANGUAGE C AS 'MODULE_PATHNAME', 'dealix_limit_activity';
 COMMENT ON FUNCTION dealix.limit_activity(text, int, float8, boolean) IS
 'Limits an activity: at most max_in_flight tasks claimed at a time, and at most rate claims a second (in bursts of up to a second''s worth), over all owners, or with per_owner so many of the tasks of each owner, whatever the others have. Nulls take the limit away. Tasks that are claimed already count if they were claimed under a max_in_flight, also one that was changed or taken away since: when more are in flight than a new limit allows, nothing is claimed until fewer are. A new rate begins with a second''s worth. Errors: 22023 when max_in_flight is not from 1 to 100000 or rate is not from 1e-9 to 1e9.';
 
-CREATE VIEW dealix.activities WITH (security_barrier) AS
+CREATE VIEW dealix.activity_details WITH (security_barrier) AS
 SELECT t.task_id, t.run_id, t.activity, t.state, t.owner::regrole AS owner, t.attempt, t.worker,
 	CASE WHEN t.activity IS NULL THEN 'TOKEN' WHEN t.cancelled THEN 'CANCELLED'
 		WHEN t.claimed_at IS NULL THEN 'QUEUED' ELSE 'CLAIMED' END AS status,
@@ -56,5 +56,5 @@ SELECT t.task_id, t.run_id, t.activity, t.state, t.owner::regrole AS owner, t.at
 	-t.rank AS priority, t.correlation_id, t.input, t.details
 FROM dealix.activity_task t
 WHERE dealix_internal.run_visible(t.owner);
-COMMENT ON VIEW dealix.activities IS
+COMMENT ON VIEW dealix.activity_details IS
 'Tasks that are done outside at the moment: queued, claimed by a worker, cancelled (the worker hears of it at its next heartbeat), or waiting for whoever has the task token.';

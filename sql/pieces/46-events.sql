@@ -28,7 +28,7 @@ LANGUAGE C STRICT AS 'MODULE_PATHNAME', 'dealix_drop_consumer';
 COMMENT ON FUNCTION dealix.drop_consumer(text) IS
 'Removes a consumer of the current user: nothing waits for it any more. What nobody has acknowledged stays, for other consumers or the next one. Returns false when there is none.';
 
-CREATE VIEW dealix.outbox_events WITH (security_barrier) AS
+CREATE VIEW dealix.outbox_details WITH (security_barrier) AS
 SELECT o.outbox_id AS id, o.run_id, o.owner::regrole AS owner, o.topic, o.at, o.event,
 	(SELECT array_agg(c.name ORDER BY c.name) FROM dealix.outbox_consumer c
 	 WHERE pg_has_role(c.role::oid, o.owner::oid, 'USAGE')
@@ -36,4 +36,4 @@ SELECT o.outbox_id AS id, o.run_id, o.owner::regrole AS owner, o.topic, o.at, o.
 			AND a.outbox_id = o.outbox_id)) AS waits_for
 FROM dealix.outbox o
 WHERE dealix_internal.run_visible(o.owner);
-COMMENT ON VIEW dealix.outbox_events IS 'Emitted events that some consumer has not acknowledged yet, or that wait for the first consumer.';
+COMMENT ON VIEW dealix.outbox_details IS 'Emitted events that some consumer has not acknowledged yet, or that wait for the first consumer.';

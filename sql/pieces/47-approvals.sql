@@ -34,7 +34,7 @@ $$;
 COMMENT ON FUNCTION dealix_internal.may_decide(text[]) IS
 'Whether the current user is one of these approvers (null: everybody with the access approver).';
 
-CREATE VIEW dealix.approvals WITH (security_barrier) AS
+CREATE VIEW dealix.approval_details WITH (security_barrier) AS
 SELECT i.intent_id AS id, i.name,
 	CASE WHEN i.status = 1 AND i.expires_at <= clock_timestamp() THEN 'EXPIRED'
 		ELSE dealix_internal.intent_status_name(i.status) END AS status, i.workflow, i.run_id, i.state,
@@ -49,5 +49,5 @@ SELECT i.intent_id AS id, i.name,
 	i.reason, i.correlation_id, i.created_at, i.expires_at, i.decided_at
 FROM dealix.intent i
 WHERE dealix_internal.run_visible(i.owner) OR dealix_internal.may_decide(i.approvers);
-COMMENT ON VIEW dealix.approvals IS
+COMMENT ON VIEW dealix.approval_details IS
 'What waits or has waited for a decision, for those who may decide and those who may see the run. hash is of payload and version.';

@@ -66,7 +66,7 @@ BEGIN
 	ELSIF overlap IS NULL OR overlap NOT IN ('skip', 'buffer_one', 'allow', 'cancel_other') THEN
 		RAISE invalid_parameter_value USING MESSAGE = format('overlap %s is not known', quote_nullable(overlap)),
 			HINT = 'It is skip, buffer_one, allow or cancel_other.';
-	ELSIF NOT EXISTS (SELECT FROM dealix.workflows w WHERE w.workflow = schedule.workflow) THEN
+	ELSIF NOT EXISTS (SELECT FROM dealix.workflow_details w WHERE w.workflow = schedule.workflow) THEN
 		RAISE undefined_object USING MESSAGE = format('there is no workflow %s', quote_ident(schedule.workflow)),
 			HINT = 'Publish it with dealix.publish(name, definition).';
 	END IF;
@@ -117,7 +117,7 @@ $$;
 COMMENT ON FUNCTION dealix_internal.cron_zone() IS
 'The time zone in which pg_cron reads schedules; null if the extension''s owner may not know.';
 
-CREATE VIEW dealix.schedules WITH (security_barrier) AS
+CREATE VIEW dealix.schedule_details WITH (security_barrier) AS
 SELECT s.name, s.cron, s.workflow, s.input, s.overlap, s.catch_up, s.jitter, s.paused, s.owner::regrole AS owner, s.created_at,
 	f.fired_at AS last_fired_at, f.outcome AS last_outcome, f.run_id AS last_run,
 	(SELECT jsonb_agg(jsonb_build_object('for', l.fired_for, 'outcome', l.outcome,
@@ -130,4 +130,4 @@ FROM dealix.schedule s
 LEFT JOIN LATERAL (SELECT * FROM dealix.schedule_fire x WHERE x.schedule_id = s.schedule_id
 	ORDER BY x.fired_for DESC LIMIT 1) f ON true
 WHERE dealix_internal.run_visible(s.owner);
-COMMENT ON VIEW dealix.schedules IS 'Schedules, and what came of their last fires. zone: in which pg_cron reads cron.';
+COMMENT ON VIEW dealix.schedule_details IS 'Schedules, and what came of their last fires. zone: in which pg_cron reads cron.';

@@ -1,11 +1,11 @@
 -- What people look at.
 
-CREATE VIEW dealix.workflows WITH (security_barrier) AS
+CREATE VIEW dealix.workflow_details WITH (security_barrier) AS
 SELECT w.name AS workflow, v.version, v.author, v.created_at,
 	v.definition, encode(v.sha256, 'hex') AS sha256, v.bindings, w.author::regrole AS owner
 FROM dealix.workflow w
 JOIN dealix.version v ON v.workflow_id = w.workflow_id;
-COMMENT ON VIEW dealix.workflows IS 'Every version of every workflow: author published it, owner is whose the workflow is.';
+COMMENT ON VIEW dealix.workflow_details IS 'Every version of every workflow: author published it, owner is whose the workflow is.';
 
 -- A document that is stored as what differs from another one.
 CREATE FUNCTION dealix_internal.changed(base jsonb, change jsonb) RETURNS jsonb
@@ -13,7 +13,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS 'SELECT CASE WHE
 COMMENT ON FUNCTION dealix_internal.changed(jsonb, jsonb) IS
 'base with the members of change in it; base itself if that is null.';
 
-CREATE VIEW dealix.runs WITH (security_barrier) AS
+CREATE VIEW dealix.run_details WITH (security_barrier) AS
 SELECT r.run_id, w.name AS workflow, v.version, r.owner::regrole AS owner,
 	dealix_internal.status_name(r.status) AS status, r.key, r.correlation_id, r.traceparent,
 	r.priority, CASE r.durability WHEN 0 THEN 'sync' ELSE 'async' END AS durability,
@@ -27,7 +27,7 @@ FROM dealix.run r
 JOIN dealix.workflow w ON w.workflow_id = r.workflow_id
 JOIN dealix.version v ON v.version_id = r.version_id
 WHERE dealix_internal.run_visible(r.owner);
-COMMENT ON VIEW dealix.runs IS 'Runs of the caller''s roles; all runs for operators and auditors. A run that continued as new names the next one in continued_as, which has the key now; first_run is the first of its line, null for that itself.';
+COMMENT ON VIEW dealix.run_details IS 'Runs of the caller''s roles; all runs for operators and auditors. A run that continued as new names the next one in continued_as, which has the key now; first_run is the first of its line, null for that itself.';
 
 -- The events, each with its payload whole.
 CREATE VIEW dealix_internal.event WITH (security_barrier) AS
@@ -43,7 +43,7 @@ JOIN dealix.run r ON r.run_id = h.run_id
 WHERE dealix_internal.run_visible(r.owner);
 COMMENT ON VIEW dealix_internal.event IS 'What dealix.history and dealix.steps show: each event with its payload as the run had it, and with the workflow of the run.';
 
-CREATE VIEW dealix.history WITH (security_barrier) AS
+CREATE VIEW dealix.history_details WITH (security_barrier) AS
 SELECT h.run_id, h.seq, h.at, dealix_internal.event_name(h.kind) AS event, h.branch, h.state,
 	h.attempt, CASE h.actor WHEN '' THEN (SELECT f.actor FROM dealix.history_event f
 		WHERE f.run_id = h.run_id AND f.seq = 1) ELSE h.actor END AS actor,
@@ -52,9 +52,9 @@ SELECT h.run_id, h.seq, h.at, dealix_internal.event_name(h.kind) AS event, h.bra
 		WHERE f.run_id = h.run_id AND f.seq = 1) END AS session_actor,
 	CASE h.kind WHEN 3 THEN jsonb_build_object('output', h.payload) ELSE h.payload END AS payload, h.hash
 FROM dealix_internal.event h;
-COMMENT ON VIEW dealix.history IS 'The append-only events of runs, in order of seq within a run; hash chains each event to the one before.';
+COMMENT ON VIEW dealix.history_details IS 'The append-only events of runs, in order of seq within a run; hash chains each event to the one before.';
 
-CREATE VIEW dealix.steps WITH (security_barrier) AS
+CREATE VIEW dealix.step_details WITH (security_barrier) AS
 SELECT h.run_id, w.name AS workflow, h.seq, h.branch, h.state, h.attempt,
 	CASE h.kind WHEN 3 THEN 'SUCCEEDED' WHEN 22 THEN 'SUCCEEDED' WHEN 4 THEN 'FAILED'
 		WHEN 10 THEN 'COMPENSATED' ELSE 'COMPENSATION_FAILED' END AS status,
@@ -65,9 +65,9 @@ SELECT h.run_id, w.name AS workflow, h.seq, h.branch, h.state, h.attempt,
 FROM dealix_internal.event h
 JOIN dealix.workflow w ON w.workflow_id = h.workflow_id
 WHERE h.kind = ANY (ARRAY[3, 4, 10, 11, 22]::smallint[]);
-COMMENT ON VIEW dealix.steps IS 'Attempts at Task states and at their compensations that have come to an end.';
+COMMENT ON VIEW dealix.step_details IS 'Attempts at Task states and at their compensations that have come to an end.';
 
-CREATE VIEW dealix.waiting WITH (security_barrier) AS
+CREATE VIEW dealix.waiting_details WITH (security_barrier) AS
 SELECT b.run_id, w.name AS workflow, r.owner::regrole AS owner, b.branch, b.state, coalesce(b.attempt, 0) AS attempt,
 	CASE b.phase WHEN 1 THEN 'turn' WHEN 2 THEN CASE WHEN b.state IS NULL THEN 'timer' ELSE 'retry' END WHEN 3 THEN 'timer'
 		WHEN 4 THEN 'signal' WHEN 5 THEN 'branches' WHEN 7 THEN 'activity' WHEN 8 THEN 'event'
@@ -89,9 +89,9 @@ FROM dealix.branch b
 JOIN dealix.run r ON r.run_id = b.run_id
 JOIN dealix.workflow w ON w.workflow_id = r.workflow_id
 WHERE dealix_internal.run_visible(r.owner);
-COMMENT ON VIEW dealix.waiting IS 'What each live branch of a run waits for, and until when at most; awaited: whether what can answer is there.';
+COMMENT ON VIEW dealix.waiting_details IS 'What each live branch of a run waits for, and until when at most; awaited: whether what can answer is there.';
 
-CREATE VIEW dealix.signals WITH (security_barrier) AS
+CREATE VIEW dealix.signal_details WITH (security_barrier) AS
 SELECT i.run_id AS sent_to, r.run_id, w.name AS workflow, v.version, r.owner::regrole AS owner, i.name AS signal, i.payload, i.sender::regrole AS sender, i.sent_at,
 	clock_timestamp() - i.sent_at AS age,
 	i.name = ANY (v.signals) AS expected, v.signals AS asks_for
@@ -102,9 +102,9 @@ JOIN dealix.run r ON r.run_id = c.run_id
 JOIN dealix.workflow w ON w.workflow_id = r.workflow_id
 JOIN dealix.version v ON v.version_id = r.version_id
 WHERE i.kind = 1 AND dealix_internal.run_visible(r.owner);
-COMMENT ON VIEW dealix.signals IS 'Signals that no state has taken yet. run_id: the run that can take it; sent_to: the first of its line. expected: whether any state of its version asks for that name; asks_for: the names that they ask for.';
+COMMENT ON VIEW dealix.signal_details IS 'Signals that no state has taken yet. run_id: the run that can take it; sent_to: the first of its line. expected: whether any state of its version asks for that name; asks_for: the names that they ask for.';
 
-CREATE VIEW dealix.incidents WITH (security_barrier) AS
+CREATE VIEW dealix.incident_details WITH (security_barrier) AS
 SELECT r.run_id, w.name AS workflow, v.version, r.owner::regrole AS owner,
 	CASE r.status WHEN 3 THEN i.at END AS opened_at,
 	CASE r.status WHEN 3 THEN i.payload ->> 'error' ELSE 'States.Runtime' END AS error,
@@ -120,7 +120,7 @@ LEFT JOIN LATERAL (SELECT h.at, h.payload FROM dealix.history_event h
 WHERE (r.status = 3
 		OR (r.status < 10 AND dealix_internal.left_alone(r.run_id)))
 	AND dealix_internal.run_visible(r.owner);
-COMMENT ON VIEW dealix.incidents IS 'Runs that stopped because a person has to look; dealix.redrive(run_id) goes on.';
+COMMENT ON VIEW dealix.incident_details IS 'Runs that stopped because a person has to look; dealix.redrive(run_id) goes on.';
 
 CREATE FUNCTION dealix.result(run_id uuid) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -128,9 +128,9 @@ DECLARE
 	r record;
 BEGIN
 	SELECT x.status, x.output, x.error, x.cause, x.continued_as, coalesce(x.first_run, x.run_id) AS line
-	INTO r FROM dealix.runs x WHERE x.run_id = result.run_id;
+	INTO r FROM dealix.run_details x WHERE x.run_id = result.run_id;
 	IF r.continued_as IS NOT NULL THEN
-		SELECT x.status, x.output, x.error, x.cause INTO r FROM dealix.runs x
+		SELECT x.status, x.output, x.error, x.cause INTO r FROM dealix.run_details x
 		WHERE x.first_run = r.line ORDER BY x.run_id DESC LIMIT 1;
 	END IF;
 	IF NOT FOUND THEN
@@ -178,7 +178,7 @@ CREATE FUNCTION dealix.timeline(run_id uuid) RETURNS TABLE (seq int, at timestam
 	branch int, state text, attempt int, actor text, session_actor text, detail jsonb)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 	SELECT h.seq, h.at, h.event, h.branch, h.state, h.attempt::int, h.actor, h.session_actor, h.payload
-	FROM dealix.history h WHERE h.run_id = timeline.run_id ORDER BY h.seq
+	FROM dealix.history_details h WHERE h.run_id = timeline.run_id ORDER BY h.seq
 $$;
 COMMENT ON FUNCTION dealix.timeline(uuid) IS
 'What a run did, event by event. actor is the role whose rights were used (current_user), session_actor the one that had logged in (session_user); of run_started it is the one who asked for the run.';
@@ -190,10 +190,10 @@ DECLARE
 BEGIN
 	SELECT to_jsonb(r) || jsonb_build_object(
 		'waiting', coalesce((SELECT jsonb_agg(jsonb_strip_nulls(to_jsonb(w)) - '{run_id,workflow,owner}'::text[] ORDER BY w.branch)
-			FROM dealix.waiting w WHERE w.run_id = r.run_id), '[]'),
-		'events', (SELECT count(*) FROM dealix.history h WHERE h.run_id = r.run_id),
+			FROM dealix.waiting_details w WHERE w.run_id = r.run_id), '[]'),
+		'events', (SELECT count(*) FROM dealix.history_details h WHERE h.run_id = r.run_id),
 		'held', dealix.held())
-	INTO described FROM dealix.runs r WHERE r.run_id = describe.run_id;
+	INTO described FROM dealix.run_details r WHERE r.run_id = describe.run_id;
 	IF described IS NULL THEN
 		RAISE no_data_found USING MESSAGE = format('there is no run %s', describe.run_id),
 			HINT = 'See dealix.runs for the runs that you may see.';
@@ -302,7 +302,7 @@ COMMENT ON VIEW dealix_internal.unwakeable IS 'What dealix.stuck() shows, with t
 CREATE FUNCTION dealix.stuck() RETURNS TABLE (run_id uuid, workflow text, status text, reason text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
 	SELECT r.run_id, r.workflow, r.status, u.reason
-	FROM dealix_internal.unwakeable u JOIN dealix.runs r ON r.run_id = u.run_id
+	FROM dealix_internal.unwakeable u JOIN dealix.run_details r ON r.run_id = u.run_id
 $$;
 COMMENT ON FUNCTION dealix.stuck() IS
 'Runs that go on but that nothing could wake: without a due time, waiting for a task, event, child, approval, branch or slot that is not there, left alone because workers die of them; and runs that have a slot of a limited workflow without being in progress: a row of these is an error of the engine. Also runs that are held because of their owner (dealix.owners says what to do). Else it is empty.';

@@ -28,7 +28,7 @@ AS 'MODULE_PATHNAME', 'dx_worker_status';
 COMMENT ON FUNCTION dealix_internal.worker_status() IS
 'The launcher, the dispatcher of this database and its workers, from shared memory; no rows if the library is not in shared_preload_libraries. The view dealix.workers shows it with names.';
 
-CREATE VIEW dealix.workers AS
+CREATE VIEW dealix.worker_details AS
 SELECT s.kind,
        d.datname AS database,
        CASE WHEN s.owner_id IS NOT NULL THEN pg_get_userbyid(s.owner_id) END AS owner,
@@ -43,7 +43,7 @@ SELECT s.kind,
   FROM dealix_internal.worker_status() AS s
   LEFT JOIN pg_database AS d ON d.oid = s.database_id;
 
-COMMENT ON VIEW dealix.workers IS
+COMMENT ON VIEW dealix.worker_details IS
 'Background processes of this database, and the launcher. A worker in state BACKOFF is an owner for whom none can be started at the moment; last_error says why. held: the database is a copy and waits for dealix.resume_engine().';
 
 CREATE PROCEDURE dealix.wait(
@@ -68,6 +68,6 @@ REVOKE ALL ON FUNCTION dealix_internal.note_install() FROM PUBLIC;
 REVOKE ALL ON FUNCTION dealix_internal.worker_status() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE dealix.wait(uuid, interval, text) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE dealix.drain(interval) FROM PUBLIC;
-REVOKE ALL ON TABLE dealix.workers FROM PUBLIC;
+REVOKE ALL ON TABLE dealix.worker_details FROM PUBLIC;
 
 SELECT dealix_internal.note_install();

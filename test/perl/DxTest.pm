@@ -205,21 +205,21 @@ sub dx_ledger_ok
 {
 	my ($node, $what, $acknowledged) = @_;
 
-	dx_poll($node, q{SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL}, "$what: every run has ended", '0', undef, 900);
+	dx_poll($node, q{SELECT count(*) FROM dealix.run_details WHERE finished_at IS NULL}, "$what: every run has ended", '0', undef, 900);
 	is($node->safe_psql('postgres', q{
-		SELECT r.key, r.status, r.error, l.steps FROM dealix.runs r
+		SELECT r.key, r.status, r.error, l.steps FROM dealix.run_details r
 		LEFT JOIN (SELECT key, string_agg(step, ',' ORDER BY step) AS steps FROM shop.ledger GROUP BY key) l USING (key)
 		WHERE r.workflow = 'chain' AND concat(r.status, ' ', l.steps) <>
 			CASE WHEN (r.input ->> 'n')::int % 10 = 0 THEN 'FAILED a,b,undo a,undo b' ELSE 'SUCCEEDED a,b,c' END
 		LIMIT 5}), '', "$what: it ended as it should, each effect once");
 	is($node->safe_psql('postgres', q{
-		SELECT key FROM shop.ledger l WHERE NOT EXISTS (SELECT FROM dealix.runs r WHERE r.key = l.key) LIMIT 5}),
+		SELECT key FROM shop.ledger l WHERE NOT EXISTS (SELECT FROM dealix.run_details r WHERE r.key = l.key) LIMIT 5}),
 		'', "$what: no effect without a run");
 	is($node->safe_psql('postgres', q{
-		SELECT run_id FROM dealix.history GROUP BY run_id HAVING count(*) <> max(seq) OR min(seq) <> 1 LIMIT 5}),
+		SELECT run_id FROM dealix.history_details GROUP BY run_id HAVING count(*) <> max(seq) OR min(seq) <> 1 LIMIT 5}),
 		'', "$what: histories have no gaps");
 	is($node->safe_psql('postgres', 'SELECT * FROM dealix.stuck() LIMIT 5'), '', "$what: nothing is stuck");
-	is($node->safe_psql('postgres', 'SELECT * FROM dealix.incidents LIMIT 5'), '', "$what: no incident");
+	is($node->safe_psql('postgres', 'SELECT * FROM dealix.incident_details LIMIT 5'), '', "$what: no incident");
 
 	if ($acknowledged)
 	{
@@ -227,7 +227,7 @@ sub dx_ledger_ok
 		my $list = join ',', map { "'$_'" } @keys;
 
 		cmp_ok(scalar @keys, '>', 0, "$what: some starts were acknowledged");
-		is($node->safe_psql('postgres', "SELECT count(*) FROM dealix.runs WHERE key IN ($list)"),
+		is($node->safe_psql('postgres', "SELECT count(*) FROM dealix.run_details WHERE key IN ($list)"),
 			scalar @keys, "$what: every acknowledged run is there");
 	}
 	return;

@@ -34,11 +34,11 @@ SELECT what, t.run(definition, doc), output, results, stored FROM t.doc, LATERAL
 	('as an array', t.steps('words', 'same'), t.words(doc), jsonb_build_array(t.words(doc), t.words(doc)), 1),
 	('put anew', t.steps('other', 'less'), t.less(t.other(doc)), jsonb_build_array(t.other(doc), t.less(t.other(doc))), 1)) x (what, definition, output, results, stored);
 
-SELECT is(r.output::text, g.output::text, 'a document ' || g.what || ': the output') FROM t.gone g JOIN dealix.runs r ON r.run_id = g.run ORDER BY n;
+SELECT is(r.output::text, g.output::text, 'a document ' || g.what || ': the output') FROM t.gone g JOIN dealix.run_details r ON r.run_id = g.run ORDER BY n;
 SELECT is(dealix.result(run)::text, output::text, 'for dealix.result, too') FROM t.gone ORDER BY n;
-SELECT is((SELECT jsonb_agg(s.output ORDER BY s.seq) FROM dealix.steps s WHERE s.run_id = g.run)::text, g.results::text, 'a document ' || g.what || ': the results') FROM t.gone g ORDER BY n;
-SELECT is((SELECT jsonb_agg(h.payload -> 'output' ORDER BY h.seq) FROM dealix.history h WHERE h.run_id = g.run AND h.event = 'step_succeeded')::text, g.results::text, 'and in the history') FROM t.gone g ORDER BY n;
-SELECT is((SELECT payload::text FROM dealix.history h WHERE h.run_id = g.run AND seq = 1), doc::text, 'beginning with the input') FROM t.gone g, t.doc ORDER BY n;
+SELECT is((SELECT jsonb_agg(s.output ORDER BY s.seq) FROM dealix.step_details s WHERE s.run_id = g.run)::text, g.results::text, 'a document ' || g.what || ': the results') FROM t.gone g ORDER BY n;
+SELECT is((SELECT jsonb_agg(h.payload -> 'output' ORDER BY h.seq) FROM dealix.history_details h WHERE h.run_id = g.run AND h.event = 'step_succeeded')::text, g.results::text, 'and in the history') FROM t.gone g ORDER BY n;
+SELECT is((SELECT payload::text FROM dealix.history_details h WHERE h.run_id = g.run AND seq = 1), doc::text, 'beginning with the input') FROM t.gone g, t.doc ORDER BY n;
 
 -- How often a document stands in the tables, besides as the input.
 RESET SESSION AUTHORIZATION;
@@ -48,7 +48,7 @@ SELECT is((SELECT count(*)::int FROM dealix.history_event h WHERE h.run_id = g.r
 -- The hash is that of the whole document.
 CREATE FUNCTION pg_temp.bytes(what text) RETURNS bytea LANGUAGE sql AS
 $$ SELECT CASE WHEN coalesce(what, '') = '' THEN int4send(-1) ELSE int4send(octet_length(what)) || convert_to(what, 'UTF8') END $$;
-SELECT is_empty($$SELECT h.run_id, h.seq FROM dealix.history_event h JOIN dealix.history v USING (run_id, seq)
+SELECT is_empty($$SELECT h.run_id, h.seq FROM dealix.history_event h JOIN dealix.history_details v USING (run_id, seq)
 	LEFT JOIN dealix.history_event b ON b.run_id = h.run_id AND b.seq = h.seq - 1,
 	LATERAL (SELECT CASE h.kind WHEN 3 THEN v.payload -> 'output' ELSE v.payload END AS payload) p
 	WHERE h.hash IS DISTINCT FROM sha256('\x00' || pg_temp.bytes('dealix_exec/event/1') || coalesce(b.hash, decode(repeat('00', 32), 'hex'))

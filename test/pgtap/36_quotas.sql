@@ -26,7 +26,7 @@ SELECT dealix.publish('many', '{"StartAt": "M", "States": {"M": {"Type": "Map", 
 UPDATE r SET run = dealix.start('many', jsonb_build_object('items', (SELECT jsonb_agg(i) FROM generate_series(1, 300) i)));
 SELECT is(t.settle(run) || ' ' || t.error(run), 'FAILED Limit.Events', 'in many branches, too; nothing catches it') FROM r;
 SELECT is_empty('SELECT * FROM dealix.stuck()', 'nothing is left of it');
-SELECT is((SELECT count(*)::int FROM dealix.waiting), 0, 'no branch');
+SELECT is((SELECT count(*)::int FROM dealix.waiting_details), 0, 'no branch');
 RESET SESSION AUTHORIZATION;
 RESET dealix_exec.max_events;
 RESET dealix_exec.warn_events;
@@ -95,7 +95,7 @@ SELECT cmp_ok(octet_length(t.output(run) ->> 'Cause'), '<=', 32768, 'cut') FROM 
 SELECT matches(t.output(run) ->> 'Cause', '^é{200}', 'at a character') FROM r;
 UPDATE r SET run = t.run('{"StartAt": "A", "States": {"A": {"Type": "Fail", "Error": "E", "CausePath": "$.c"}}}', jsonb_build_object('c', repeat('c', 100000)));
 SELECT cmp_ok(octet_length(t.cause(run)), '<=', 32768, 'of a Fail, too') FROM r;
-SELECT cmp_ok((SELECT max(octet_length(payload ->> 'cause')) FROM dealix.history), '<=', 32768, 'also in the history');
+SELECT cmp_ok((SELECT max(octet_length(payload ->> 'cause')) FROM dealix.history_details), '<=', 32768, 'also in the history');
 
 -- ---------- data before it is there ----------
 
@@ -118,7 +118,7 @@ SELECT is(t.fault(jsonb_build_object('Type', 'Pass', 'Parameters', jsonb_build_o
 SELECT is(t.fault('{"Type": "Pass"}', to_jsonb(repeat('x', 50000))), 'SUCCEEDED', 'what fits goes through');
 SELECT is(t.status(t.run(t.caught(jsonb_build_object('Parameters', jsonb_build_object('what', 'x', 'detail', (SELECT jsonb_object_agg('m' || i, '{"x.$": "$"}'::jsonb) FROM generate_series(1, 1000) i)))),
 	jsonb_build_object('x', repeat('x', 50000)))), 'SUCCEEDED', 'Catch takes it');
-SELECT is((SELECT count(*)::int FROM dealix.incidents), 0, 'no incident');
+SELECT is((SELECT count(*)::int FROM dealix.incident_details), 0, 'no incident');
 RESET SESSION AUTHORIZATION;
 RESET dealix_exec.max_payload;
 RESET dealix_exec.max_evaluation;
@@ -147,7 +147,7 @@ FROM (VALUES
 	('{"Type": "Map", "ItemsPath": "$.a", "MaxConcurrencyPath": "$.s", "Iterator": {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}}', '{"a": [1], "s": 1e100000}'),
 	('{"Type": "Task", "Resource": "signal:x", "TimeoutSecondsPath": "$.s"}', '{"s": 1e100000}')
 ) v(state, input);
-SELECT is((SELECT count(*)::int FROM dealix.incidents), 0, 'none of that was an incident');
+SELECT is((SELECT count(*)::int FROM dealix.incident_details), 0, 'none of that was an incident');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -28,7 +28,7 @@ CREATE FUNCTION t.answer() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
 	w record;
 BEGIN
-	FOR w IN SELECT run_id, name FROM dealix.waiting WHERE waits_for = 'signal' LOOP
+	FOR w IN SELECT run_id, name FROM dealix.waiting_details WHERE waits_for = 'signal' LOOP
 		PERFORM dealix.signal(w.run_id, n, '"signal"') FROM unnest(regexp_split_to_array(w.name, '[|&]')) n;
 	END LOOP;
 	FOR w IN SELECT token FROM dealix.claim('work', 'w', 1000, '1 h') LOOP
@@ -111,14 +111,14 @@ UPDATE t.case SET run = dealix.start(name, '{"items": [1, 2, 3]}');
 
 -- What people and programs outside do, as often as it takes.
 CREATE FUNCTION t.open() RETURNS bigint LANGUAGE sql AS
-$$ SELECT count(*) FROM dealix.runs WHERE status IN ('RUNNING', 'COMPENSATING') $$;
+$$ SELECT count(*) FROM dealix.run_details WHERE status IN ('RUNNING', 'COMPENSATING') $$;
 CREATE FUNCTION t.late() RETURNS bool LANGUAGE sql AS
 $$ SELECT clock_timestamp() - transaction_timestamp() > interval '5 min' $$;
 \ir 36_round.psql
 SELECT t.crawl() \g /dev/null
 
 SELECT is(t.status(run), 'SUCCEEDED', name) FROM t.case ORDER BY name;
-SELECT is((SELECT count(*) FROM dealix.runs WHERE status <> 'SUCCEEDED'), 0::bigint, 'and all that they have started');
+SELECT is((SELECT count(*) FROM dealix.run_details WHERE status <> 'SUCCEEDED'), 0::bigint, 'and all that they have started');
 SELECT is((SELECT string_agg(DISTINCT reason, ', ') FROM t.found), NULL, 'at no moment was there a run that nothing could wake');
 RESET SESSION AUTHORIZATION;
 SELECT is((SELECT count(*) FROM dealix.branch) + (SELECT count(*) FROM dealix.branch_result) + (SELECT count(*) FROM dealix.event_wait)

@@ -28,7 +28,7 @@ SELECT t.forget() \g /dev/null
 CREATE TEMP TABLE w AS SELECT t.begin(t.parallel(ARRAY[t.waiting_for('one'), t.doing('meanwhile'), t.waiting_for('two')])) AS run;
 SELECT t.pump() \g /dev/null
 SELECT is(t.effects(), 'meanwhile', 'a branch that waits holds nobody up');
-SELECT is((SELECT string_agg(name, ',' ORDER BY name) FROM dealix.waiting WHERE waits_for = 'signal'), 'one,two', 'two wait');
+SELECT is((SELECT string_agg(name, ',' ORDER BY name) FROM dealix.waiting_details WHERE waits_for = 'signal'), 'one,two', 'two wait');
 SELECT dealix.signal(run, 'two', '2') FROM w \g /dev/null
 SELECT t.pump() \g /dev/null
 SELECT is(t.status(run), 'RUNNING', 'one has come') FROM w;
@@ -46,7 +46,7 @@ CREATE FUNCTION t.caught(branches jsonb[]) RETURNS jsonb LANGUAGE sql AS $$
 		'{States,C}', '{"Type": "Pass", "End": true}') $$;
 INSERT INTO w SELECT t.run(t.caught(ARRAY[t.waiting_for('never'), t.failing('Test.B')]), '{"n": 1}');
 SELECT is(t.output(run), '{"e": {"Cause": "because", "Error": "Test.B"}, "n": 1}', 'Catch of a Parallel') FROM w;
-SELECT is((SELECT count(*)::int FROM dealix.waiting JOIN w ON run = run_id), 0, 'who waited is gone') FROM w;
+SELECT is((SELECT count(*)::int FROM dealix.waiting_details JOIN w ON run = run_id), 0, 'who waited is gone') FROM w;
 
 SELECT t.forget() \g /dev/null
 SELECT is(t.output(t.run(t.parallel(ARRAY[t.doing('a'), t.named('f', t.machine('{"Type": "Task", "Resource": "sql:t.fail_times", "Parameters": {"times": 2}}'))],
@@ -78,10 +78,10 @@ SELECT t.forget() \g /dev/null
 TRUNCATE w;
 INSERT INTO w SELECT t.begin(t.map('{"Type": "Task", "Resource": "signal:go"}', '{"MaxConcurrency": 2}'), '[1, 2, 3, 4, 5]');
 SELECT t.pump() \g /dev/null
-SELECT is((SELECT count(*)::int FROM dealix.waiting WHERE waits_for = 'signal'), 2, 'MaxConcurrency: two are open');
+SELECT is((SELECT count(*)::int FROM dealix.waiting_details WHERE waits_for = 'signal'), 2, 'MaxConcurrency: two are open');
 SELECT dealix.signal(run, 'go', '1') FROM w \g /dev/null
 SELECT t.pump() \g /dev/null
-SELECT is((SELECT count(*)::int FROM dealix.waiting WHERE waits_for = 'signal'), 2, 'one ends, the next is opened');
+SELECT is((SELECT count(*)::int FROM dealix.waiting_details WHERE waits_for = 'signal'), 2, 'one ends, the next is opened');
 SELECT dealix.signal(run, 'go', to_jsonb(n)) FROM w, generate_series(2, 5) n \g /dev/null
 SELECT t.settle(run) FROM w \g /dev/null
 SELECT is(t.output(run), '[1, 2, 3, 4, 5]', 'until all are done') FROM w;

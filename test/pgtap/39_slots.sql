@@ -141,11 +141,11 @@ SELECT t.crawl() \g /dev/null
 SELECT t.break(run) FROM t.odd WHERE n IN (1, 3) \g /dev/null
 SELECT t.crawl() \g /dev/null
 SELECT is((SELECT string_agg(t.status(run), ',' ORDER BY n) FROM t.odd), 'INCIDENT,RUNNING,INCIDENT,RUNNING', 'one in progress and one that waits are incidents');
-SELECT is((SELECT string_agg(waits_for, ',' ORDER BY o.n) FROM dealix.waiting JOIN t.odd o ON run = run_id WHERE n IN (2, 4)), 'signal,signal', 'their place is taken by who waits');
+SELECT is((SELECT string_agg(waits_for, ',' ORDER BY o.n) FROM dealix.waiting_details JOIN t.odd o ON run = run_id WHERE n IN (2, 4)), 'signal,signal', 'their place is taken by who waits');
 SELECT is(t.wrong(), NULL, 'an incident has no slot');
 SELECT t.mend(run), dealix.redrive(run) FROM t.odd WHERE n IN (1, 3) \g /dev/null
 SELECT t.crawl() \g /dev/null
-SELECT is((SELECT count(*) FROM dealix.waiting WHERE workflow = 'odd' AND waits_for = 'concurrency'), 2::bigint, 'redriven, they wait for one');
+SELECT is((SELECT count(*) FROM dealix.waiting_details WHERE workflow = 'odd' AND waits_for = 'concurrency'), 2::bigint, 'redriven, they wait for one');
 SELECT dealix.signal(run, 'go') FROM t.odd \g /dev/null
 SELECT t.crawl() \g /dev/null
 SELECT is((SELECT string_agg(t.status(run), ',' ORDER BY n) FROM t.odd), 'SUCCEEDED,SUCCEEDED,SUCCEEDED,SUCCEEDED', 'and all come to their end');
@@ -209,7 +209,7 @@ RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_app;
 SELECT is((SELECT dealix.terminate(run, 'beyond repair') || ' ' || t.status(run) FROM t.unread_too), 'true TERMINATED', 'an incident that cannot be read is terminated');
 SELECT is((SELECT dealix.terminate(run) FROM t.unread_too), false, 'once');
-SELECT is((SELECT string_agg(payload ->> 'reason', ',') FROM dealix.history JOIN t.unread_too ON run = run_id WHERE event = 'run_terminated'), 'beyond repair', 'which stands in its history');
+SELECT is((SELECT string_agg(payload ->> 'reason', ',') FROM dealix.history_details JOIN t.unread_too ON run = run_id WHERE event = 'run_terminated'), 'beyond repair', 'which stands in its history');
 SELECT is(t.left_of(run), '', 'and nothing is left of it') FROM t.unread_too;
 SELECT dealix.publish('much', '{"StartAt": "P", "States": {"P": {"Type": "Parallel", "End": true, "Branches": [
 	{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "activity:much", "End": true}}},
@@ -224,7 +224,7 @@ SELECT t.break(run) FROM t.much \g /dev/null
 SELECT is((SELECT dealix.terminate(run) || ' ' || t.status(run) FROM t.much), 'true TERMINATED', 'also one that is no incident yet');
 SELECT t.crawl() \g /dev/null
 SELECT is(t.left_of(run), '', 'nothing waits for it any more') FROM t.much;
-SELECT is((SELECT t.status(run_id) FROM dealix.runs JOIN t.much ON parent_run = run), 'TERMINATED', 'its child ends with it');
+SELECT is((SELECT t.status(run_id) FROM dealix.run_details JOIN t.much ON parent_run = run), 'TERMINATED', 'its child ends with it');
 SELECT is(t.wrong(), NULL, 'slots are whole');
 
 -- ---------- a walk at random ----------
@@ -237,14 +237,14 @@ DECLARE
 BEGIN
 	FOR i IN 1 .. steps LOOP
 		dice := random();
-		SELECT run_id INTO r FROM dealix.runs WHERE workflow IN ('odd', 'stop') AND status NOT IN ('SUCCEEDED', 'CANCELLED', 'TERMINATED') ORDER BY random() LIMIT 1;
+		SELECT run_id INTO r FROM dealix.run_details WHERE workflow IN ('odd', 'stop') AND status NOT IN ('SUCCEEDED', 'CANCELLED', 'TERMINATED') ORDER BY random() LIMIT 1;
 		BEGIN
 			IF dice < 0.25 OR r IS NULL THEN
 				PERFORM dealix.start(CASE WHEN dice < 0.15 THEN 'odd' ELSE 'stop' END, '{}', priority => (random() * 3)::int);
 			ELSIF dice < 0.4 THEN PERFORM dealix.signal(r, 'go');
 			ELSIF dice < 0.45 THEN PERFORM dealix.cancel(r);
 			ELSIF dice < 0.5 THEN PERFORM dealix.terminate(r);
-			ELSIF dice < 0.6 THEN PERFORM t.break(r) WHERE (SELECT workflow FROM dealix.runs WHERE run_id = r) = 'odd';
+			ELSIF dice < 0.6 THEN PERFORM t.break(r) WHERE (SELECT workflow FROM dealix.run_details WHERE run_id = r) = 'odd';
 			ELSIF dice < 0.75 THEN PERFORM t.mend(r); PERFORM dealix.redrive(r);
 			ELSE PERFORM dealix.tick((random() * 5)::int + 1, CASE WHEN random() < 0.5 THEN '1 us' ELSE '100 ms' END::interval);
 			END IF;
@@ -265,11 +265,11 @@ END $$;
 SELECT setseed(0.5) \g /dev/null
 SELECT is(t.walk(400), NULL, 'slots are whole at every step of a walk');
 -- Whoever is left comes to an end.
-SELECT t.mend(run_id) FROM dealix.runs WHERE status IN ('INCIDENT', 'RUNNING') \g /dev/null
-SELECT dealix.redrive(run_id) FROM dealix.runs WHERE status = 'INCIDENT' \g /dev/null
-SELECT dealix.cancel(run_id) FROM dealix.runs WHERE status = 'RUNNING' \g /dev/null
+SELECT t.mend(run_id) FROM dealix.run_details WHERE status IN ('INCIDENT', 'RUNNING') \g /dev/null
+SELECT dealix.redrive(run_id) FROM dealix.run_details WHERE status = 'INCIDENT' \g /dev/null
+SELECT dealix.cancel(run_id) FROM dealix.run_details WHERE status = 'RUNNING' \g /dev/null
 SELECT t.crawl() \g /dev/null
-SELECT is((SELECT string_agg(DISTINCT status, ',') FROM dealix.runs WHERE status IN ('RUNNING', 'COMPENSATING', 'INCIDENT')), NULL, 'then all can be brought to an end');
+SELECT is((SELECT string_agg(DISTINCT status, ',') FROM dealix.run_details WHERE status IN ('RUNNING', 'COMPENSATING', 'INCIDENT')), NULL, 'then all can be brought to an end');
 RESET SESSION AUTHORIZATION;
 SELECT is((SELECT count(*) FROM dealix.workflow_slot WHERE run_id IS NOT NULL), 0::bigint, 'and every slot is free');
 SELECT is((SELECT string_agg(workflow || ' ' || n, ', ' ORDER BY workflow) FROM (SELECT w.name AS workflow, count(*) AS n FROM dealix.workflow_slot s JOIN dealix.workflow w USING (workflow_id)

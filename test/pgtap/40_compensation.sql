@@ -91,7 +91,7 @@ UPDATE r SET run = t.run('{"StartAt": "A", "States": {
 	"F": {"Type": "Fail", "Error": "E", "Cause": "why"}}}');
 SELECT is(t.status(run), 'INCIDENT', 'is an incident') FROM r;
 SELECT is(t.effects(), 'A,B,C,undo C', 'what was undone stays undone, what was not is not');
-SELECT is((SELECT count(*)::int FROM dealix.incidents i WHERE i.run_id = r.run), 1, 'dealix.incidents shows it') FROM r;
+SELECT is((SELECT count(*)::int FROM dealix.incident_details i WHERE i.run_id = r.run), 1, 'dealix.incidents shows it') FROM r;
 SELECT is_empty('SELECT * FROM dealix.stuck()', 'it is not stuck: a person has to look');
 SELECT t.pump() \g /dev/null
 SELECT is(t.status(run), 'INCIDENT', 'it stays until then') FROM r;
@@ -99,7 +99,7 @@ SELECT dealix.redrive(run) FROM r \g /dev/null
 SELECT is(t.settle(run), 'FAILED', 'redrive goes on') FROM r;
 SELECT is(t.effects(), 'A,B,C,undo C,undo A', 'where it stopped, nothing twice');
 SELECT is(t.error(run) || ': ' || t.cause(run), 'E: why', 'the run still failed for what it failed for') FROM r;
-SELECT is((SELECT count(*)::int FROM dealix.incidents i WHERE i.run_id = r.run), 0, 'the incident is gone') FROM r;
+SELECT is((SELECT count(*)::int FROM dealix.incident_details i WHERE i.run_id = r.run), 0, 'the incident is gone') FROM r;
 SELECT is((SELECT count(*)::int FROM dealix.timeline(r.run) WHERE event = 'incident_opened'), 1, 'but not forgotten') FROM r;
 SELECT throws_ok(format('SELECT dealix.redrive(%L)', run), 'DX007', NULL, 'a compensated run cannot be redriven') FROM r;
 

@@ -18,8 +18,8 @@ END $$;
 UPDATE r SET run = t.begin(t.task('activity:mail', '{"Parameters": {"to.$": "$.to"}, "ResultPath": "$.sent"}'), '{"to": "me"}');
 SELECT is_empty($$SELECT * FROM dealix.claim('mail', 'w1')$$, 'nothing before the run has come to it');
 SELECT t.pump() \g /dev/null
-SELECT is((SELECT waits_for || ' ' || name FROM dealix.waiting w WHERE w.run_id = r.run), 'activity mail', 'dealix.waiting shows it') FROM r;
-SELECT is((SELECT status || ' ' || activity FROM dealix.activities a WHERE a.run_id = r.run), 'QUEUED mail', 'dealix.activities too') FROM r;
+SELECT is((SELECT waits_for || ' ' || name FROM dealix.waiting_details w WHERE w.run_id = r.run), 'activity mail', 'dealix.waiting shows it') FROM r;
+SELECT is((SELECT status || ' ' || activity FROM dealix.activity_details a WHERE a.run_id = r.run), 'QUEUED mail', 'dealix.activities too') FROM r;
 SELECT is_empty('SELECT * FROM dealix.stuck()', 'waiting for a worker is not being stuck');
 SELECT is_empty($$SELECT * FROM dealix.claim('other', 'w1')$$, 'another activity has no work');
 SELECT isnt(t.claim('mail', '1 minute'), NULL, 'a worker claims it');
@@ -31,7 +31,7 @@ SELECT ok(deadline BETWEEN now() + interval '50 s' AND clock_timestamp() + inter
 SELECT is(c.token, c.task || '.1', 'and a token of task and attempt') FROM c;
 SELECT is_empty($$SELECT * FROM dealix.claim('mail', 'w2')$$, 'nobody else gets it');
 SELECT is(dealix.heartbeat(token, '{"at": 1}'), true, 'a heartbeat') FROM c;
-SELECT is((SELECT details FROM dealix.activities a WHERE a.run_id = r.run), '{"at": 1}', 'whose details are seen') FROM r;
+SELECT is((SELECT details FROM dealix.activity_details a WHERE a.run_id = r.run), '{"at": 1}', 'whose details are seen') FROM r;
 SELECT is(dealix.complete(token, '"ok"'), 'COMPLETED', 'it completes') FROM c;
 SELECT is(dealix.complete(token, '"again"'), 'COMPLETED', 'said again, it is told the outcome') FROM c;
 SELECT is(dealix.fail(token, 'Late'), 'COMPLETED', 'also if it says something else then') FROM c;
@@ -39,7 +39,7 @@ SELECT is(t.settle(run), 'SUCCEEDED', 'the run goes on') FROM r;
 SELECT is(t.output(run), '{"to": "me", "sent": "ok"}', 'with the first output') FROM r;
 SELECT is(dealix.complete(token), 'COMPLETED', 'the outcome is known after the end of the run') FROM c;
 SELECT is(t.events(run), 'run_started, activity_scheduled Only, step_succeeded Only, run_succeeded', 'the history') FROM r;
-SELECT is_empty('SELECT * FROM dealix.activities', 'nothing is left behind');
+SELECT is_empty('SELECT * FROM dealix.activity_details', 'nothing is left behind');
 
 -- ---------- failures and Retry ----------
 
@@ -56,7 +56,7 @@ SELECT dealix.heartbeat(token, '"half"') FROM c \g /dev/null
 SELECT is(dealix.fail(token, 'Busy', 'come back'), 'FAILED', 'a worker fails') FROM c;
 SELECT is(dealix.fail(token, 'Busy', 'come back'), 'FAILED', 'and is told so again') FROM c;
 SELECT t.pump() \g /dev/null
-SELECT is((SELECT waits_for FROM dealix.waiting w WHERE w.run_id = r.run), 'retry', 'Retry waits') FROM r;
+SELECT is((SELECT waits_for FROM dealix.waiting_details w WHERE w.run_id = r.run), 'retry', 'Retry waits') FROM r;
 SELECT pg_sleep(1.05) \g /dev/null
 SELECT t.pump() \g /dev/null
 SELECT is(dealix.complete(token), 'FAILED', 'the old token has its outcome') FROM c;
@@ -92,7 +92,7 @@ SELECT throws_ok('SELECT dealix.complete(''00000000-0000-7000-8000-000000000000.
 SELECT throws_ok('SELECT dealix.heartbeat(''00000000-0000-7000-8000-000000000000.1'')', 'DX003', NULL, 'for a heartbeat too');
 UPDATE r SET run = t.begin(t.caught('{"Retry": [{"ErrorEquals": ["States.HeartbeatTimeout"], "IntervalSeconds": 1, "MaxAttempts": 1, "JitterStrategy": "NONE"}]}'));
 SELECT t.pump() \g /dev/null
-SELECT throws_ok(format('SELECT dealix.complete(%L)', task_id || '.1'), 'DX003', NULL, 'a token that nobody has claimed') FROM dealix.activities;
+SELECT throws_ok(format('SELECT dealix.complete(%L)', task_id || '.1'), 'DX003', NULL, 'a token that nobody has claimed') FROM dealix.activity_details;
 SELECT t.claim('mail', '3 s') \g /dev/null
 INSERT INTO keys SELECT idempotency_key, token FROM c;
 SELECT dealix.heartbeat(token) FROM c \g /dev/null
@@ -187,17 +187,17 @@ UPDATE r SET run = t.begin(t.task('activity:mail'));
 SELECT t.pump() \g /dev/null
 SELECT dealix.cancel(run) FROM r \g /dev/null
 SELECT is(t.settle(run), 'CANCELLED', 'a cancel') FROM r;
-SELECT is_empty('SELECT * FROM dealix.activities', 'takes back what nobody has claimed');
+SELECT is_empty('SELECT * FROM dealix.activity_details', 'takes back what nobody has claimed');
 UPDATE r SET run = t.begin(t.task('activity:mail'));
 SELECT t.pump() \g /dev/null
 SELECT t.claim('mail') \g /dev/null
 SELECT dealix.cancel(run) FROM r \g /dev/null
 SELECT is(t.settle(run), 'CANCELLED', 'a cancel of what is claimed does not wait for the worker') FROM r;
-SELECT is((SELECT status FROM dealix.activities), 'CANCELLED', 'who is told');
+SELECT is((SELECT status FROM dealix.activity_details), 'CANCELLED', 'who is told');
 SELECT is(dealix.heartbeat(token), false, 'at the next heartbeat') FROM c;
 SELECT throws_ok(format('SELECT dealix.complete(%L)', token), 'DX003', NULL, 'it cannot complete any more') FROM c;
 SELECT is(dealix.fail(token, 'Stopped'), 'CANCELLED', 'but answer') FROM c;
-SELECT is_empty('SELECT * FROM dealix.activities', 'and is out of it');
+SELECT is_empty('SELECT * FROM dealix.activity_details', 'and is out of it');
 
 -- ---------- many at once ----------
 
@@ -219,7 +219,7 @@ SELECT t.pump() \g /dev/null
 SELECT t.claim('mail') \g /dev/null
 SELECT dealix.fail(token, 'E') FROM c \g /dev/null
 SELECT is(t.settle(run), 'FAILED', 'a failed item') FROM r;
-SELECT is_empty('SELECT * FROM dealix.activities', 'takes the tasks of the others back');
+SELECT is_empty('SELECT * FROM dealix.activity_details', 'takes the tasks of the others back');
 
 -- ---------- task tokens ----------
 
@@ -357,10 +357,10 @@ SELECT t.limit('ask', 1) \g /dev/null
 SELECT t.begin(t.task('activity:ask.waitForTaskToken')) \g /dev/null
 SELECT t.pump() \g /dev/null
 SELECT is(t.take('ask'), 1, 'a task whose answer needs no claim');
-SELECT is((SELECT deadline FROM dealix.activities WHERE activity = 'ask'), NULL, 'waits for ever');
+SELECT is((SELECT deadline FROM dealix.activity_details WHERE activity = 'ask'), NULL, 'waits for ever');
 SELECT dealix.cancel(run) FROM t.had \g /dev/null
 SELECT t.pump() \g /dev/null
-SELECT is((SELECT status FROM dealix.activities WHERE activity = 'ask' AND deadline < now() + '10 min'), 'CANCELLED', 'but not when it is cancelled');
+SELECT is((SELECT status FROM dealix.activity_details WHERE activity = 'ask' AND deadline < now() + '10 min'), 'CANCELLED', 'but not when it is cancelled');
 DELETE FROM t.had;
 
 -- rates
@@ -387,7 +387,7 @@ UPDATE r SET run = t.begin(t.task('activity:private'));
 SELECT t.pump() \g /dev/null
 SET SESSION AUTHORIZATION tap_other;
 SELECT is_empty($$SELECT * FROM dealix.claim('private', 'w')$$, 'another role does not get the task');
-SELECT is_empty($$SELECT * FROM dealix.activities WHERE activity = 'private'$$, 'nor sees it');
+SELECT is_empty($$SELECT * FROM dealix.activity_details WHERE activity = 'private'$$, 'nor sees it');
 RESET SESSION AUTHORIZATION;
 GRANT ALL ON c TO tap_other;
 SELECT dealix.grant_access('tap_other', 'worker') \g /dev/null

@@ -27,7 +27,7 @@ SELECT is((SELECT count(*)::int FROM dealix.event_wait), 5 * 84, 'five runs wait
 SET SESSION AUTHORIZATION tap_app;
 SELECT count(dealix.publish_event(to_hex(i))) FROM generate_series(1, 84) i \g /dev/null
 SELECT t.pump() \g /dev/null
-SELECT is((SELECT count(*)::int FROM dealix.runs WHERE workflow = 'wide' AND status = 'SUCCEEDED'), 5, 'and have them all');
+SELECT is((SELECT count(*)::int FROM dealix.run_details WHERE workflow = 'wide' AND status = 'SUCCEEDED'), 5, 'and have them all');
 
 -- ---------- attempts ----------
 -- The number that is hashed is the number that is stored.
@@ -37,7 +37,7 @@ RESET SESSION AUTHORIZATION;
 UPDATE dealix.branch SET attempt = 70000 WHERE run_id = :'run';
 SET SESSION AUTHORIZATION tap_app;
 SELECT t.settle(:'run') \g /dev/null
-SELECT is((SELECT max(attempt) FROM dealix.history WHERE run_id = :'run'), 70003, 'attempts are counted beyond 32,767');
+SELECT is((SELECT max(attempt) FROM dealix.history_details WHERE run_id = :'run'), 70003, 'attempts are counted beyond 32,767');
 RESET SESSION AUTHORIZATION;
 CREATE FUNCTION pg_temp.bytes(what text) RETURNS bytea LANGUAGE sql AS
 $$ SELECT CASE WHEN coalesce(what, '') = '' THEN int4send(-1) ELSE int4send(octet_length(what)) || convert_to(what, 'UTF8') END $$;

@@ -57,7 +57,7 @@ SELECT is(t.settle(run), 'INCIDENT', 'a compensation that is not done in time') 
 RESET SESSION AUTHORIZATION;
 SELECT dealix.terminate(run) FROM r \g /dev/null
 SET SESSION AUTHORIZATION tap_app;
-SELECT is_empty('SELECT * FROM dealix.activities', 'leaves nothing behind when it is given up');
+SELECT is_empty('SELECT * FROM dealix.activity_details', 'leaves nothing behind when it is given up');
 
 UPDATE r SET run = t.undone_by('emit:undo.it');
 SELECT is(t.settle(run), 'FAILED', 'emit: does not wait') FROM r;
@@ -67,7 +67,7 @@ SELECT dealix.publish('undoer', t.task('signal:go')) \g /dev/null
 UPDATE r SET run = t.undone_by('workflow:undoer');
 SELECT t.pump() \g /dev/null
 SELECT is(t.status(run), 'COMPENSATING', 'workflow: does wait') FROM r;
-SELECT dealix.signal(run_id, 'go', '1') FROM dealix.runs WHERE workflow = 'undoer' \g /dev/null
+SELECT dealix.signal(run_id, 'go', '1') FROM dealix.run_details WHERE workflow = 'undoer' \g /dev/null
 SELECT is(t.settle(run), 'FAILED', 'for the child') FROM r;
 
 SELECT is_empty('SELECT * FROM dealix.stuck()', 'nothing is stuck');

@@ -94,7 +94,7 @@ GRANT ALL ON c, r TO PUBLIC;
 RESET SESSION AUTHORIZATION;
 SELECT dealix.limit_activity('taken', 1) \g /dev/null
 SET SESSION AUTHORIZATION tap_operator;
-SELECT is((SELECT owner || ' ' || worker || ' ' || status FROM dealix.activities WHERE activity = 'taken'), 'tap_app lazy worker CLAIMED', 'operators see who has what');
+SELECT is((SELECT owner || ' ' || worker || ' ' || status FROM dealix.activity_details WHERE activity = 'taken'), 'tap_app lazy worker CLAIMED', 'operators see who has what');
 SELECT is((SELECT dealix.release_task(task, 'asleep') FROM c), true, 'and take it away');
 SELECT is((SELECT dealix.release_task(task, 'asleep') FROM c), false, 'once');
 RESET SESSION AUTHORIZATION;

@@ -77,14 +77,14 @@ SET SESSION AUTHORIZATION tap_app;
 SELECT t.pump() \g /dev/null
 SELECT is((SELECT string_agg(DISTINCT what, ' ' ORDER BY what) FROM t.seen), 'approval child event once signal', 'the owner''s pass sets the timers anew');
 SELECT is(t.strangers(), 'nobody', 'in the owner''s session');
-SELECT is((SELECT count(*) FROM dealix.waiting WHERE run_id = run AND until > now() + interval '30 min'), 4::bigint, 'and they count from now') FROM t.r;
+SELECT is((SELECT count(*) FROM dealix.waiting_details WHERE run_id = run AND until > now() + interval '30 min'), 4::bigint, 'and they count from now') FROM t.r;
 
 -- ---------- what answers ----------
 
 SET SESSION AUTHORIZATION tap_op;
 SELECT lives_ok(format('SELECT dealix.signal(%L, %L)', run, 'go'), 'signal') FROM t.r;
 SELECT lives_ok($$SELECT dealix.publish_event('arrival', payload => '{}')$$, 'publish_event');
-SELECT lives_ok(format('SELECT dealix.approve(%L)', id), 'approve') FROM dealix.approvals, t.r WHERE run_id = run AND status = 'PENDING';
+SELECT lives_ok(format('SELECT dealix.approve(%L)', id), 'approve') FROM dealix.approval_details, t.r WHERE run_id = run AND status = 'PENDING';
 SELECT lives_ok($$SELECT dealix.complete(token, '{}') FROM dealix.claim('mail', 'op')$$, 'claim and complete');
 SELECT lives_ok($$SELECT dealix.fail(token, 'Some.Error') FROM dealix.claim('once', 'op')$$, 'claim and fail');
 SELECT is(t.strangers(), 'nobody', 'none of them runs a thing');

@@ -41,7 +41,7 @@ END $$;
 CREATE PROCEDURE t.go(who text, runs int) LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE format('SET SESSION AUTHORIZATION %I', who);
-	PERFORM dealix.signal(run_id, 'go') FROM (SELECT run_id FROM dealix.waiting WHERE waits_for = 'signal' ORDER BY run_id LIMIT runs) x;
+	PERFORM dealix.signal(run_id, 'go') FROM (SELECT run_id FROM dealix.waiting_details WHERE waits_for = 'signal' ORDER BY run_id LIMIT runs) x;
 	RESET SESSION AUTHORIZATION;
 	CALL t.both();
 END $$;
@@ -65,7 +65,7 @@ CALL t.go('tap_other', 2);
 SELECT is(t.line(), 'tap_app 2+4, tap_other 1+0', 'what one gives back is not for the other');
 CALL t.go('tap_app', 1);
 SELECT is(t.line(), 'tap_app 2+3, tap_other 1+0', 'but for the next of the same');
-SELECT is((SELECT string_agg(DISTINCT name, ',') FROM dealix.waiting WHERE waits_for = 'concurrency'), 'shop', 'who waits says for which workflow');
+SELECT is((SELECT string_agg(DISTINCT name, ',') FROM dealix.waiting_details WHERE waits_for = 'concurrency'), 'shop', 'who waits says for which workflow');
 
 SELECT dealix.limit_workflow('shop', 1, per_owner => true) \g /dev/null
 CALL t.both();

@@ -11,7 +11,7 @@ CREATE TEMP TABLE r (run uuid);
 INSERT INTO r SELECT t.begin(t.waiter());
 SELECT t.pump() \g /dev/null
 SELECT is(t.status(run), 'RUNNING', 'a run waits for a signal') FROM r;
-SELECT is((SELECT count(*)::int FROM dealix.waiting w WHERE w.run_id = r.run), 1, 'dealix.waiting shows it') FROM r;
+SELECT is((SELECT count(*)::int FROM dealix.waiting_details w WHERE w.run_id = r.run), 1, 'dealix.waiting shows it') FROM r;
 SELECT is_empty('SELECT * FROM dealix.stuck()', 'waiting is not being stuck');
 SELECT is(dealix.signal(run, 'other', '1'), true, 'a signal of another name is accepted') FROM r;
 SELECT t.pump() \g /dev/null
@@ -93,8 +93,8 @@ SELECT throws_ok(format('SELECT dealix.cancel(%L)', run), 'P0002', NULL, 'nor ca
 SELECT throws_ok(format('SELECT dealix.terminate(%L)', run), '42501', NULL, 'nor terminate it') FROM r;
 SELECT throws_ok(format('SELECT dealix.result(%L)', run), 'P0002', NULL, 'nor ask for its result') FROM r;
 SELECT throws_ok(format('SELECT dealix.describe(%L)', run), 'P0002', NULL, 'nor look at it') FROM r;
-SELECT is((SELECT count(*)::int FROM dealix.runs) + (SELECT count(*)::int FROM dealix.waiting) + (SELECT count(*)::int FROM dealix.history)
-	+ (SELECT count(*)::int FROM dealix.steps), 0, 'the views show it nothing');
+SELECT is((SELECT count(*)::int FROM dealix.run_details) + (SELECT count(*)::int FROM dealix.waiting_details) + (SELECT count(*)::int FROM dealix.history_details)
+	+ (SELECT count(*)::int FROM dealix.step_details), 0, 'the views show it nothing');
 SELECT is(dealix.tick(), 0, 'and it cannot advance it');
 RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_app;

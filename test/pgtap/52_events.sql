@@ -10,7 +10,7 @@ INSERT INTO r VALUES (NULL);
 UPDATE r SET run = t.begin(t.task('event:paid', '{"Parameters": {"correlation_id.$": "$.order"}}'), '{"order": "o1"}');
 SELECT is(dealix.publish_event('paid', 'o1'), 0::bigint, 'an event is not kept');
 SELECT t.pump() \g /dev/null
-SELECT is((SELECT waits_for || ' ' || name FROM dealix.waiting w WHERE w.run_id = r.run), 'event paid', 'a run waits for an event') FROM r;
+SELECT is((SELECT waits_for || ' ' || name FROM dealix.waiting_details w WHERE w.run_id = r.run), 'event paid', 'a run waits for an event') FROM r;
 SELECT is(dealix.publish_event('paid', 'o2'), 0::bigint, 'another correlation');
 SELECT is(dealix.publish_event('paid'), 0::bigint, 'or none');
 SELECT is(dealix.publish_event('shipped', 'o1'), 0::bigint, 'or another name does not reach it');
@@ -91,11 +91,11 @@ SELECT is(dealix.ack('before', ARRAY[id]), 1::bigint, 'acknowledged') FROM o WHE
 SELECT is(dealix.ack('before', ARRAY[id]), 0::bigint, 'once') FROM o WHERE topic = 'order.made';
 SELECT is((SELECT string_agg(topic, ',') FROM dealix.read_outbox('before')), 'order.sent', 'it does not come again');
 SELECT is((SELECT count(*)::int FROM dealix.read_outbox('after', 1)), 1, 'for the other consumer it does');
-SELECT is((SELECT count(*)::int FROM dealix.outbox_events), 2, 'until both have it');
+SELECT is((SELECT count(*)::int FROM dealix.outbox_details), 2, 'until both have it');
 SELECT dealix.ack('after', array_agg(id)) FROM o \g /dev/null
-SELECT is((SELECT string_agg(topic || waits_for::text, ',') FROM dealix.outbox_events), 'order.sent{before}', 'then it is gone');
+SELECT is((SELECT string_agg(topic || waits_for::text, ',') FROM dealix.outbox_details), 'order.sent{before}', 'then it is gone');
 SELECT is(dealix.drop_consumer('before'), true, 'a consumer that goes');
-SELECT is_empty('SELECT * FROM dealix.outbox_events', 'holds up nothing');
+SELECT is_empty('SELECT * FROM dealix.outbox_details', 'holds up nothing');
 SELECT throws_ok($$SELECT dealix.ack('before', '{1}')$$, '42704', NULL, 'and is unknown');
 RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_other;
@@ -113,7 +113,7 @@ SET SESSION AUTHORIZATION tap_app;
 -- an emitted event may ask for an answer
 UPDATE r SET run = t.begin(t.task('emit:ask.waitForTaskToken', '{"Parameters": {"reply.$": "$$.Task.Token"}, "TimeoutSeconds": 60}'));
 SELECT t.pump() \g /dev/null
-SELECT is((SELECT waits_for FROM dealix.waiting w WHERE w.run_id = r.run), 'token', 'the run waits for the token') FROM r;
+SELECT is((SELECT waits_for FROM dealix.waiting_details w WHERE w.run_id = r.run), 'token', 'the run waits for the token') FROM r;
 SELECT is(dealix.complete(event -> 'data' ->> 'reply', '"yes"'), 'COMPLETED', 'who has the token answers') FROM dealix.read_outbox('after') WHERE topic = 'ask';
 SELECT t.settle(run) FROM r \g /dev/null
 SELECT is(t.output(run), '"yes"', 'and the run goes on') FROM r;

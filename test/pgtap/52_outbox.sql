@@ -43,10 +43,10 @@ SELECT is_empty($$SELECT * FROM dealix.read_outbox('all')$$, 'and do not come ag
 RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_other;
 SELECT t.run(t.task('emit:other.two')) \g /dev/null
-SELECT is((SELECT waits_for FROM dealix.outbox_events), '{all}', 'an event of the other owner waits for it');
+SELECT is((SELECT waits_for FROM dealix.outbox_details), '{all}', 'an event of the other owner waits for it');
 RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_app;
-SELECT is((SELECT string_agg(topic || waits_for::text, ',' ORDER BY id) FROM dealix.outbox_events), 'app.one{next},app.two{next}', 'and these for their owner''s');
+SELECT is((SELECT string_agg(topic || waits_for::text, ',' ORDER BY id) FROM dealix.outbox_details), 'app.one{next},app.two{next}', 'and these for their owner''s');
 SELECT is((SELECT dealix.ack('next', array_agg(outbox_id)) FROM t.outbox), 2::bigint, 'which acknowledges more than it has');
 SELECT is((SELECT string_agg(topic, ',') FROM t.outbox), 'other.two', 'what both had is gone, and nothing else');
 
@@ -68,7 +68,7 @@ RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_other;
 INSERT INTO was SELECT id, topic FROM dealix.read_outbox('theirs');
 SELECT dealix.ack('theirs', array_agg(id)) FROM was \g /dev/null
-SELECT is((SELECT waits_for FROM dealix.outbox_events), '{all}', 'acknowledged by one of two');
+SELECT is((SELECT waits_for FROM dealix.outbox_details), '{all}', 'acknowledged by one of two');
 RESET SESSION AUTHORIZATION;
 REVOKE tap_other FROM tap_both;
 SET SESSION AUTHORIZATION tap_other;

@@ -14,12 +14,12 @@ BEGIN
 		PERFORM dealix.publish_event('paid', payload => '{"paid": true}');
 	END LOOP;
 	PERFORM t.pump();
-	RETURN (SELECT string_agg(state || ' ' || waits_for, ', ') FROM dealix.waiting WHERE run_id = run)
+	RETURN (SELECT string_agg(state || ' ' || waits_for, ', ') FROM dealix.waiting_details WHERE run_id = run)
 		|| ', late: ' || (SELECT count(*) FROM dealix.timeline(run) WHERE event = 'message_late');
 END $$;
 
 SELECT is(t.after_two_events('approval:pay'), 'N approval, late: 2', 'an approval waits for people');
-SELECT is((SELECT string_agg(status, ',') FROM dealix.approvals), 'PENDING', 'and is open');
+SELECT is((SELECT string_agg(status, ',') FROM dealix.approval_details), 'PENDING', 'and is open');
 SELECT is(t.after_two_events('activity:pay'), 'N activity, late: 2', 'an activity waits for its worker');
 SELECT is(t.after_two_events('emit:pay.waitForTaskToken', '{"Parameters": {"token.$": "$$.Task.Token"}}'), 'N token, late: 2', 'a token for who has it');
 SELECT is(t.after_two_events('event:paid'), 'N event, late: 2', 'the next event is another one');

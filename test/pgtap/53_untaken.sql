@@ -14,21 +14,21 @@ SELECT t.pump() \g /dev/null
 SELECT is(dealix.signal(run, 'aproved', '{"by": "me"}'), true, 'a misspelled signal is kept') FROM r;
 SELECT is(dealix.signal(run, 'paid'), true, 'an early one, too') FROM r;
 SELECT t.pump() \g /dev/null
-SELECT results_eq($$SELECT signal, expected, payload::text, owner::text, workflow, version, age >= '0' FROM dealix.signals ORDER BY signal$$,
+SELECT results_eq($$SELECT signal, expected, payload::text, owner::text, workflow, version, age >= '0' FROM dealix.signal_details ORDER BY signal$$,
 	$$VALUES ('aproved', false, '{"by": "me"}', 'tap_app', 'w', 1, true), ('paid', true, 'null', 'tap_app', 'w', 1, true)$$, 'what nobody has taken is seen');
-SELECT is((SELECT DISTINCT asks_for FROM dealix.signals), '{approved,paid,rejected,sent}', 'and what the states ask for');
-SELECT is((SELECT DISTINCT run_id FROM dealix.signals), run, 'by the run that could take it') FROM r;
+SELECT is((SELECT DISTINCT asks_for FROM dealix.signal_details), '{approved,paid,rejected,sent}', 'and what the states ask for');
+SELECT is((SELECT DISTINCT run_id FROM dealix.signal_details), run, 'by the run that could take it') FROM r;
 RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_other;
-SELECT is_empty('SELECT * FROM dealix.signals', 'not to others');
+SELECT is_empty('SELECT * FROM dealix.signal_details', 'not to others');
 RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_app;
 
 SELECT dealix.signal(run, 'approved') FROM r \g /dev/null
 SELECT dealix.signal(run, 'sent') FROM r \g /dev/null
 SELECT is(t.settle(run), 'SUCCEEDED', 'the run takes what it asks for') FROM r;
-SELECT is_empty('SELECT * FROM dealix.signals', 'nothing is left');
-SELECT is((SELECT count(*)::int FROM dealix.history WHERE event = 'message_late' AND payload ->> 'message' = 'aproved'), 1, 'what nobody asked for is on record');
+SELECT is_empty('SELECT * FROM dealix.signal_details', 'nothing is left');
+SELECT is((SELECT count(*)::int FROM dealix.history_details WHERE event = 'message_late' AND payload ->> 'message' = 'aproved'), 1, 'what nobody asked for is on record');
 
 -- ---------- names through a binding ----------
 
@@ -36,7 +36,7 @@ SELECT dealix.bind('arn:aws:states:::sqs:x', 'signal:bound') \g /dev/null
 SELECT dealix.publish('b', t.task('arn:aws:states:::sqs:x')) \g /dev/null
 UPDATE r SET run = dealix.start('b');
 SELECT dealix.signal(run, 'bound') FROM r \g /dev/null
-SELECT is((SELECT expected FROM dealix.signals), true, 'a bound resource asks for its signal');
+SELECT is((SELECT expected FROM dealix.signal_details), true, 'a bound resource asks for its signal');
 SELECT is(t.settle(run), 'SUCCEEDED', 'and takes it') FROM r;
 
 -- ---------- an error that no driver retries ----------

@@ -4,7 +4,7 @@ SELECT no_plan();
 
 CREATE TEMP TABLE r (run uuid);
 INSERT INTO r VALUES (NULL);
-CREATE FUNCTION t.child() RETURNS uuid LANGUAGE sql AS $$ SELECT run_id FROM dealix.runs WHERE workflow = 'child' ORDER BY run_id DESC LIMIT 1 $$;
+CREATE FUNCTION t.child() RETURNS uuid LANGUAGE sql AS $$ SELECT run_id FROM dealix.run_details WHERE workflow = 'child' ORDER BY run_id DESC LIMIT 1 $$;
 CREATE FUNCTION t.parent(more jsonb DEFAULT '{}', resource text DEFAULT 'workflow:child') RETURNS uuid LANGUAGE plpgsql AS $$
 DECLARE
 	run uuid;
@@ -21,8 +21,8 @@ SELECT dealix.publish('child', '{"StartAt": "P", "States": {"P": {"Type": "Pass"
 UPDATE r SET run = t.parent();
 SELECT is(t.settle(run), 'SUCCEEDED', 'a parent waits for its child') FROM r;
 SELECT is(t.output(run), '{"got": 1}', 'whose output is its result') FROM r;
-SELECT is((SELECT correlation_id FROM dealix.runs WHERE run_id = t.child()), 'corr', 'the child has the correlation of the parent');
-SELECT is((SELECT parent_run FROM dealix.runs WHERE run_id = t.child()), run, 'and names it') FROM r;
+SELECT is((SELECT correlation_id FROM dealix.run_details WHERE run_id = t.child()), 'corr', 'the child has the correlation of the parent');
+SELECT is((SELECT parent_run FROM dealix.run_details WHERE run_id = t.child()), run, 'and names it') FROM r;
 SELECT is(t.error(t.parent('{}', 'workflow:nowhere')), 'Workflow.DoesNotExist', 'a workflow that does not exist');
 
 SELECT dealix.publish('child', '{"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "Child.Bad", "Cause": "why"}}}') \g /dev/null
@@ -47,7 +47,7 @@ SELECT is(t.status(t.child()), 'TERMINATED', 'unless its policy says otherwise')
 -- ---------- cancel and terminate ----------
 
 UPDATE r SET run = t.parent();
-SELECT is((SELECT waits_for || ' ' || name FROM dealix.waiting w WHERE w.run_id = r.run), 'child child', 'dealix.waiting shows it') FROM r;
+SELECT is((SELECT waits_for || ' ' || name FROM dealix.waiting_details w WHERE w.run_id = r.run), 'child child', 'dealix.waiting shows it') FROM r;
 SELECT dealix.cancel(run) FROM r \g /dev/null
 SELECT t.pump() \g /dev/null
 SELECT is(t.status(run) || t.status(t.child()), 'CANCELLEDCANCELLED', 'a cancel goes on to the child') FROM r;
@@ -81,7 +81,7 @@ SET dealix_exec.max_child_depth = 3;
 SET SESSION AUTHORIZATION tap_app;
 UPDATE r SET run = t.parent();
 SELECT is(t.settle(run) || t.error(run), 'FAILEDStates.Runtime', 'children of children end somewhere') FROM r;
-SELECT is((SELECT count(*)::int FROM dealix.runs WHERE workflow = 'child' AND error = 'States.Runtime'), 3, 'at the depth allowed');
+SELECT is((SELECT count(*)::int FROM dealix.run_details WHERE workflow = 'child' AND error = 'States.Runtime'), 3, 'at the depth allowed');
 RESET SESSION AUTHORIZATION;
 RESET dealix_exec.max_child_depth;
 SET SESSION AUTHORIZATION tap_app;
@@ -93,12 +93,12 @@ SELECT dealix.publish('child', '{"StartAt": "C", "States": {
 	"N": {"Type": "Task", "Resource": "workflow:continue_as_new", "Parameters": {"n.$": "States.MathAdd($.n, 1)"}, "End": true},
 	"S": {"Type": "Task", "Resource": "signal:go", "End": true}}}') \g /dev/null
 UPDATE r SET run = t.parent('{"Parameters": {"n": 0}}');
-SELECT dealix.signal(run_id, 'go', '"kept"') FROM dealix.runs WHERE workflow = 'child' AND status = 'RUNNING' \g /dev/null
+SELECT dealix.signal(run_id, 'go', '"kept"') FROM dealix.run_details WHERE workflow = 'child' AND status = 'RUNNING' \g /dev/null
 SELECT is(t.settle(run), 'SUCCEEDED', 'a child that continues as another') FROM r;
 SELECT is(t.output(run), '"kept"', 'answers the parent in the end; signals go along') FROM r;
-SELECT is((SELECT count(*)::int FROM dealix.history WHERE event = 'run_continued'), 3, 'three times');
+SELECT is((SELECT count(*)::int FROM dealix.history_details WHERE event = 'run_continued'), 3, 'three times');
 
 SELECT is_empty('SELECT * FROM dealix.stuck()', 'nothing is stuck');
-SELECT is_empty($$SELECT * FROM dealix.runs WHERE status = 'RUNNING'$$, 'nor left');
+SELECT is_empty($$SELECT * FROM dealix.run_details WHERE status = 'RUNNING'$$, 'nor left');
 SELECT * FROM finish();
 ROLLBACK;

@@ -26,11 +26,11 @@ $$ SELECT t.run(t.distributed(more), jsonb_build_object('items', items::jsonb)) 
 CREATE TEMP TABLE r AS SELECT t.over('[1, 2, 3]') AS run;
 SELECT is(t.output(run), '[10, 20, 30]', 'results in the order of the items') FROM r;
 SELECT is(t.effects(), 'item 1,item 2,item 3', 'each item once');
-SELECT results_eq('SELECT c.item, c.status, c.input, c.output, c.workflow FROM dealix.runs c JOIN r ON c.parent_run = r.run ORDER BY 1',
-	$$ SELECT i - 1, 'SUCCEEDED', jsonb_build_object('n', i), to_jsonb(i * 10), (SELECT workflow FROM dealix.runs JOIN r ON run = run_id) FROM generate_series(1, 3) i $$,
+SELECT results_eq('SELECT c.item, c.status, c.input, c.output, c.workflow FROM dealix.run_details c JOIN r ON c.parent_run = r.run ORDER BY 1',
+	$$ SELECT i - 1, 'SUCCEEDED', jsonb_build_object('n', i), to_jsonb(i * 10), (SELECT workflow FROM dealix.run_details JOIN r ON run = run_id) FROM generate_series(1, 3) i $$,
 	'each item is a run with its input and output');
 SELECT is(t.output(t.over('[]')), '[]', 'no items, no runs');
-SELECT is((SELECT string_agg(DISTINCT t.events(run_id), ';') FROM dealix.runs JOIN r ON parent_run = run), 'run_started, step_succeeded T, run_succeeded', 'an item''s history');
+SELECT is((SELECT string_agg(DISTINCT t.events(run_id), ';') FROM dealix.run_details JOIN r ON parent_run = run), 'run_started, step_succeeded T, run_succeeded', 'an item''s history');
 SELECT is((SELECT t.events(run) FROM r), 'run_started, branches_started M, state_succeeded M, run_succeeded', 'the Map''s');
 
 -- ---------- failures ----------
@@ -47,13 +47,13 @@ SELECT is(t.output(t.over('[-1, -2]', '{"ToleratedFailurePercentage": 100}')), '
 CREATE FUNCTION t.waiting_items(more jsonb DEFAULT '{}') RETURNS jsonb LANGUAGE sql AS $$
 	SELECT t.distributed(more, '{"T": {"Type": "Task", "Resource": "sql:t.item", "Next": "W"}, "W": {"Type": "Task", "Resource": "signal:go", "End": true}}') $$;
 CREATE FUNCTION t.items_of(run uuid) RETURNS text LANGUAGE sql AS $$
-	SELECT string_agg(status, ',' ORDER BY item) FROM dealix.runs WHERE parent_run = run $$;
+	SELECT string_agg(status, ',' ORDER BY item) FROM dealix.run_details WHERE parent_run = run $$;
 
 SELECT t.forget() \g /dev/null
 CREATE TEMP TABLE w AS SELECT t.begin(t.waiting_items('{"MaxConcurrency": 2}'), '{"items": [1, 2, 3, 4, 5]}') AS run;
 SELECT t.pump() \g /dev/null
 SELECT is(t.effects(), 'item 1,item 2', 'MaxConcurrency: two at a time');
-SELECT dealix.signal(run_id, 'go', '"went"') FROM dealix.runs JOIN w ON parent_run = run WHERE item = 1 \g /dev/null
+SELECT dealix.signal(run_id, 'go', '"went"') FROM dealix.run_details JOIN w ON parent_run = run WHERE item = 1 \g /dev/null
 SELECT t.pump() \g /dev/null
 SELECT is(t.effects(), 'item 1,item 2,item 3', 'one ends, the next begins');
 SELECT is(t.items_of(run), 'RUNNING,SUCCEEDED,RUNNING', 'three have begun') FROM w;
@@ -92,7 +92,7 @@ TRUNCATE w;
 INSERT INTO w SELECT t.run(t.distributed('{"Retry": [{"ErrorEquals": ["States.ExceedToleratedFailureThreshold"], "IntervalSeconds": 1, "MaxAttempts": 2}]}',
 	'{"T": {"Type": "Task", "Resource": "sql:t.second_time", "End": true}}'), '{"items": [1, 2]}');
 SELECT is(t.output(run), '[3, 4]', 'Retry begins the Map anew') FROM w;
-SELECT is((SELECT count(*)::int FROM dealix.runs JOIN w ON parent_run = run), 4, 'with new runs') FROM w;
+SELECT is((SELECT count(*)::int FROM dealix.run_details JOIN w ON parent_run = run), 4, 'with new runs') FROM w;
 
 -- ---------- nested, and within a limit of the workflow ----------
 
@@ -118,7 +118,7 @@ SELECT is(t.output(t.run(t.batched('{"MaxItemsPerBatchPath": "$.size", "BatchInp
 SELECT is(t.output(t.run(t.batched('{"MaxInputBytesPerBatch": 20}'), '{"items": [1, 2, 33333333333333333, 4]}')),
 	'[{"Items": [{"n": 1}, {"n": 2}]}, {"Items": [{"n": 33333333333333333}]}, {"Items": [{"n": 4}]}]', 'or by their size');
 SELECT is(t.output(t.run(t.batched('{"MaxItemsPerBatchPath": "$.size"}'), '{"size": 0, "items": [1]}')), NULL, 'a size of 0');
-SELECT is((SELECT string_agg(DISTINCT error, ',') FROM dealix.runs WHERE input = '{"size": 0, "items": [1]}'), 'States.Runtime', 'is an error');
+SELECT is((SELECT string_agg(DISTINCT error, ',') FROM dealix.run_details WHERE input = '{"size": 0, "items": [1]}'), 'States.Runtime', 'is an error');
 
 -- ---------- repair ----------
 
@@ -126,7 +126,7 @@ TRUNCATE w;
 INSERT INTO w SELECT t.run(t.distributed() #- '{States,M,Catch}' #- '{States,Caught}', '{"items": [-1]}');
 SELECT is(t.error(run), 'States.ExceedToleratedFailureThreshold', 'a Map that failed') FROM w;
 RESET SESSION AUTHORIZATION;
-SELECT throws_ok(format('SELECT dealix.redrive(%L)', run_id), 'DX007', NULL, 'its item cannot be redriven alone') FROM dealix.runs JOIN w ON parent_run = run;
+SELECT throws_ok(format('SELECT dealix.redrive(%L)', run_id), 'DX007', NULL, 'its item cannot be redriven alone') FROM dealix.run_details JOIN w ON parent_run = run;
 CREATE OR REPLACE FUNCTION t.item(n int) RETURNS jsonb LANGUAGE sql AS 'SELECT to_jsonb(n)';
 SELECT dealix.redrive(run) FROM w \g /dev/null
 SET SESSION AUTHORIZATION tap_app;

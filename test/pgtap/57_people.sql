@@ -90,7 +90,7 @@ SELECT is(pg_temp.who(run, 'event_received'), 'tap_app/tap_eve', 'who published 
 SELECT dealix_internal.put_schedule('sched', '* * * * *', 'who', '{}', 'cancel_other', '0', '0') \g /dev/null
 SELECT is(dealix.fire_schedule('sched', '2026-01-01 00:00Z'), 'STARTED', 'a schedule fires');
 SELECT t.pump() \g /dev/null
-UPDATE r SET run = (SELECT last_run FROM dealix.schedules WHERE name = 'sched');
+UPDATE r SET run = (SELECT last_run FROM dealix.schedule_details WHERE name = 'sched');
 RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_eve;
 SET ROLE tap_app;
@@ -111,7 +111,7 @@ SELECT is_empty($$SELECT h.run_id, h.seq FROM dealix.history_event h JOIN dealix
 		|| uuid_send(h.run_id) || int4send(h.seq) || int2send(h.kind) || int4send(h.branch) || pg_temp.bytes(h.state) || int4send(h.attempt)
 		|| pg_temp.bytes(h.actor) || pg_temp.bytes(h.session_actor) || timestamptz_send(h.at)
 		|| coalesce(sha256(convert_to(p.payload::text, 'UTF8')), ''))$$, 'the hash of every event covers both, and all else, as documented');
-SELECT is((SELECT count(*)::int FROM dealix.history WHERE session_actor IS NULL OR session_actor = ''), 0, 'every event names who had logged in');
+SELECT is((SELECT count(*)::int FROM dealix.history_details WHERE session_actor IS NULL OR session_actor = ''), 0, 'every event names who had logged in');
 
 -- ---------- who decides is a person who has logged in ----------
 
@@ -357,7 +357,7 @@ SET SESSION AUTHORIZATION tap_svc;
 SELECT t.pump() \g /dev/null
 RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_ops;
-SELECT dealix.redrive(run_id) FROM dealix.approvals a JOIN r USING (id) \g /dev/null
+SELECT dealix.redrive(run_id) FROM dealix.approval_details a JOIN r USING (id) \g /dev/null
 RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_svc;
 SELECT t.pump() \g /dev/null
@@ -386,8 +386,8 @@ SET SESSION AUTHORIZATION tap_chief;
 SELECT is(pg_temp.say('SELECT dealix.approve(%L)'), 'DX004 Its payload is version 2.', 'who agrees with it gives its hash');
 SELECT is(pg_temp.say('SELECT dealix.edit(%L, ''{"amount": 2}'')'), 'DX004 Its payload is version 2.', 'who amends it as well');
 SELECT is(pg_temp.say($$SELECT dealix.decide(%L, '{"type": "approve"}')$$), 'DX004 Its payload is version 2.', 'also in the form of frameworks');
-SELECT is(pg_temp.say('SELECT dealix.approve(%L, NULL, ''00'')'), 'DX004 Its hash is ' || (SELECT hash FROM dealix.approvals a JOIN r USING (id)) || '.', 'and the right one');
-SELECT is(dealix.decide(id, jsonb_build_object('type', 'approve', 'hash', upper(hash))), 'APPROVED', 'with it he agrees') FROM dealix.approvals JOIN r USING (id);
+SELECT is(pg_temp.say('SELECT dealix.approve(%L, NULL, ''00'')'), 'DX004 Its hash is ' || (SELECT hash FROM dealix.approval_details a JOIN r USING (id)) || '.', 'and the right one');
+SELECT is(dealix.decide(id, jsonb_build_object('type', 'approve', 'hash', upper(hash))), 'APPROVED', 'with it he agrees') FROM dealix.approval_details JOIN r USING (id);
 RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_app;
 SELECT t.ask('two') \g /dev/null
@@ -521,7 +521,7 @@ SELECT dealix.revoke_access('tap_group', 'operator') \g /dev/null
 SELECT is(pg_temp.may('tap_heir'), ARRAY(SELECT dealix.access_functions('approver')), 'members lose what the group had, and keep what they have themselves');
 SELECT dealix.revoke_access('tap_heir', 'approver') \g /dev/null
 SET SESSION AUTHORIZATION tap_heir;
-SELECT throws_ok('SELECT * FROM dealix.workflows', '42501', NULL, 'nor a look at the views');
+SELECT throws_ok('SELECT * FROM dealix.workflow_details', '42501', NULL, 'nor a look at the views');
 RESET SESSION AUTHORIZATION;
 SELECT throws_ok('SELECT dealix.revoke_access(current_user::regrole, ''operator'')', '0LP01', NULL, 'the extension''s owner keeps what is its own');
 

@@ -12,7 +12,7 @@ SELECT is(dealix.publish('w', t.pass('one')), 1, 'the same definition again is t
 SELECT is(dealix.publish('w', t.pass('two')), 2, 'another definition is another version');
 SELECT is(dealix.publish('w', t.pass('one')), 3, 'to go back to an old definition is a step forward');
 SELECT is(dealix.publish('w', t.pass('two')), 4, 'and so is the way back');
-SELECT results_eq('SELECT version FROM dealix.workflows WHERE workflow = ''w'' ORDER BY version', ARRAY[1, 2, 3, 4], 'dealix.workflows shows all versions');
+SELECT results_eq('SELECT version FROM dealix.workflow_details WHERE workflow = ''w'' ORDER BY version', ARRAY[1, 2, 3, 4], 'dealix.workflows shows all versions');
 CREATE TEMP TABLE r AS SELECT dealix.start('w') AS run;
 SELECT t.settle(run) FROM r \g /dev/null
 SELECT is(t.output(run), '"two"', 'a run is of the latest version') FROM r;
@@ -49,10 +49,10 @@ SELECT is(t.uuid_version(run), '7', 'a run id is a UUIDv7') FROM k;
 
 CREATE TEMP TABLE many AS SELECT * FROM dealix.start_many('w', ARRAY(SELECT jsonb_build_object('i', i) FROM generate_series(1, 5) i),
 	ARRAY(SELECT 'm' || i FROM generate_series(1, 5) i)) WITH ORDINALITY AS m (run, i);
-SELECT results_eq('SELECT (input ->> ''i'')::bigint FROM many JOIN dealix.runs ON run_id = run ORDER BY i', 'SELECT i FROM many ORDER BY i', 'start_many gives the ids in the order of the inputs');
+SELECT results_eq('SELECT (input ->> ''i'')::bigint FROM many JOIN dealix.run_details ON run_id = run ORDER BY i', 'SELECT i FROM many ORDER BY i', 'start_many gives the ids in the order of the inputs');
 SELECT results_eq($$SELECT * FROM dealix.start_many('w', ARRAY(SELECT jsonb_build_object('i', i) FROM generate_series(1, 6) i),
 	ARRAY(SELECT 'm' || i FROM generate_series(1, 6) i)) LIMIT 5$$, 'SELECT run FROM many ORDER BY i', 'it is idempotent, too');
-SELECT is((SELECT count(*)::int FROM dealix.runs WHERE key LIKE 'm_'), 6, 'and started what was new');
+SELECT is((SELECT count(*)::int FROM dealix.run_details WHERE key LIKE 'm_'), 6, 'and started what was new');
 SELECT is_empty('SELECT * FROM dealix.start_many(''w'', ''{}'')', 'nothing to start');
 SELECT throws_ok('SELECT * FROM dealix.start_many(''w'', ARRAY[''1'', ''2'']::jsonb[], ARRAY[''a''])', '2202E', NULL, 'as many keys as inputs');
 SELECT is((SELECT count(DISTINCT r)::int FROM dealix.start_many('w', ARRAY['1', '1']::jsonb[], ARRAY['dup', 'dup']) r), 1, 'a key twice in one call is one run');
@@ -67,7 +67,7 @@ SELECT t.settle(run) FROM d \g /dev/null
 SELECT is(dealix.result(run), '"four"', 'then it is the output') FROM d;
 SELECT is(jsonb_typeof(dealix.describe(run)), 'object', 'describe gives an object') FROM d;
 SELECT is(dealix.describe(run) ->> 'status', 'SUCCEEDED', 'with the status') FROM d;
-SELECT is((SELECT (key, correlation_id, input, output, workflow, version, status)::text FROM dealix.runs WHERE run_id = run),
+SELECT is((SELECT (key, correlation_id, input, output, workflow, version, status)::text FROM dealix.run_details WHERE run_id = run),
 	'(look,c-1,"{""x"": 1}","""four""",w,6,SUCCEEDED)', 'dealix.runs has it all') FROM d;
 SELECT is((SELECT array_agg(seq ORDER BY seq) FROM dealix.timeline(run)), ARRAY[1, 2, 3], 'its events are numbered') FROM d;
 SELECT is(t.events(run), 'run_started, state_succeeded P, run_succeeded', 'from its start to its end') FROM d;

@@ -35,7 +35,7 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_language l O
 
 SET SESSION AUTHORIZATION tap_nobody;
 SELECT throws_ok('SELECT dealix.start(''w'')', '42501', NULL, 'a role without access: no start');
-SELECT throws_ok('SELECT * FROM dealix.runs', '42501', NULL, 'no look');
+SELECT throws_ok('SELECT * FROM dealix.run_details', '42501', NULL, 'no look');
 SELECT throws_ok('SELECT dealix.tick()', '42501', NULL, 'no tick');
 RESET SESSION AUTHORIZATION;
 
@@ -54,25 +54,25 @@ SET SESSION AUTHORIZATION tap_author;
 SELECT throws_ok('SELECT dealix.start(''shared'')', '42501', NULL, 'an author does not start');
 SELECT throws_ok($$SELECT dealix.publish('shared', '{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}')$$, '42501', NULL, 'nor publish over another''s workflow');
 SELECT is(dealix.publish('mine', '{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}'), 1, 'but publishes its own');
-SELECT is((SELECT count(*)::int FROM dealix.runs), 0, 'and sees no runs of others');
+SELECT is((SELECT count(*)::int FROM dealix.run_details), 0, 'and sees no runs of others');
 SELECT format('SELECT is((SELECT count(*)::int FROM %1$s WHERE run_id = %2$L), 0, ''%1$s shows nothing of another''''s run'')',
 	c.oid::regclass, run) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'run_id', r
 WHERE c.relnamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace) AND c.relkind = 'v' ORDER BY c.relname \gexec
 
 SET SESSION AUTHORIZATION tap_auditor;
-SELECT is((SELECT count(*)::int FROM dealix.runs JOIN r ON run = run_id), 1, 'an auditor sees the runs of all');
-SELECT cmp_ok((SELECT count(*)::int FROM dealix.history JOIN r ON run = run_id), '>', 0, 'and their history');
+SELECT is((SELECT count(*)::int FROM dealix.run_details JOIN r ON run = run_id), 1, 'an auditor sees the runs of all');
+SELECT cmp_ok((SELECT count(*)::int FROM dealix.history_details JOIN r ON run = run_id), '>', 0, 'and their history');
 SELECT throws_ok(format('SELECT dealix.cancel(%L)', run), '42501', NULL, 'but touches nothing') FROM r;
-SELECT throws_ok('DELETE FROM dealix.history', '55000', NULL, 'least of all the history');
+SELECT throws_ok('DELETE FROM dealix.history_details', '55000', NULL, 'least of all the history');
 
 SET SESSION AUTHORIZATION tap_operator;
-SELECT is((SELECT count(*)::int FROM dealix.runs JOIN r ON run = run_id), 1, 'an operator sees the runs of all');
+SELECT is((SELECT count(*)::int FROM dealix.run_details JOIN r ON run = run_id), 1, 'an operator sees the runs of all');
 SELECT is(dealix.cancel(run, 'ops'), true, 'and can cancel them') FROM r;
 SELECT throws_ok('SELECT dealix.start(''shared'')', '42501', NULL, 'but does not start');
 
 SET SESSION AUTHORIZATION tap_member;
 SELECT throws_ok('SET ROLE postgres', '42501', NULL, 'a member of the owner''s role');
-SELECT is((SELECT count(*)::int FROM dealix.runs JOIN r ON run = run_id), 1, 'sees its runs');
+SELECT is((SELECT count(*)::int FROM dealix.run_details JOIN r ON run = run_id), 1, 'sees its runs');
 RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION tap_app;
 SELECT is(t.settle(run), 'CANCELLED', 'the owner''s pass carries it out') FROM r;
@@ -94,8 +94,8 @@ SELECT throws_like($$SELECT dealix.start('who')$$, '%does not trust the author o
 SELECT dealix.trust_author('tap_author') \g /dev/null
 CREATE TEMP TABLE o AS SELECT dealix.start('who') AS who, dealix.start('secret') AS secret;
 SELECT dealix.tick() FROM generate_series(1, 3) \g /dev/null
-SELECT is((SELECT output FROM dealix.runs WHERE run_id = who), '"tap_other tap_other"', 'a step runs as the role that started the run') FROM o;
-SELECT is((SELECT error FROM dealix.runs WHERE run_id = secret), 'SQL.insufficient_privilege', 'what the author may call its users may not') FROM o;
+SELECT is((SELECT output FROM dealix.run_details WHERE run_id = who), '"tap_other tap_other"', 'a step runs as the role that started the run') FROM o;
+SELECT is((SELECT error FROM dealix.run_details WHERE run_id = secret), 'SQL.insufficient_privilege', 'what the author may call its users may not') FROM o;
 SET SESSION AUTHORIZATION tap_author;
 SELECT throws_matching($$SELECT dealix.publish('s', '{"StartAt": "W", "States": {"W": {"Type": "Task", "Resource": "sql:pg_catalog.pg_rotate_logfile", "End": true}}}')$$,
 	'.', 'an author cannot publish a call that it may not make');
@@ -122,7 +122,7 @@ CREATE FUNCTION t.moved() RETURNS int LANGUAGE sql AS 'SELECT 1';
 SELECT dealix.publish(f, t.task('sql:t.' || f, more)) FROM (VALUES ('gone', '{}'::jsonb), ('replaced', '{}'), ('renamed', '{"Parameters": {"a": 1}}'), ('moved', '{}')) v (f, more) \g /dev/null
 SELECT dealix.start(f) FROM unnest(ARRAY['gone', 'replaced', 'renamed', 'moved']) f \g /dev/null
 SELECT t.pump() \g /dev/null
-SELECT is((SELECT string_agg(workflow || ' ' || status, ', ' ORDER BY workflow) FROM dealix.runs WHERE workflow IN ('gone', 'moved', 'renamed', 'replaced')),
+SELECT is((SELECT string_agg(workflow || ' ' || status, ', ' ORDER BY workflow) FROM dealix.run_details WHERE workflow IN ('gone', 'moved', 'renamed', 'replaced')),
 	'gone SUCCEEDED, moved SUCCEEDED, renamed SUCCEEDED, replaced SUCCEEDED', 'first all is well');
 
 DROP FUNCTION t.gone();
@@ -132,7 +132,7 @@ CREATE FUNCTION t.renamed(b int) RETURNS int LANGUAGE sql AS 'SELECT b';
 ALTER FUNCTION t.moved() RENAME TO moved_away;
 CREATE TEMP TABLE again AS SELECT f, dealix.start(f) AS run FROM unnest(ARRAY['gone', 'replaced', 'renamed', 'moved']) f;
 SELECT t.pump() \g /dev/null
-SELECT is((SELECT string_agg(f || ' ' || status || coalesce(' ' || error, '') || coalesce(' ' || output::text, ''), ', ' ORDER BY f) FROM again JOIN dealix.runs ON run = run_id),
+SELECT is((SELECT string_agg(f || ' ' || status || coalesce(' ' || error, '') || coalesce(' ' || output::text, ''), ', ' ORDER BY f) FROM again JOIN dealix.run_details ON run = run_id),
 	'gone FAILED SQL.undefined_function, moved FAILED SQL.undefined_function, renamed FAILED SQL.undefined_function, replaced SUCCEEDED 2',
 	'each gives its named error, and the loop goes on');
 
@@ -147,14 +147,14 @@ REVOKE EXECUTE ON FUNCTION t.lent() FROM PUBLIC;
 SET SESSION AUTHORIZATION tap_other;
 SELECT dealix.start('lent', key => 'after') \g /dev/null
 SELECT dealix.tick() \g /dev/null
-SELECT is((SELECT string_agg(key || ' ' || status || coalesce(' ' || error, ''), ', ' ORDER BY key) FROM dealix.runs WHERE workflow = 'lent'),
+SELECT is((SELECT string_agg(key || ' ' || status || coalesce(' ' || error, ''), ', ' ORDER BY key) FROM dealix.run_details WHERE workflow = 'lent'),
 	'after FAILED SQL.insufficient_privilege, before SUCCEEDED', 'a right that was revoked is checked at every call');
 RESET SESSION AUTHORIZATION;
 REVOKE USAGE ON SCHEMA t FROM PUBLIC;
 SET SESSION AUTHORIZATION tap_other;
 SELECT dealix.start('who', key => 'closed') \g /dev/null
 SELECT dealix.tick() \g /dev/null
-SELECT is((SELECT status || ' ' || error FROM dealix.runs WHERE key = 'closed'), 'FAILED SQL.insufficient_privilege', 'so is the right to use the schema');
+SELECT is((SELECT status || ' ' || error FROM dealix.run_details WHERE key = 'closed'), 'FAILED SQL.insufficient_privilege', 'so is the right to use the schema');
 
 RESET SESSION AUTHORIZATION;
 SELECT * FROM finish();

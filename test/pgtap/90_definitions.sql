@@ -48,7 +48,7 @@ CREATE TEMP TABLE many AS SELECT t.refusal('{"StartAt": "Nowhere", "States": {
 	"C": {"Type": "Pass"},
 	"D": {"Type": "Choice", "Choices": []}}}') AS detail;
 SELECT matches(detail, wanted, 'all at once: ' || wanted) FROM many, unnest(ARRAY['/StartAt', 't\.none', '/States/B', '/States/C', '/States/D']) wanted;
-SELECT is((SELECT count(*)::int FROM dealix.workflows WHERE workflow = 'wrong'), 0, 'nothing of it was stored');
+SELECT is((SELECT count(*)::int FROM dealix.workflow_details WHERE workflow = 'wrong'), 0, 'nothing of it was stored');
 SELECT cmp_ok((SELECT count(*)::int FROM dealix.validate('{"StartAt": "Nowhere", "States": {"A": {"Type": "Pass"}, "B": {"Type": "Pass"}}}')), '>=', 3, 'validate lists them as rows');
 SELECT is_empty($$SELECT * FROM dealix.validate('{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}')$$, 'and none for a good one');
 
@@ -65,7 +65,7 @@ SELECT matches(t.sqlstate_of($$SELECT dealix.publish('deep', jsonb_build_object(
 	jsonb_build_object('Type', 'Pass', 'End', true, 'Result', t.deep(5000)))))$$), '^(22023|54000|54001|DX009)$', 'a definition that is nested too deeply');
 SELECT matches(t.sqlstate_of($$SELECT dealix.publish('deep', t.deep(6000))$$), '^(22023|54000|54001|DX009)$', 'or nothing but nested');
 SELECT matches(t.sqlstate_of($$SELECT dealix.publish('big', (repeat('[', 500) || (SELECT string_agg('"' || repeat('x', 100) || '"', ',') FROM generate_series(1, 10000)) || repeat(']', 500))::jsonb)$$), '^(22023|54000|54001|DX009)$', 'a megabyte of nested nonsense');
-SELECT is((SELECT count(*)::int FROM dealix.workflows WHERE workflow IN ('deep', 'big')), 0, 'nothing of it was stored');
+SELECT is((SELECT count(*)::int FROM dealix.workflow_details WHERE workflow IN ('deep', 'big')), 0, 'nothing of it was stored');
 SELECT is(t.status(t.run(t.task('sql:t.do', '{"Parameters": {"what": "fine"}}'))), 'SUCCEEDED', 'and the session works on');
 
 SELECT * FROM finish();

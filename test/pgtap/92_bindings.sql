@@ -32,8 +32,8 @@ SELECT lives_ok(format('SELECT dealix.bind(%L, ''sql:t.double'')', :'arn'), 'bin
 SELECT results_eq('SELECT uri, target, author::text FROM dealix.bindings', format('VALUES (%L, ''sql:t.double'', ''tap_app'')', :'arn'), 'it shows in the view');
 SELECT is((SELECT count(*)::int FROM d, dealix.validate(definition)), 0, 'then the definition is right');
 SELECT is(t.output(t.run(definition, '21')), '42', 'and runs unchanged') FROM d;
-SELECT is((SELECT bindings FROM dealix.workflows), jsonb_build_object(:'arn', 'sql:t.double'), 'the version says what it was bound to');
-SELECT is((SELECT definition FROM dealix.workflows), definition, 'and has the definition as it was given') FROM d;
+SELECT is((SELECT bindings FROM dealix.workflow_details), jsonb_build_object(:'arn', 'sql:t.double'), 'the version says what it was bound to');
+SELECT is((SELECT definition FROM dealix.workflow_details), definition, 'and has the definition as it was given') FROM d;
 
 -- ---------- a version is immutable ----------
 
@@ -109,7 +109,7 @@ SELECT dealix.bind(:'shared', 'sql:t.triple') \g /dev/null
 RESET ROLE;
 SELECT is((SELECT string_agg(target, ',' ORDER BY target) FROM dealix.bindings WHERE uri = :'shared'), 'sql:t.double,sql:t.double,sql:t.triple,sql:t.triple', 'each has his own');
 SELECT dealix.publish('team', t.task(:'shared')) \g /dev/null
-SELECT is((SELECT bindings ->> :'shared' FROM dealix.workflows WHERE workflow = 'team'), 'sql:t.triple', 'but that of one''s team comes first');
+SELECT is((SELECT bindings ->> :'shared' FROM dealix.workflow_details WHERE workflow = 'team'), 'sql:t.triple', 'but that of one''s team comes first');
 
 SELECT * FROM finish();
 ROLLBACK;

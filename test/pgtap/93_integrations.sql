@@ -38,7 +38,7 @@ SELECT dealix.bind('arn:aws:lambda:::function:asks', 'sql:t.same.waitForTaskToke
 SELECT dealix.publish('asks', t.task_of('arn:aws:states:::lambda:invoke.waitForTaskToken', '{"FunctionName": "asks", "Payload": {"token.$": "$$.Task.Token"}}')) \g /dev/null
 CREATE TEMP TABLE w AS SELECT dealix.start('asks', '{}') AS run;
 SELECT t.pump() \g /dev/null
-SELECT is((SELECT waits_for FROM dealix.waiting JOIN w ON run = run_id), 'token', 'with a token it waits for the answer');
+SELECT is((SELECT waits_for FROM dealix.waiting_details JOIN w ON run = run_id), 'token', 'with a token it waits for the answer');
 
 -- A whole Resource that is bound stands for every function, and does all of it itself.
 SELECT dealix.bind(:'invoke', 'sql:t.same') \g /dev/null
@@ -67,11 +67,11 @@ INSERT INTO o VALUES ('sync', t.starts('.sync', ', "Input": {"a.$": "$.x"}'));
 INSERT INTO o VALUES ('sync2', t.starts('.sync:2', ', "Input.$": "$"'));
 INSERT INTO o VALUES ('none', t.starts('.sync:2', ''));
 INSERT INTO o VALUES ('bad', t.starts('.sync', ', "Input": {"bad": 1}'));
-CREATE TEMP TABLE result AS SELECT kind, run, t.output(run)::jsonb AS output, (SELECT run_id FROM dealix.runs WHERE parent_run = run) AS child FROM o;
+CREATE TEMP TABLE result AS SELECT kind, run, t.output(run)::jsonb AS output, (SELECT run_id FROM dealix.run_details WHERE parent_run = run) AS child FROM o;
 SELECT is((SELECT array_agg(k ORDER BY k) FROM jsonb_object_keys(output) k), '{ExecutionArn,StartDate}', 'startExecution says what it has started') FROM result WHERE kind = 'plain';
 SELECT is(output ->> 'ExecutionArn', child::text, 'which is the child: ' || kind) FROM result WHERE kind IN ('sync', 'sync2', 'none');
-SELECT is((SELECT input FROM dealix.runs WHERE run_id = (result.output ->> 'ExecutionArn')::uuid), '{"a": 5}', 'with its Input: plain') FROM result WHERE kind = 'plain';
-SELECT is((SELECT input FROM dealix.runs WHERE run_id = child), CASE kind WHEN 'sync2' THEN '{"x": 5}' WHEN 'none' THEN '{}' WHEN 'bad' THEN '{"bad": 1}' ELSE '{"a": 5}' END::jsonb,
+SELECT is((SELECT input FROM dealix.run_details WHERE run_id = (result.output ->> 'ExecutionArn')::uuid), '{"a": 5}', 'with its Input: plain') FROM result WHERE kind = 'plain';
+SELECT is((SELECT input FROM dealix.run_details WHERE run_id = child), CASE kind WHEN 'sync2' THEN '{"x": 5}' WHEN 'none' THEN '{}' WHEN 'bad' THEN '{"bad": 1}' ELSE '{"a": 5}' END::jsonb,
 	'with its Input: ' || kind) FROM result WHERE kind <> 'plain';
 SELECT is((SELECT array_agg(k ORDER BY k) FROM jsonb_object_keys(output) k),
 	'{ExecutionArn,Input,InputDetails,Name,Output,OutputDetails,StartDate,StateMachineArn,Status,StopDate}', 'the result has the members that AWS gives: ' || kind)
@@ -90,15 +90,15 @@ SELECT dealix.publish('asks back', t.task_of('arn:aws:states:::states:startExecu
 	'{"TimeoutSeconds": 600, "HeartbeatSeconds": 300, "ResultSelector": {"answer.$": "$"}, "Retry": [{"ErrorEquals": ["Try.Again"], "IntervalSeconds": 1, "MaxAttempts": 1}]}')) \g /dev/null
 CREATE TEMP TABLE k AS SELECT dealix.start('asks back', '{"x": 5}') AS run;
 CREATE FUNCTION t.token_of(parent uuid) RETURNS TABLE (token text, status text, x jsonb) LANGUAGE sql AS
-$$ SELECT input ->> 'token', status, input -> 'x' FROM dealix.runs WHERE parent_run = parent ORDER BY run_id DESC LIMIT 1 $$;
+$$ SELECT input ->> 'token', status, input -> 'x' FROM dealix.run_details WHERE parent_run = parent ORDER BY run_id DESC LIMIT 1 $$;
 SELECT t.pump() \g /dev/null
-SELECT is((SELECT waits_for FROM dealix.waiting WHERE run_id = run), 'token', 'the parent waits for the token') FROM k;
+SELECT is((SELECT waits_for FROM dealix.waiting_details WHERE run_id = run), 'token', 'the parent waits for the token') FROM k;
 SELECT is((SELECT x::text || ' ' || status FROM t.token_of(run)), '5 SUCCEEDED', 'also when the child has ended') FROM k;
 SELECT dealix.fail((SELECT token FROM t.token_of(run)), 'Try.Again', 'not yet') FROM k \g /dev/null
 SELECT t.pump() \g /dev/null
 SELECT pg_sleep(1.1) \g /dev/null
 SELECT t.pump() \g /dev/null
-SELECT is((SELECT count(*) FROM dealix.runs WHERE parent_run = run), 2::bigint, 'another attempt starts another run') FROM k;
+SELECT is((SELECT count(*) FROM dealix.run_details WHERE parent_run = run), 2::bigint, 'another attempt starts another run') FROM k;
 SELECT dealix.complete((SELECT token FROM t.token_of(run)), '"yes"') FROM k \g /dev/null
 SELECT t.pump() \g /dev/null
 SELECT is(t.status(run) || ' ' || t.output(run)::text, 'SUCCEEDED {"answer": "yes"}', 'the answer is the result') FROM k;
@@ -107,7 +107,7 @@ SELECT dealix.start('asks back', '{"x": 6}') \g /dev/null
 SELECT t.pump() \g /dev/null
 SELECT dealix.start('asks back', '{"x": 7}') \g /dev/null
 SELECT t.pump() \g /dev/null
-SELECT is((SELECT count(*) FROM dealix.waiting WHERE waits_for = 'token'), 3::bigint, 'it keeps no slot while it waits for another run''s answer');
+SELECT is((SELECT count(*) FROM dealix.waiting_details WHERE waits_for = 'token'), 3::bigint, 'it keeps no slot while it waits for another run''s answer');
 SELECT matches(t.refusal(t.task('workflow:child.waitForTaskToken')), 'it waits for an answer anyway', 'a resource of ours says how it waits');
 
 SELECT * FROM finish();

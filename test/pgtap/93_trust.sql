@@ -105,7 +105,7 @@ BEGIN
 END $$;
 RESET search_path;
 SELECT is(t.sprung(), 0::bigint, 'nor has publish');
-SELECT cmp_ok((SELECT count(*) FROM dealix.workflows WHERE workflow LIKE 'hostile %'), '>', 15::bigint, 'though most of it can be published');
+SELECT cmp_ok((SELECT count(*) FROM dealix.workflow_details WHERE workflow LIKE 'hostile %'), '>', 15::bigint, 'though most of it can be published');
 
 DO $$
 DECLARE
@@ -296,7 +296,7 @@ SELECT dealix.distrust_author('tr_bob'), dealix.distrust_author('tr_eve') \g /de
 SELECT dealix.publish('undoing', '{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "sql:t.do", "Parameters": {"what": "a"}, "Compensate": {"Resource": "workflow:child"}, "Next": "F"}, "F": {"Type": "Fail", "Error": "Oops"}}}') \g /dev/null
 CREATE TEMP TABLE r AS SELECT dealix.start('undoing') AS run;
 SELECT is(t.settle(run), 'INCIDENT', 'a compensation that may not be run stops the run') FROM r;
-SELECT is((SELECT error FROM dealix.incidents JOIN r ON run = run_id), 'States.Permissions', 'by its name');
+SELECT is((SELECT error FROM dealix.incident_details JOIN r ON run = run_id), 'States.Permissions', 'by its name');
 DROP TABLE r;
 
 -- A run that goes on as another.
@@ -350,7 +350,7 @@ SELECT is(f.call('bill'), 'ann: new', 'its owner replaces a function at any time
 DROP FUNCTION f.gone(int);
 CREATE FUNCTION f.gone(amount bigint) RETURNS text LANGUAGE sql AS $$ SELECT 'ann' $$;
 SELECT is(f.call('gone'), 'SQL.undefined_function', 'a function that is gone is a named error');
-SELECT matches(t.cause(run_id), 'meant f.gone\(integer\), which does not exist any more', 'that says which') FROM dealix.runs WHERE workflow = 'gone';
+SELECT matches(t.cause(run_id), 'meant f.gone\(integer\), which does not exist any more', 'that says which') FROM dealix.run_details WHERE workflow = 'gone';
 SET SESSION AUTHORIZATION tr_eve;
 CREATE FUNCTION f.gone(amount int) RETURNS text LANGUAGE sql AS $$ SELECT 'eve' $$;
 SET SESSION AUTHORIZATION tr_ann;

@@ -27,7 +27,7 @@ SELECT is(t.keys(t.output(t.seen_by('sql:t.same'))), :'plain', 'a function');
 SELECT dealix.publish('child', '{"StartAt": "P", "States": {"P": {"Type": "Pass", "OutputPath": "$.input", "End": true}}}') \g /dev/null
 SELECT is(t.keys(t.output(t.seen_by('workflow:child'))), :'plain', 'a child that is waited for has no token');
 CREATE TEMP TABLE o AS SELECT t.seen_by('workflow:child.start') AS run;
-SELECT is(t.keys((SELECT input -> 'input' FROM dealix.runs WHERE parent_run = run)), :'plain', 'nor has one that is only started') FROM o;
+SELECT is(t.keys((SELECT input -> 'input' FROM dealix.run_details WHERE parent_run = run)), :'plain', 'nor has one that is only started') FROM o;
 SELECT t.seen_by('activity:seen') \g /dev/null
 SELECT is(t.keys(input -> 'input'), :'token', 'an activity, with its token') FROM dealix.claim('seen', 'w');
 SELECT t.seen_by('activity:seen_too.waitForTaskToken') \g /dev/null
@@ -48,7 +48,7 @@ BEGIN
 		'{"Parameters": {"StateMachineArn": "arn:aws:states:eu-central-1:111111111111:stateMachine:child", "Input": {"input.$": "$$"}}}'));
 	run := dealix.start('starts', '{}');
 	PERFORM t.pump();
-	RETURN (SELECT t.keys(input -> 'input') FROM dealix.runs WHERE parent_run = run);
+	RETURN (SELECT t.keys(input -> 'input') FROM dealix.run_details WHERE parent_run = run);
 END $f$;
 SELECT is(t.started_by(suffix), CASE WHEN suffix = '.waitForTaskToken' THEN :'token' ELSE :'plain' END, 'startExecution' || suffix)
 FROM (VALUES (''), ('.sync'), ('.sync:2'), ('.waitForTaskToken')) s (suffix);
@@ -79,7 +79,7 @@ SELECT is(t.output(t.run('{"StartAt": "L", "States": {"L": {"Type": "Parallel", 
 CREATE TEMP TABLE d AS SELECT t.run('{"StartAt": "M", "States": {"M": {"Type": "Map", "ItemsPath": "$.i", "ItemSelector": {"k.$": "$$.Map.Item.Value", "run.$": "$$.Execution.Id"},
 	"ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "P", "States": {"P": {"Type": "Pass", "Parameters": {"outer.$": "$.run", "run.$": "$$.Execution.Id", "in.$": "$$.Execution.Input.k"}, "End": true}}}, "End": true}}}', '{"i": ["x"]}') AS run;
 SELECT is(t.output(run) #>> '{0,outer}', run::text, 'ItemSelector of a distributed Map is the parent''s') FROM d;
-SELECT is(t.output(d.run) #>> '{0,run}', (SELECT run_id::text FROM dealix.runs WHERE parent_run = d.run), 'the item is a run of its own') FROM d;
+SELECT is(t.output(d.run) #>> '{0,run}', (SELECT run_id::text FROM dealix.run_details WHERE parent_run = d.run), 'the item is a run of its own') FROM d;
 SELECT is(t.output(run) #>> '{0,in}', 'x', 'with the item as its input') FROM d;
 
 -- ---------- redriven ----------
@@ -92,7 +92,7 @@ SELECT dealix.redrive(run) FROM g \g /dev/null
 SELECT t.pump() \g /dev/null
 SELECT is(t.keys(t.output(run) - 'Input'), 'Id Name RedriveCount RedriveTime RoleArn StartTime', 'who was redriven knows when') FROM g;
 SELECT is(t.output(run) ->> 'RedriveCount', '1', 'and how often') FROM g;
-SELECT is(t.output(run) ->> 'RedriveTime', (SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') FROM dealix.history WHERE run_id = run AND event = 'run_redriven'), 'as it stands in the history') FROM g;
+SELECT is(t.output(run) ->> 'RedriveTime', (SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') FROM dealix.history_details WHERE run_id = run AND event = 'run_redriven'), 'as it stands in the history') FROM g;
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -41,7 +41,7 @@ EXCEPTION WHEN invalid_parameter_value THEN
 END $$;
 SELECT matches(t.refused('{"StartAt": "A", "States": {"A": {"Type": "Succeed", "Type": "Succeed"}}}'), '^/States/A/Type: "Type" is given more than once', 'publish_text refuses it');
 SELECT matches(t.refused('{'), '^/: the text is no JSON', 'and what is no JSON');
-SELECT is((SELECT count(*)::int FROM dealix.workflows WHERE workflow = 'twice'), 0, 'nothing is stored');
+SELECT is((SELECT count(*)::int FROM dealix.workflow_details WHERE workflow = 'twice'), 0, 'nothing is stored');
 SELECT throws_ok('SELECT dealix.publish_text(''x'', NULL)', '22004', NULL, 'null is refused');
 SELECT ok(dealix.publish_text('many', (SELECT '{"StartAt": "s1", "States": {' || string_agg(format('"s%s": {"Type": "Pass", %s}', n, CASE n WHEN 2000 THEN '"End": true' ELSE format('"Next": "s%s"', n + 1) END), ', ') || '}}' FROM generate_series(1, 2000) n)) = 1, 'many members');
 

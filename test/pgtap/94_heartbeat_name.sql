@@ -25,9 +25,9 @@ SELECT setval('t.tries', 1, false) \g /dev/null
 CREATE TEMP TABLE r AS SELECT t.run(t.task('sql:t.nap', '{"Parameters": {}, "HeartbeatSeconds": 1,
 	"Retry": [{"ErrorEquals": ["States.HeartbeatTimeout"], "IntervalSeconds": 1, "MaxAttempts": 1, "JitterStrategy": "NONE"}]}')) AS run;
 SELECT is(t.status(run) || ' ' || t.error(run), 'FAILED States.Timeout', 'Retry, then the failure') FROM r;
-SELECT is((SELECT count(*)::int FROM dealix.history h WHERE h.run_id = r.run AND h.payload ->> 'error' = 'States.Timeout' AND h.event = 'step_failed'), 2,
+SELECT is((SELECT count(*)::int FROM dealix.history_details h WHERE h.run_id = r.run AND h.payload ->> 'error' = 'States.Timeout' AND h.event = 'step_failed'), 2,
 	'its own name in Retry takes it, once') FROM r;
-SELECT is_empty('SELECT FROM r JOIN dealix.history h ON h.run_id = r.run WHERE h.payload ->> ''error'' = ''States.HeartbeatTimeout''', 'the other name is nowhere in the history');
+SELECT is_empty('SELECT FROM r JOIN dealix.history_details h ON h.run_id = r.run WHERE h.payload ->> ''error'' = ''States.HeartbeatTimeout''', 'the other name is nowhere in the history');
 
 SELECT is(t.output(t.run('{"StartAt": "P", "States": {
 	"P": {"Type": "Parallel", "End": true, "Catch": [{"ErrorEquals": ["States.HeartbeatTimeout"], "Next": "Caught"}],

@@ -26,19 +26,19 @@ CALL dealix.drain();
 SELECT count(*) FROM dealix.start_many('drain', ARRAY(SELECT jsonb_build_object('wait', 0, 'i', i) FROM generate_series(1, 3) i));
 BEGIN;
 SELECT dealix.tick();
-SELECT status, count(*) FROM dealix.runs GROUP BY status;
+SELECT status, count(*) FROM dealix.run_details GROUP BY status;
 ROLLBACK;
-SELECT status, count(*) FROM dealix.runs GROUP BY status;
+SELECT status, count(*) FROM dealix.run_details GROUP BY status;
 SELECT count(*) AS effects FROM regress_drain.effect;
 SELECT dealix.tick(max_runs => 1);
-SELECT status, count(*) FROM dealix.runs GROUP BY status ORDER BY status;
+SELECT status, count(*) FROM dealix.run_details GROUP BY status ORDER BY status;
 -- passes with a commit after each
 CALL dealix.drain();
-SELECT status, count(*) FROM dealix.runs GROUP BY status;
+SELECT status, count(*) FROM dealix.run_details GROUP BY status;
 SELECT what, count(*) FROM regress_drain.effect GROUP BY what ORDER BY what;
 SELECT count(*) FROM dealix.start_many('drain', ARRAY(SELECT jsonb_build_object('wait', 0, 'i', i) FROM generate_series(1, 300) i));
 CALL dealix.drain('1 minute');
-SELECT status, count(*) FROM dealix.runs GROUP BY status;
+SELECT status, count(*) FROM dealix.run_details GROUP BY status;
 SELECT what, count(*), count(DISTINCT xid) > 1 AS several_transactions FROM regress_drain.effect GROUP BY what ORDER BY what;
 -- drain commits, so it cannot be called where that is not possible
 BEGIN;
@@ -47,15 +47,15 @@ ROLLBACK;
 -- what is not due stays
 SELECT dealix.start('drain', '{"wait": 3600}', 'later') IS NOT NULL AS started;
 CALL dealix.drain();
-SELECT status FROM dealix.runs WHERE key = 'later';
-SELECT workflow, state, waits_for, name, until > now() + interval '50 min' AS for_long FROM dealix.waiting;
+SELECT status FROM dealix.run_details WHERE key = 'later';
+SELECT workflow, state, waits_for, name, until > now() + interval '50 min' AS for_long FROM dealix.waiting_details;
 -- what fails does not stop the loop
 SELECT count(*) FROM (SELECT dealix.start(CASE i % 2 WHEN 0 THEN 'deny' ELSE 'drain' END, '{"wait": 0}', 'mixed-' || i) FROM generate_series(1, 4) i) x;
 CALL dealix.drain();
-SELECT key, status, error, cause FROM dealix.runs WHERE key LIKE 'mixed-%' ORDER BY key;
+SELECT key, status, error, cause FROM dealix.run_details WHERE key LIKE 'mixed-%' ORDER BY key;
 -- wait for a run that has ended, and for one that has not
-SELECT run_id AS done FROM dealix.runs WHERE key = 'mixed-1' \gset
-SELECT run_id AS later FROM dealix.runs WHERE key = 'later' \gset
+SELECT run_id AS done FROM dealix.run_details WHERE key = 'mixed-1' \gset
+SELECT run_id AS later FROM dealix.run_details WHERE key = 'later' \gset
 CALL dealix.wait(:'done');
 CALL dealix.wait(:'later', '10 ms');
 CALL dealix.wait('00000000-0000-7000-8000-000000000000', '10 ms');

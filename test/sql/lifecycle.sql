@@ -41,14 +41,14 @@ SELECT dealix.start('life') AS run \gset
 SELECT dealix.tick();
 SELECT dealix.result(:'run');
 COMMIT;
-SELECT status, output FROM dealix.runs;
+SELECT status, output FROM dealix.run_details;
 -- a creation that is rolled back
 BEGIN;
 DROP EXTENSION dealix_exec;
 CREATE EXTENSION dealix_exec;
-SELECT count(*) FROM dealix.runs;
+SELECT count(*) FROM dealix.run_details;
 ROLLBACK;
-SELECT status, output FROM dealix.runs;
+SELECT status, output FROM dealix.run_details;
 -- the version that the control file names
 SELECT extversion = (SELECT default_version FROM pg_available_extensions WHERE name = 'dealix_exec') AS current
 FROM pg_extension WHERE extname = 'dealix_exec';

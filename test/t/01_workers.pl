@@ -161,9 +161,9 @@ $node->safe_psql('postgres', 'CREATE DATABASE second');
 prepare('second', 'app');
 run_ok('second', 'app', 'CREATE EXTENSION in a second database needs no restart');
 is($node->safe_psql('postgres', q{SELECT string_agg(kind || ' ' || state, ', ' ORDER BY kind)
-	FROM dealix.workers WHERE kind <> 'worker'}), 'dispatcher RUNNING, launcher RUNNING',
+	FROM dealix.worker_details WHERE kind <> 'worker'}), 'dispatcher RUNNING, launcher RUNNING',
 	'dealix.workers shows launcher and dispatcher');
-is($node->safe_psql('postgres', q{SELECT owner, steps > 0 FROM dealix.workers WHERE kind = 'worker'}), 'app|t',
+is($node->safe_psql('postgres', q{SELECT owner, steps > 0 FROM dealix.worker_details WHERE kind = 'worker'}), 'app|t',
 	'and the worker');
 
 # ---------- timers ----------
@@ -194,7 +194,7 @@ is($node->safe_psql('postgres', q{SELECT owner, steps > 0 FROM dealix.workers WH
 	$waiter->finish;
 	chomp($out);
 	is($out, 'FAILED', 'cancelling a step in its middle is the step\'s error, and wakes the waiter');
-	is(sql('postgres', 'app', "SELECT error FROM dealix.runs WHERE run_id = '$run'"), 'SQL.query_canceled', 'with a name');
+	is(sql('postgres', 'app', "SELECT error FROM dealix.run_details WHERE run_id = '$run'"), 'SQL.query_canceled', 'with a name');
 
 	my ($rc, undef, $text) = $node->psql('postgres', '\set VERBOSITY verbose
 		CALL dealix.wait(gen_random_uuid())', extra_params => [ '-U', 'app' ], on_error_stop => 1);
@@ -208,7 +208,7 @@ is($node->safe_psql('postgres', q{SELECT owner, steps > 0 FROM dealix.workers WH
 # ---------- signals to workers ----------
 
 {
-	my ($worker) = $node->safe_psql('postgres', q{SELECT pid FROM dealix.workers WHERE state = 'IDLE' LIMIT 1});
+	my ($worker) = $node->safe_psql('postgres', q{SELECT pid FROM dealix.worker_details WHERE state = 'IDLE' LIMIT 1});
 
 	$node->safe_psql('postgres', "SELECT pg_cancel_backend($worker)");
 	run_ok('postgres', 'app', 'a run after the worker was cancelled while idle');
@@ -230,7 +230,7 @@ is($node->safe_psql('postgres', q{SELECT owner, steps > 0 FROM dealix.workers WH
 	$node->safe_psql('postgres', 'CREATE TABLE public.hurry ()');
 	my $victim = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'});
 	kill 'KILL', $victim;
-	becomes('postgres', "SELECT status FROM dealix.runs WHERE run_id = '$run'",
+	becomes('postgres', "SELECT status FROM dealix.run_details WHERE run_id = '$run'",
 		'after kill -9 of a worker the server comes back and the run goes on', 'SUCCEEDED');
 	is($node->safe_psql('postgres', q{SELECT count(*) FROM job.effect WHERE owner = 'killed'}), '1', 'with one effect');
 }
@@ -239,10 +239,10 @@ is($node->safe_psql('postgres', q{SELECT owner, steps > 0 FROM dealix.workers WH
 
 for my $kind ('launcher', 'dispatcher')
 {
-	my $pid = $node->safe_psql('postgres', "SELECT pid FROM dealix.workers WHERE kind = '$kind'");
+	my $pid = $node->safe_psql('postgres', "SELECT pid FROM dealix.worker_details WHERE kind = '$kind'");
 
 	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
-	becomes('postgres', "SELECT count(*) FROM dealix.workers WHERE kind = '$kind' AND pid <> $pid AND state = 'RUNNING'",
+	becomes('postgres', "SELECT count(*) FROM dealix.worker_details WHERE kind = '$kind' AND pid <> $pid AND state = 'RUNNING'",
 		"the $kind is started again", '1');
 	wait_for_run('postgres', 'app', start('postgres', 'app', 'SELECT 1', 1), "timers work with the new $kind");
 }
@@ -276,7 +276,7 @@ run_ok('second', 'app', 'and back again');
 start_sleeper('second', 'app');
 quick_ok('postgres', 'postgres', 'CREATE DATABASE copy TEMPLATE second', 'CREATE DATABASE from one in which a step sleeps');
 becomes('postgres', processes('second'), 'its processes are back', '2');
-becomes('copy', q{SELECT held FROM dealix.workers WHERE kind = 'dispatcher'}, 'the copy is found and held');
+becomes('copy', q{SELECT held FROM dealix.worker_details WHERE kind = 'dispatcher'}, 'the copy is found and held');
 quick_ok('postgres', 'postgres', 'ALTER DATABASE second RENAME TO third', 'ALTER DATABASE RENAME');
 becomes('postgres', sleepers('third'), 'its step sleeps again', '1');
 {
@@ -310,25 +310,25 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE ba
 {
 	my $run = start('postgres', 'other', 'SELECT 1', 3);
 
-	becomes('postgres', "SELECT waits_for FROM dealix.waiting WHERE run_id = '$run'", 'a run waits for its timer', 'timer');
+	becomes('postgres', "SELECT waits_for FROM dealix.waiting_details WHERE run_id = '$run'", 'a run waits for its timer', 'timer');
 	$node->safe_psql('postgres', q{ALTER ROLE other NOLOGIN;
-		SELECT pg_terminate_backend(pid) FROM dealix.workers WHERE owner = 'other'});
-	becomes('postgres', q{SELECT last_error FROM dealix.workers WHERE state = 'BACKOFF' AND owner = 'other'},
+		SELECT pg_terminate_backend(pid) FROM dealix.worker_details WHERE owner = 'other'});
+	becomes('postgres', q{SELECT last_error FROM dealix.worker_details WHERE state = 'BACKOFF' AND owner = 'other'},
 		'dealix.workers says why an owner gets no worker', 'role "other" cannot own a run: it is not permitted to log in');
 	run_ok('postgres', 'app', 'other owners do not mind');
 	$node->safe_psql('postgres', 'ALTER ROLE other LOGIN');
-	becomes('postgres', "SELECT status FROM dealix.runs WHERE run_id = '$run'", 'the run goes on when it may', 'SUCCEEDED', 70);
+	becomes('postgres', "SELECT status FROM dealix.run_details WHERE run_id = '$run'", 'the run goes on when it may', 'SUCCEEDED', 70);
 }
 
 {
 	$node->safe_psql('postgres', q{CREATE ROLE leaver LOGIN; SELECT dealix.grant_access('leaver', 'application'); SET SESSION AUTHORIZATION leaver; SELECT FROM dealix.trust_author('app'); RESET SESSION AUTHORIZATION});
 	my $run = start('postgres', 'leaver', 'SELECT 1', 2);
 
-	becomes('postgres', "SELECT waits_for FROM dealix.waiting WHERE run_id = '$run'", 'a run waits for its timer', 'timer');
+	becomes('postgres', "SELECT waits_for FROM dealix.waiting_details WHERE run_id = '$run'", 'a run waits for its timer', 'timer');
 	my ($rc, $out, $err) = $node->psql('postgres', 'DROP ROLE leaver');
 	isnt($rc, 0, 'a role that has a run cannot be dropped');
 	like($err, qr/cannot be dropped because some objects depend on it/, 'which says so');
-	becomes('postgres', "SELECT status FROM dealix.runs WHERE run_id = '$run'", 'and its run goes on', 'SUCCEEDED');
+	becomes('postgres', "SELECT status FROM dealix.run_details WHERE run_id = '$run'", 'and its run goes on', 'SUCCEEDED');
 }
 
 # ---------- prepared transactions ----------
@@ -368,7 +368,7 @@ $node->restart;
 		sql('postgres', $owner, q{SELECT count(*) FROM dealix.start_many('job', (SELECT array_agg(
 			'{"wait": 0, "statement": "INSERT INTO job.effect DEFAULT VALUES"}'::jsonb) FROM generate_series(1, 300)))});
 	}
-	becomes('postgres', q{SELECT count(*) FROM dealix.runs WHERE status <> 'SUCCEEDED' AND owner::text LIKE 'owner%'},
+	becomes('postgres', q{SELECT count(*) FROM dealix.run_details WHERE status <> 'SUCCEEDED' AND owner::text LIKE 'owner%'},
 		'more owners than background workers: everybody has a turn', '0', 120);
 	is($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT n::text, ',') FROM
 		(SELECT count(*) AS n FROM job.effect WHERE owner LIKE 'owner%' GROUP BY owner) s}), '300', 'each run was run once');
@@ -391,14 +391,14 @@ CALL dealix.wait(CAST(:run AS uuid), '10 minutes');
 
 	while ($clients->pumpable)
 	{
-		$node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM dealix.workers
+		$node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM dealix.worker_details
 			WHERE kind = 'worker' AND owner = 'app' ORDER BY random() LIMIT 1});
 		sleep(0.1);
 		$clients->pump_nb;
 	}
 	ok($clients->finish, 'four clients start runs and wait for them, while workers are terminated');
 	is($node->safe_psql('postgres', q{SELECT count(*) FROM job.effect WHERE owner = 'looped'}), '800', 'each run was run once');
-	cmp_ok($node->safe_psql('postgres', q{SELECT extract(epoch FROM max(finished_at - created_at)) FROM dealix.runs
+	cmp_ok($node->safe_psql('postgres', q{SELECT extract(epoch FROM max(finished_at - created_at)) FROM dealix.run_details
 		WHERE input ->> 'statement' LIKE '%looped%'}), '<', 600, 'none had to wait for a sweep');
 }
 
@@ -406,7 +406,7 @@ CALL dealix.wait(CAST(:run AS uuid), '10 minutes');
 
 $node->append_conf('postgresql.conf', 'dealix_exec.workers = 0');
 $node->reload;
-becomes('postgres', q{SELECT count(*) FROM dealix.workers WHERE kind = 'worker' AND pid IS NOT NULL}, 'workers leave when none are wanted', '0', 90);
+becomes('postgres', q{SELECT count(*) FROM dealix.worker_details WHERE kind = 'worker' AND pid IS NOT NULL}, 'workers leave when none are wanted', '0', 90);
 {
 	sql('postgres', 'app', q{SELECT count(*) FROM dealix.start_many('job', (SELECT array_agg(
 		'{"wait": 0, "statement": "INSERT INTO job.effect (owner) VALUES (''drained'')"}'::jsonb) FROM generate_series(1, 120)))});
@@ -420,7 +420,7 @@ becomes('postgres', q{SELECT count(*) FROM dealix.workers WHERE kind = 'worker' 
 	my $run = $node->safe_psql('postgres', q{SET SESSION AUTHORIZATION app; SET default_transaction_read_only = off;
 		SELECT dealix.start('job', '{"wait": 0, "statement": "SELECT pg_sleep(2)"}')});
 	sql('postgres', 'app', 'CALL dealix.drain()');
-	is($node->safe_psql('postgres', "SELECT status FROM dealix.runs WHERE run_id = '$run'"), 'SUCCEEDED', 'without the role\'s statement_timeout');
+	is($node->safe_psql('postgres', "SELECT status FROM dealix.run_details WHERE run_id = '$run'"), 'SUCCEEDED', 'without the role\'s statement_timeout');
 	$node->safe_psql('postgres', 'ALTER ROLE app RESET ALL');
 
 	my ($rc, undef, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nBEGIN; CALL dealix.drain()", extra_params => [ '-U', 'app' ]);
@@ -439,7 +439,7 @@ $node->restart;
 {
 	my $run = start('postgres', 'app', 'INSERT INTO job.effect (owner) VALUES (\'alone\')');
 
-	is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.workers'), '0', 'without preloading there are no processes');
+	is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.worker_details'), '0', 'without preloading there are no processes');
 	is(sql('postgres', 'app', "CALL dealix.wait('$run', '0.2 s')"), 'RUNNING', 'waiting for a run comes to its end');
 	sql('postgres', 'app', 'CALL dealix.drain()');
 	wait_for_run('postgres', 'app', $run, 'dealix.drain() does the work');
@@ -475,7 +475,7 @@ $node->restart;
 	is($standby->safe_psql('postgres', "CALL dealix.wait('$later', '0.3 s')"), 'RUNNING', 'but one can wait there');
 	$node->stop;
 	$standby->promote;
-	ok($standby->poll_query_until('postgres', q{SELECT count(*) = 1 FROM dealix.workers WHERE kind = 'dispatcher' AND state = 'RUNNING'}),
+	ok($standby->poll_query_until('postgres', q{SELECT count(*) = 1 FROM dealix.worker_details WHERE kind = 'dispatcher' AND state = 'RUNNING'}),
 		'they start by themselves on promotion');
 	ok($standby->poll_query_until('postgres', q{SELECT count(*) = 1 FROM job.effect WHERE owner = 'promoted'}),
 		'and do what is due');

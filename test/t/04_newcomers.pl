@@ -39,7 +39,7 @@ is_deeply([ grep { !$listed{$_} } map { slurp_file($_) =~ /^extern bool (dx_fn_\
 my %phase = slurp_file('src/base/catalog.h') =~ /^#define N_PHASE_(\w+)\s+(\d+)/mg;
 my $edges = slurp_file('src/engine/phase.c');
 my ($wakes) = slurp_file('sql/pieces/10-tables.sql') =~ /CONSTRAINT branch_wakes CHECK(.*?)ELSE false END/s;
-my ($waiting) = slurp_file('sql/pieces/50-views.sql') =~ /CREATE VIEW dealix\.waiting\b.*?CASE b\.phase(.*?) AS waits_for/s;
+my ($waiting) = slurp_file('sql/pieces/50-views.sql') =~ /CREATE VIEW dealix\.waiting_details\b.*?CASE b\.phase(.*?) AS waits_for/s;
 cmp_ok(scalar keys %phase, '>=', 12, 'phases are listed');
 is_deeply([ grep { $edges !~ /^\t\[DX_PHASE_$_\] = \{"$_"/m } sort keys %phase ], [], 'src/engine/phase.c has the edges of all');
 is_deeply([ grep { $edges !~ /\bEDGE\(DX_PHASE_$_\)/ } sort keys %phase ], [], 'and none that nothing leads to');

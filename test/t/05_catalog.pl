@@ -65,7 +65,7 @@ is(scalar(() = join('', map { slurp_file($_) } glob "$FindBin::Bin/../../src/*/*
 
 # What the views say for a number, and which numbers they select.
 my $views = join('', map { slurp_file($_) } glob "$FindBin::Bin/../../sql/pieces/*.sql");
-my ($waits) = $views =~ /CREATE VIEW dealix\.waiting\b.*?CASE b\.phase(.*?) AS waits_for/s;
+my ($waits) = $views =~ /CREATE VIEW dealix\.waiting_details\b.*?CASE b\.phase(.*?) AS waits_for/s;
 my %phase = $frozen{PHASE} =~ /(\w+) (\d+)/g;
 my %word = (READY => 'turn', TIMER => 'timer', SIGNAL => 'signal', JOIN => 'branches', ACTIVITY => 'activity', EVENT => 'event',
 	CHILD => 'child', APPROVAL => 'approval', TOKEN => 'token', SLOT => 'concurrency');
@@ -74,7 +74,7 @@ for my $name (sort keys %word)
 	like($waits, qr/\bWHEN $phase{$name} THEN '$word{$name}'/, "dealix.waiting says $word{$name} for $name");
 }
 my %event = $frozen{EVENT} =~ /(\w+) (\d+)/g;
-my ($steps) = $views =~ /CREATE VIEW dealix\.steps\b(.*?);\n/s;
+my ($steps) = $views =~ /CREATE VIEW dealix\.step_details\b(.*?);\n/s;
 like($steps, qr/WHEN $event{STEP_SUCCEEDED} THEN 'SUCCEEDED' WHEN $event{COMPENSABLE_SUCCEEDED} THEN 'SUCCEEDED' WHEN $event{STEP_FAILED} THEN 'FAILED'\s+WHEN $event{STEP_COMPENSATED} THEN 'COMPENSATED'/,
 	'dealix.steps says what became of a step');
 is(join(',', sort { $a <=> $b } ($steps =~ /ARRAY\[([\d, ]+)\]/)[0] =~ /\d+/g),

@@ -24,9 +24,9 @@ my @clients = map { dx_start_keys($node, $_, 400, $ack) } qw(x y);
 sub wait_for_more
 {
 	my ($what) = @_;
-	my ($rc, $before) = $node->psql('postgres', 'SELECT count(*) FROM dealix.runs');
+	my ($rc, $before) = $node->psql('postgres', 'SELECT count(*) FROM dealix.run_details');
 
-	return dx_poll($node, "SELECT count(*) > $before + 20 OR count(*) = 800 FROM dealix.runs", "runs are started $what");
+	return dx_poll($node, "SELECT count(*) > $before + 20 OR count(*) = 800 FROM dealix.run_details", "runs are started $what");
 }
 
 wait_for_more('at the beginning');
@@ -55,7 +55,7 @@ is(kill('KILL', $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity 
 $backend->finish;
 sleep(1);
 wait_for_more('after kill -9 of a backend in start');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.runs WHERE key = 'never'}), '0', 'its run was never started');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.run_details WHERE key = 'never'}), '0', 'its run was never started');
 
 for my $client (@clients)
 {
@@ -63,7 +63,7 @@ for my $client (@clients)
 	is($?, 0, 'a client has started all its runs');
 }
 dx_ledger_ok($node, 'after all crashes', $ack);
-is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.runs}), '800', 'and there are no runs but those');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.run_details}), '800', 'and there are no runs but those');
 
 # ---------- in the middle of a step ----------
 
@@ -88,14 +88,14 @@ for my $way (sort keys %ways)
 	my $pid = start_slow($way, 4);
 
 	$ways{$way}->($pid);
-	dx_poll($node, "SELECT status FROM dealix.runs WHERE key = '$way'", "$way: the run ends as it should", 'SUCCEEDED');
+	dx_poll($node, "SELECT status FROM dealix.run_details WHERE key = '$way'", "$way: the run ends as it should", 'SUCCEEDED');
 	is($node->safe_psql('postgres', "SELECT count(*) FROM shop.ledger WHERE key = '$way'"), '1', "$way: the step had its effect once");
 }
 
 # A cancel of the statement belongs to the step: it is an error like another.
 my $pid = start_slow('statement-cancelled', 60);
 is($node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)"), 't', 'the statement of a step is cancelled');
-dx_poll($node, "SELECT status || ' ' || error FROM dealix.runs WHERE key = 'statement-cancelled'", 'the step has failed', 'FAILED SQL.query_canceled');
+dx_poll($node, "SELECT status || ' ' || error FROM dealix.run_details WHERE key = 'statement-cancelled'", 'the step has failed', 'FAILED SQL.query_canceled');
 is($node->safe_psql('postgres', "SELECT count(*) FROM shop.ledger WHERE key = 'statement-cancelled'"), '0', 'without an effect');
 
 is($node->safe_psql('postgres', 'SELECT * FROM dealix.stuck()'), '', 'nothing is stuck');

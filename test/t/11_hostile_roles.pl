@@ -83,7 +83,7 @@ for my $name (sort keys %settings)
 		dx_sql($node, 'app', "SELECT dealix.start('chain', jsonb_build_object('key', 'k' || i, 'n', i, 'wait', 0), 'k' || i)
 			FROM generate_series($n + 1, $n + 20) i");
 	}
-	dx_poll($node, q{SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL}, "$name = $settings{$name}: the workers do their work", '0', undef, 30);
+	dx_poll($node, q{SELECT count(*) FROM dealix.run_details WHERE finished_at IS NULL}, "$name = $settings{$name}: the workers do their work", '0', undef, 30);
 	$node->safe_psql('postgres', "ALTER ROLE app RESET $name");
 }
 dx_ledger_ok($node, 'under hostile settings');
@@ -124,21 +124,21 @@ for my $key (@keys)
 }
 dx_sql($node, 'app', q{INSERT INTO shop.control VALUES (1)});
 dx_crash($node);
-is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.runs WHERE key LIKE 'sync%'}), scalar @keys,
+is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.run_details WHERE key LIKE 'sync%'}), scalar @keys,
 	'every acknowledged run survives a crash although the role has synchronous_commit = off');
 note('the control row, which nobody forced, is ' . ($node->safe_psql('postgres', 'SELECT count(*) FROM shop.control') ? 'there' : 'lost'));
 
 # the same for a signal, and for the end of a run that somebody was told of
 set_workers(2);
-dx_poll($node, q{SELECT count(*) FROM dealix.waiting WHERE waits_for = 'signal' AND name = 'go'}, 'the runs wait', scalar @keys);
+dx_poll($node, q{SELECT count(*) FROM dealix.waiting_details WHERE waits_for = 'signal' AND name = 'go'}, 'the runs wait', scalar @keys);
 set_workers(0);
-dx_sql($node, 'app', q{SELECT dealix.signal(run_id, 'go') FROM dealix.runs WHERE key = 'sync1'});
+dx_sql($node, 'app', q{SELECT dealix.signal(run_id, 'go') FROM dealix.run_details WHERE key = 'sync1'});
 dx_crash($node);
 set_workers(2);
-dx_poll($node, q{SELECT status FROM dealix.runs WHERE key = 'sync1'}, 'an acknowledged signal survives, too', 'SUCCEEDED');
+dx_poll($node, q{SELECT status FROM dealix.run_details WHERE key = 'sync1'}, 'an acknowledged signal survives, too', 'SUCCEEDED');
 is(dx_sql($node, 'app', q{SELECT count(*) FROM shop.ledger WHERE key = 'sync1'}), '1', 'with its effect once');
 dx_sql($node, 'app', q{SELECT dealix.start('slow', '{"key": "told", "seconds": 0}', 'told')});
-like(dx_sql($node, 'app', q{SELECT run_id AS r FROM dealix.runs WHERE key = 'told' \gset
+like(dx_sql($node, 'app', q{SELECT run_id AS r FROM dealix.run_details WHERE key = 'told' \gset
 	CALL dealix.wait(:'r')}), qr/SUCCEEDED/, 'a client waits for the end of a run');
 my $when = $node->safe_psql('postgres', q{SELECT at FROM shop.ledger WHERE key = 'told'});
 dx_crash($node);
@@ -170,15 +170,15 @@ dx_sql($node, 'app', q{
 	END $$;
 	CREATE FUNCTION shop.look() RETURNS jsonb LANGUAGE sql AS
 		$$ SELECT jsonb_build_object('session', session_user, 'current', current_user,
-			'runs', (SELECT count(*) FROM dealix.runs WHERE owner <> current_user::regrole),
-			'history', (SELECT count(*) FROM dealix.history h JOIN dealix.runs r USING (run_id) WHERE r.owner <> current_user::regrole),
+			'runs', (SELECT count(*) FROM dealix.run_details WHERE owner <> current_user::regrole),
+			'history', (SELECT count(*) FROM dealix.history_details h JOIN dealix.run_details r USING (run_id) WHERE r.owner <> current_user::regrole),
 			'super', (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)) $$;
 	GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA shop TO other;
 	SELECT dealix.publish('attempt', '{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "sql:shop.attempt", "End": true}}}');
 	SELECT dealix.publish('look', '{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "sql:shop.look", "End": true}}}');
 });
 dx_sql($node, 'other', q{SELECT dealix.start('look', key => 'look')});
-dx_poll($node, q{SELECT output FROM dealix.runs WHERE key = 'look'}, "a step runs as its owner and sees no other's runs",
+dx_poll($node, q{SELECT output FROM dealix.run_details WHERE key = 'look'}, "a step runs as its owner and sees no other's runs",
 	'{"runs": 0, "super": false, "current": "other", "history": 0, "session": "other"}');
 my @forbidden = ('RESET ROLE', 'SET ROLE app', 'SET ROLE NONE', 'RESET SESSION AUTHORIZATION', 'SET SESSION AUTHORIZATION DEFAULT',
 	'SET SESSION AUTHORIZATION app', 'SET LOCAL ROLE app', 'COMMIT', 'ROLLBACK', 'SELECT * FROM dealix.run', 'SELECT * FROM dealix.branch',
@@ -190,7 +190,7 @@ for my $i (0 .. $#forbidden)
 }
 for my $i (0 .. $#forbidden)
 {
-	dx_poll($node, qq{SELECT status || ' ' || left(error, 4) FROM dealix.runs WHERE key = 'forbidden$i'}, "a step cannot: $forbidden[$i]", 'FAILED SQL.');
+	dx_poll($node, qq{SELECT status || ' ' || left(error, 4) FROM dealix.run_details WHERE key = 'forbidden$i'}, "a step cannot: $forbidden[$i]", 'FAILED SQL.');
 }
 
 # ---------- bad rows and missing roles do not stop the loop ----------
@@ -199,10 +199,10 @@ $node->safe_psql('postgres', q{CREATE ROLE leaver LOGIN; SELECT dealix.grant_acc
 dx_sql($node, 'leaver', q{SELECT dealix.start('parked', '{"key": "left"}', 'left')});
 $node->safe_psql('postgres', 'ALTER ROLE leaver NOLOGIN');
 dx_sql($node, 'app', q{SELECT dealix.start('chain', '{"key": "k1000", "n": 1, "wait": 0}', 'k1000')});
-dx_poll($node, q{SELECT status FROM dealix.runs WHERE key = 'k1000'}, 'an owner that may not log in any more holds nobody else up', 'SUCCEEDED');
+dx_poll($node, q{SELECT status FROM dealix.run_details WHERE key = 'k1000'}, 'an owner that may not log in any more holds nobody else up', 'SUCCEEDED');
 $node->safe_psql('postgres', 'ALTER ROLE leaver LOGIN');
-dx_sql($node, 'leaver', q{SELECT dealix.cancel(run_id) FROM dealix.runs WHERE key = 'left'});
-dx_poll($node, q{SELECT status FROM dealix.runs WHERE key = 'left'}, 'and goes on when it may', 'CANCELLED');
+dx_sql($node, 'leaver', q{SELECT dealix.cancel(run_id) FROM dealix.run_details WHERE key = 'left'});
+dx_poll($node, q{SELECT status FROM dealix.run_details WHERE key = 'left'}, 'and goes on when it may', 'CANCELLED');
 
 $node->stop;
 done_testing();

@@ -21,7 +21,7 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE ba
 
 # From pg_cron 1.5 on, its setting for the zone is for superusers only.
 dx_sql($node, 'app', q{SELECT dealix.schedule('yearly', '0 0 1 1 *', 'chain')});
-is(dx_sql($node, 'app', q{SELECT zone FROM dealix.schedules}),
+is(dx_sql($node, 'app', q{SELECT zone FROM dealix.schedule_details}),
 	$node->safe_psql('postgres', q{SELECT coalesce(current_setting('cron.timezone', true), 'GMT')}), 'everybody reads the zone of a schedule');
 dx_sql($node, 'app', q{SELECT dealix.unschedule('yearly')});
 
@@ -30,8 +30,8 @@ dx_sql($node, 'app', q{SELECT cron.schedule('dealix', '* * * * *', 'CALL dealix.
 dx_sql($node, 'app', q{
 	SELECT count(*) FROM dealix.start_many('chain', ARRAY(SELECT jsonb_build_object('key', 'k' || i, 'n', i, 'wait', 0) FROM generate_series(1, 500) i),
 		ARRAY(SELECT 'k' || i FROM generate_series(1, 500) i))});
-is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL}), '500', 'runs are started, and nobody advances them');
-dx_poll($node, q{SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL}, 'until pg_cron does', '0', undef, 100);
+is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.run_details WHERE finished_at IS NULL}), '500', 'runs are started, and nobody advances them');
+dx_poll($node, q{SELECT count(*) FROM dealix.run_details WHERE finished_at IS NULL}, 'until pg_cron does', '0', undef, 100);
 dx_ledger_ok($node, 'driven by pg_cron');
 dx_poll($node, q{SELECT count(*) > 0 FROM cron.job_run_details WHERE status = 'succeeded' AND command = 'CALL dealix.drain()'}, 'its job succeeded');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM cron.job_run_details WHERE status = 'failed'}), '0', 'and never failed');

@@ -28,7 +28,7 @@ for my $batch (0 .. 9)
 		ARRAY(SELECT 'k' || i FROM generate_series($batch * 400 + 1, $batch * 400 + 400) i))");
 }
 dx_ledger_ok($node, 'under load');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.runs'), $runs, 'all runs');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.run_details'), $runs, 'all runs');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM shop.ledger'), $runs * 3 + $runs / 10, 'all effects, not one more');
 cmp_ok($node->safe_psql('postgres', 'SELECT count(DISTINCT pid) FROM shop.ledger'), '>=', 3, 'workers and ticks took part');
 cmp_ok($node->safe_psql('postgres', q{SELECT count(*) FROM (SELECT key FROM shop.ledger GROUP BY key HAVING count(DISTINCT pid) > 1) x}), '>', 0, 'and shared single runs');

@@ -94,13 +94,13 @@ for my $way (qw(killed quit terminated))
 			FROM generate_series($others / 2 + 1, $others) n;
 		COMMIT;
 	});
-	dx_poll($node, "SELECT status FROM dealix.runs WHERE key = '$way'", "$way: the run becomes an incident", 'INCIDENT');
+	dx_poll($node, "SELECT status FROM dealix.run_details WHERE key = '$way'", "$way: the run becomes an incident", 'INCIDENT');
 	is(said($signs{$way}) - $before, 3, "$way: after three deaths");
-	dx_poll($node, "SELECT count(*) FROM dealix.runs WHERE key ~ '^$way\[0-9]' AND status = 'SUCCEEDED'", "$way: the others succeed", $others);
+	dx_poll($node, "SELECT count(*) FROM dealix.run_details WHERE key ~ '^$way\[0-9]' AND status = 'SUCCEEDED'", "$way: the others succeed", $others);
 	is(patiently('postgres', "SELECT count(*), count(DISTINCT key), count(DISTINCT step) FROM shop.ledger WHERE key ~ '^$way\[0-9]'"),
 		3 * $others . "|$others|3", "$way: each effect of theirs once");
 	is(patiently('postgres', "SELECT count(*) FROM shop.ledger WHERE key = '$way'"), '0', "$way: it has had no effect");
-	like(patiently('postgres', "SELECT error || ' ' || cause FROM dealix.runs WHERE key = '$way'"),
+	like(patiently('postgres', "SELECT error || ' ' || cause FROM dealix.run_details WHERE key = '$way'"),
 		qr/^States\.Runtime The worker died 3 times in a row .*"Boom"/, "$way: the incident says where");
 }
 
@@ -108,8 +108,8 @@ for my $way (qw(killed quit terminated))
 
 my $before = said($signs{terminated});
 
-patiently('boss', q{SELECT dealix.redrive(run_id) FROM dealix.runs WHERE key = 'terminated'});
-dx_poll($node, q{SELECT count(*) FROM dealix.timeline((SELECT run_id FROM dealix.runs WHERE key = 'terminated')) WHERE event = 'incident_opened'},
+patiently('boss', q{SELECT dealix.redrive(run_id) FROM dealix.run_details WHERE key = 'terminated'});
+dx_poll($node, q{SELECT count(*) FROM dealix.timeline((SELECT run_id FROM dealix.run_details WHERE key = 'terminated')) WHERE event = 'incident_opened'},
 	'redriven without a repair it is an incident again', '2');
 is(said($signs{terminated}) - $before, 3, 'after three more deaths');
 
@@ -118,8 +118,8 @@ for my $way (qw(killed quit terminated))
 	patiently('boss', qq{
 		CREATE OR REPLACE FUNCTION shop.$way(key text) RETURNS void LANGUAGE sql
 			AS 'INSERT INTO shop.ledger (key, step) VALUES (key, ''repaired'')';
-		SELECT dealix.redrive(run_id) FROM dealix.runs WHERE key = '$way'});
-	dx_poll($node, "SELECT status FROM dealix.runs WHERE key = '$way'", "$way: repaired and redriven it succeeds", 'SUCCEEDED');
+		SELECT dealix.redrive(run_id) FROM dealix.run_details WHERE key = '$way'});
+	dx_poll($node, "SELECT status FROM dealix.run_details WHERE key = '$way'", "$way: repaired and redriven it succeeds", 'SUCCEEDED');
 	is(patiently('postgres', "SELECT string_agg(step, ',' ORDER BY at) FROM shop.ledger WHERE key = '$way'"),
 		'a,repaired', "$way: each effect once");
 }
@@ -174,7 +174,7 @@ for my $way (@ways)
 		in_step($what);
 		$code->();
 	}
-	dx_poll($node, "SELECT status FROM dealix.runs WHERE key = '$what'", "$what, $times times, makes no incident", 'SUCCEEDED');
+	dx_poll($node, "SELECT status FROM dealix.run_details WHERE key = '$what'", "$what, $times times, makes no incident", 'SUCCEEDED');
 	is($node->safe_psql('postgres', "SELECT count(*) FROM shop.ledger WHERE key = '$what'"), '1', "$what: the step had its effect once");
 }
 
@@ -191,7 +191,7 @@ for my $step (1 .. 2)
 	for (1 .. 2) { in_step("forgotten, step $step"); terminate_worker() }
 	dx_poll($node, "SELECT count(*) FROM shop.ledger WHERE key = 'forgotten'", "two deaths do not stop step $step", $step);
 }
-dx_poll($node, q{SELECT status FROM dealix.runs WHERE key = 'forgotten'}, 'the count starts anew with every pass', 'SUCCEEDED');
+dx_poll($node, q{SELECT status FROM dealix.run_details WHERE key = 'forgotten'}, 'the count starts anew with every pass', 'SUCCEEDED');
 is(said(qr/is an incident/), 4, 'the incidents were those of the poison');
 
 # ---------- the file ----------
@@ -201,7 +201,7 @@ sub runs_go_on
 	my ($what) = @_;
 
 	dx_sql($node, 'app', qq{SELECT dealix.start('chain', '{"key": "$what", "n": 1, "wait": 0}', '$what')});
-	dx_poll($node, "SELECT status FROM dealix.runs WHERE key = '$what'", "$what: runs go on", 'SUCCEEDED');
+	dx_poll($node, "SELECT status FROM dealix.run_details WHERE key = '$what'", "$what: runs go on", 'SUCCEEDED');
 	return;
 }
 

@@ -169,7 +169,7 @@ sub upgrade
 			ARRAY(SELECT 't' || i FROM generate_series(1, 50) i));
 		SELECT dealix.start('asks', '{}', 'a1'), dealix.start('asks', '{}', 'a2'), dealix.start('both', '{}', 'b');
 	});
-	dx_poll($node, q{SELECT count(*) FROM dealix.waiting WHERE waits_for <> 'timer'}, "$what: runs wait for signals, an activity and branches, others for timers", '54');
+	dx_poll($node, q{SELECT count(*) FROM dealix.waiting_details WHERE waits_for <> 'timer'}, "$what: runs wait for signals, an activity and branches, others for timers", '54');
 	my $token = dx_sql($node, 'app', q{SELECT token FROM dealix.claim('desk', 'clerk', 1, '10 min')});
 	my $starter = dx_start_keys($node, 'n', 200, $acknowledged);
 
@@ -181,7 +181,7 @@ sub upgrade
 	isnt($status, 0, "$what: nothing is started before the update");
 	like($error, qr/has version \Q$from\E in this database.*library of version \Q$to\E/, "$what: because the library has another version");
 	like($error, qr/HINT: +Run ALTER EXTENSION dealix_exec UPDATE/, "$what: and a hint says what to do");
-	dx_poll($node, q{SELECT count(*) FROM dealix.workers WHERE last_error LIKE '%has version%'}, "$what: whoever looks at the processes sees why none is here", '1');
+	dx_poll($node, q{SELECT count(*) FROM dealix.worker_details WHERE last_error LIKE '%has version%'}, "$what: whoever looks at the processes sees why none is here", '1');
 	like(slurp_file($node->logfile), qr/no run in database "postgres" is advanced: extension "dealix_exec" has version \Q$from\E/, "$what: so does the log");
 	is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE datname = 'postgres' AND backend_type LIKE 'dealix%'}), '0', "$what: no process is here");
 	$node->safe_psql('postgres', 'ALTER EXTENSION dealix_exec UPDATE');
@@ -190,12 +190,12 @@ sub upgrade
 	dx_sql($node, 'app', qq{
 		SELECT dealix.complete('$token', '{"said": "yes"}');
 		SELECT dealix.complete(token, '{"said": "also"}') FROM dealix.claim('desk', 'clerk', 1, '10 min');
-		SELECT count(dealix.signal(run_id, 'go', '{}')) FROM dealix.runs WHERE workflow IN ('parked', 'both');
+		SELECT count(dealix.signal(run_id, 'go', '{}')) FROM dealix.run_details WHERE workflow IN ('parked', 'both');
 	});
 	waitpid($starter, 0);
 	is($?, 0, "$what: who starts runs meanwhile is not disturbed");
 	dx_ledger_ok($node, $what, $acknowledged);
-	is($node->safe_psql('postgres', q{SELECT status, count(*) FROM dealix.runs WHERE workflow <> 'chain' GROUP BY status}), 'SUCCEEDED|53', "$what: what waited has gone on");
+	is($node->safe_psql('postgres', q{SELECT status, count(*) FROM dealix.run_details WHERE workflow <> 'chain' GROUP BY status}), 'SUCCEEDED|53', "$what: what waited has gone on");
 
 	$node->safe_psql('postgres', 'CREATE DATABASE fresh');
 	$node->safe_psql('fresh', 'CREATE EXTENSION dealix_exec');

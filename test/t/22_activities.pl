@@ -22,7 +22,7 @@ dx_sql($node, 'app', q{
 });
 
 sub start_send { return dx_sql($node, 'app', q{SELECT dealix.start('send')}) }
-my $queued = q{SELECT count(*) FROM dealix.activities WHERE status = 'QUEUED'};
+my $queued = q{SELECT count(*) FROM dealix.activity_details WHERE status = 'QUEUED'};
 
 # ---------- stopped past its lease ----------
 
@@ -54,12 +54,12 @@ for (1 .. 6000)
 is($attempt, 2, 'the lease of a worker that is stopped ends, and the task goes to another');
 dx_sql($node, 'app', "INSERT INTO shop.receiver VALUES ('$key', $attempt)");
 is(dx_sql($node, 'app', "SELECT dealix.complete('$token', '\"quick\"')"), 'COMPLETED', 'who completes it');
-dx_poll($node, "SELECT status || output::text FROM dealix.runs WHERE run_id = '$run'", 'the run ends', 'SUCCEEDED"quick"');
+dx_poll($node, "SELECT status || output::text FROM dealix.run_details WHERE run_id = '$run'", 'the run ends', 'SUCCEEDED"quick"');
 kill 'CONT', $slow;
 waitpid($slow, 0);
 like(slurp_file("$marks/answer"), qr/DX003: task token .* is refused/, 'the stopped worker goes on, and is refused');
 is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT key) FROM shop.receiver'), '2|1', 'the receiver saw one key twice');
-is($node->safe_psql('postgres', "SELECT count(*) FROM dealix.history WHERE run_id = '$run' AND event = 'run_succeeded'"), '1', 'the run ended once');
+is($node->safe_psql('postgres', "SELECT count(*) FROM dealix.history_details WHERE run_id = '$run' AND event = 'run_succeeded'"), '1', 'the run ended once');
 
 # ---------- the acknowledgement is lost ----------
 
@@ -69,7 +69,7 @@ dx_poll($node, $queued, 'a task waits', '1');
 system('psql', '-XqAt', '-d', $node->connstr('postgres') . ' user=app', '-o', '/dev/null', '-c', "SELECT dealix.complete('$token', '1')",
 	'-c', 'SELECT pg_terminate_backend(pg_backend_pid())');
 is(dx_sql($node, 'app', "SELECT dealix.complete('$token', '2')"), 'COMPLETED', 'who asks again after the connection was cut is told the outcome');
-dx_poll($node, "SELECT status || output::text FROM dealix.runs WHERE run_id = '$run'", 'and the first output counts', 'SUCCEEDED1');
+dx_poll($node, "SELECT status || output::text FROM dealix.run_details WHERE run_id = '$run'", 'and the first output counts', 'SUCCEEDED1');
 
 # ---------- with the worker's own writes ----------
 
@@ -78,10 +78,10 @@ dx_poll($node, $queued, 'a task waits', '1');
 ($token) = split /\|/, dx_sql($node, 'app', q{SELECT token FROM dealix.claim('send', 'w')});
 dx_sql($node, 'app', "TRUNCATE shop.receiver");
 dx_sql($node, 'app', "BEGIN; INSERT INTO shop.receiver VALUES ('mine', 1); SELECT dealix.complete('$token', '1'); ROLLBACK");
-is($node->safe_psql('postgres', "SELECT (SELECT count(*) FROM shop.receiver), status FROM dealix.runs WHERE run_id = '$run'"), '0|RUNNING',
+is($node->safe_psql('postgres', "SELECT (SELECT count(*) FROM shop.receiver), status FROM dealix.run_details WHERE run_id = '$run'"), '0|RUNNING',
 	'what is rolled back is neither written nor completed');
 dx_sql($node, 'app', "BEGIN; INSERT INTO shop.receiver VALUES ('mine', 1); SELECT dealix.complete('$token', '1'); COMMIT");
-dx_poll($node, "SELECT (SELECT count(*) FROM shop.receiver), status FROM dealix.runs WHERE run_id = '$run'", 'what is committed is both', '1|SUCCEEDED');
+dx_poll($node, "SELECT (SELECT count(*) FROM shop.receiver), status FROM dealix.run_details WHERE run_id = '$run'", 'what is committed is both', '1|SUCCEEDED');
 
 # ---------- waiting for work ----------
 
@@ -112,7 +112,7 @@ dx_sql($node, 'app', q{SELECT dealix.publish('mail', '{"StartAt": "A", "States":
 	SELECT dealix.start('mail', '{"to": "ann"}')});
 system('psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') . ' user=app', '-f', "$marks/mail.psql");
 is($?, 0, 'the worker loop in plain psql');
-dx_poll($node, q{SELECT status || output::text FROM dealix.runs WHERE workflow = 'mail'}, 'does the task', 'SUCCEEDED{"mailed_to": "ann"}');
+dx_poll($node, q{SELECT status || output::text FROM dealix.run_details WHERE workflow = 'mail'}, 'does the task', 'SUCCEEDED{"mailed_to": "ann"}');
 system('psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-v', 'timeout=100 ms', '-d', $node->connstr('postgres') . ' user=app', '-f', "$marks/mail.psql");
 is($?, 0, 'and comes round when there is none');
 
@@ -139,9 +139,9 @@ dx_sql($node, 'app', q{
 	SELECT count(*) FROM dealix.start_many('ask', array_fill('{"amount": 1}'::jsonb, ARRAY[5000]));
 	SELECT count(*) FROM dealix.start_many('parked', array_fill('{"key": "p"}'::jsonb, ARRAY[5000]));
 });
-dx_poll($node, q{SELECT count(*) FROM dealix.waiting WHERE waits_for IN ('approval', 'signal')}, '10,000 runs wait for people and signals', '10000');
+dx_poll($node, q{SELECT count(*) FROM dealix.waiting_details WHERE waits_for IN ('approval', 'signal')}, '10,000 runs wait for people and signals', '10000');
 $node->safe_psql('postgres', 'VACUUM ANALYZE dealix.branch, dealix.run');
-my $passes = q{SELECT coalesce(sum(passes), 0) FROM dealix.workers WHERE kind = 'worker'};
+my $passes = q{SELECT coalesce(sum(passes), 0) FROM dealix.worker_details WHERE kind = 'worker'};
 sleep(1);
 my $first = $node->safe_psql('postgres', $passes);
 sleep(3);
@@ -157,9 +157,9 @@ note(sprintf 'one run beside none %.1f ms, beside 10,000 that wait %.1f ms', $be
 cmp_ok($after, '<', 2 * $before + 0.02, 'another run takes no longer for them');
 $node->safe_psql('postgres', q{CREATE ROLE boss LOGIN; SELECT dealix.grant_access('boss', 'approver')});
 $began = time();
-is(dx_sql($node, 'boss', q{SELECT count(dealix.approve(id)) FROM dealix.approvals WHERE status = 'PENDING'}), '5000', '5,000 decisions in one transaction');
+is(dx_sql($node, 'boss', q{SELECT count(dealix.approve(id)) FROM dealix.approval_details WHERE status = 'PENDING'}), '5000', '5,000 decisions in one transaction');
 note(sprintf 'in %.1f s', time() - $began);
-dx_poll($node, q{SELECT count(*) FROM dealix.runs WHERE workflow = 'ask' AND status = 'SUCCEEDED'}, 'are applied', '5000');
+dx_poll($node, q{SELECT count(*) FROM dealix.run_details WHERE workflow = 'ask' AND status = 'SUCCEEDED'}, 'are applied', '5000');
 dx_poll($node, 'SELECT count(*) FROM dealix.stuck()', 'nothing is stuck', '0');
 
 $node->stop;

@@ -44,11 +44,11 @@ sub answer
 	return system($python, '-c', 'import sys, urllib.request; urllib.request.urlopen(urllib.request.Request(sys.argv[1], b"", method="POST"))',
 		"$url/answer/$request/$answer");
 }
-sub deal_poll { return dx_poll($node, "SELECT status FROM dealix.runs WHERE key = '$_[0]'", $_[2], $_[1]) }
+sub deal_poll { return dx_poll($node, "SELECT status FROM dealix.run_details WHERE key = '$_[0]'", $_[2], $_[1]) }
 sub approve
 {
 	my ($deal) = @_;
-	my $mine = "FROM dealix.approvals WHERE status = 'PENDING' AND (payload ->> 'deal')::int = $deal";
+	my $mine = "FROM dealix.approval_details WHERE status = 'PENDING' AND (payload ->> 'deal')::int = $deal";
 
 	dx_poll($node, "SELECT count(*) $mine", "deal $deal waits for legal", '1');
 	return dx_sql($node, 'legal', "SELECT dealix.approve(id) $mine");
@@ -68,8 +68,8 @@ my $first = worker('--crash');
 waitpid($first, 0);
 is($? & 127, 9, 'the worker is killed after the provider has the request, before it is completed');
 worker();
-my $requested = q{SELECT detail #>> '{output,request}' FROM dealix.runs r, dealix.timeline(r.run_id) t WHERE r.key = '%s' AND t.state = 'Send' AND t.event = 'step_succeeded'};
-dx_poll($node, q{SELECT count(*) FROM dealix.waiting WHERE waits_for = 'signal'}, 'another worker completes it', '1');
+my $requested = q{SELECT detail #>> '{output,request}' FROM dealix.run_details r, dealix.timeline(r.run_id) t WHERE r.key = '%s' AND t.state = 'Send' AND t.event = 'step_succeeded'};
+dx_poll($node, q{SELECT count(*) FROM dealix.waiting_details WHERE waits_for = 'signal'}, 'another worker completes it', '1');
 my @sent = calls() =~ /^send_signature_request (\S+)$/mg;
 is(scalar @sent, 2, 'the provider was called twice');
 is($sent[0], $sent[1], 'with one key');
@@ -77,28 +77,28 @@ is($node->safe_psql('postgres', sprintf $requested, 1), $sent[0], 'so there is o
 is(answer($sent[0], 'signed'), 0, 'the signer signs, and the webhook is called twice');
 deal_poll(1, 'SUCCEEDED', 'the run ends');
 is($node->safe_psql('postgres', 'SELECT state FROM sales.deal WHERE deal = 1'), 'signed', 'the deal is signed');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.history WHERE event = 'signal_received'}), '1', 'by one signal');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.history_details WHERE event = 'signal_received'}), '1', 'by one signal');
 
 # ---------- rejected ----------
 
 dx_sql($node, 'sales', q{INSERT INTO sales.deal VALUES (2, 'bob', 200)});
-dx_poll($node, q{SELECT count(*) FROM dealix.approvals WHERE status = 'PENDING'}, 'another deal', '1');
-my (undef, undef, $err) = dx_try($node, 'sales', q{SELECT dealix.approve(id) FROM dealix.approvals WHERE status = 'PENDING'});
+dx_poll($node, q{SELECT count(*) FROM dealix.approval_details WHERE status = 'PENDING'}, 'another deal', '1');
+my (undef, undef, $err) = dx_try($node, 'sales', q{SELECT dealix.approve(id) FROM dealix.approval_details WHERE status = 'PENDING'});
 like($err, qr/permission denied|there is no approval/, 'sales does not approve it');
-is(dx_sql($node, 'legal', q{SELECT dealix.decide(id, '{"type": "reject", "message": "too risky"}') FROM dealix.approvals WHERE status = 'PENDING'}), 'REJECTED', 'legal rejects it');
+is(dx_sql($node, 'legal', q{SELECT dealix.decide(id, '{"type": "reject", "message": "too risky"}') FROM dealix.approval_details WHERE status = 'PENDING'}), 'REJECTED', 'legal rejects it');
 deal_poll(2, 'FAILED', 'it fails');
-is($node->safe_psql('postgres', q{SELECT error || ': ' || cause FROM dealix.runs WHERE key = '2'}), 'Approval.Rejected: too risky', 'with the reason');
+is($node->safe_psql('postgres', q{SELECT error || ': ' || cause FROM dealix.run_details WHERE key = '2'}), 'Approval.Rejected: too risky', 'with the reason');
 
 # ---------- declined ----------
 
 dx_sql($node, 'sales', q{INSERT INTO sales.deal VALUES (3, 'eve', 300)});
 is(approve(3), 'APPROVED', 'a third one');
-dx_poll($node, q{SELECT count(*) FROM dealix.waiting WHERE waits_for = 'signal'}, 'is sent', '1');
+dx_poll($node, q{SELECT count(*) FROM dealix.waiting_details WHERE waits_for = 'signal'}, 'is sent', '1');
 my $request = $node->safe_psql('postgres', sprintf $requested, 3);
 is(answer($request, 'declined'), 0, 'and declined');
 deal_poll(3, 'FAILED', 'so the run fails');
 like(calls(), qr/^void_signature_request /m, 'the request is voided at the provider');
-is($node->safe_psql('postgres', q{SELECT error FROM dealix.runs WHERE key = '3'}), 'Sales.Declined', 'and says why');
+is($node->safe_psql('postgres', q{SELECT error FROM dealix.run_details WHERE key = '3'}), 'Sales.Declined', 'and says why');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.stuck()'), '0', 'nothing is stuck');
 
 kill 'TERM', @pids;

@@ -60,19 +60,19 @@ for my $round (1 .. 2)
 	sleep(2);
 	dx_crash($node);
 }
-dx_poll($node, q{SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL}, 'every run has ended', '0', undef, 150);
+dx_poll($node, q{SELECT count(*) FROM dealix.run_details WHERE finished_at IS NULL}, 'every run has ended', '0', undef, 150);
 kill 'KILL', @workers;
 waitpid($_, 0) for @workers;
-is($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT workflow || ' ' || status, ', ') FROM dealix.runs}), 'child SUCCEEDED, family SUCCEEDED', 'as it should');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.runs WHERE workflow = 'child'}), $n, 'one child each');
+is($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT workflow || ' ' || status, ', ') FROM dealix.run_details}), 'child SUCCEEDED, family SUCCEEDED', 'as it should');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.run_details WHERE workflow = 'child'}), $n, 'one child each');
 is($node->safe_psql('postgres', q{SELECT count(*), count(DISTINCT key) FROM shop.ledger WHERE step = 'child'}), "$n|$n", 'whose effect is there once');
 is(dx_sql($node, 'app', qq{SELECT count(*), count(DISTINCT event #>> '{data,key}'), count(DISTINCT event ->> 'id') FROM dealix.read_outbox('all', 10000)}), "$n|$n|$n", 'one event each');
 my %calls;
 $calls{$_}++ for split /\n/, slurp_file($receiver);
 is(scalar keys %calls, $n, 'the receiver saw one key for each run, in however many attempts');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.activities'), '0', 'no task is left');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.activity_details'), '0', 'no task is left');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.stuck()'), '0', 'nothing is stuck');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.incidents'), '0', 'no incident');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.incident_details'), '0', 'no incident');
 
 $node->stop;
 done_testing();

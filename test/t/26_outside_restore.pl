@@ -27,7 +27,7 @@ for my $kind (@kinds)
 		SELECT dealix.publish('$name!', '{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "$kind", "TimeoutSeconds": 86400, "End": true}}}');
 		SELECT dealix.start('$name!', '{}', '$name', correlation_id => 'c')});
 }
-my $parked = q{SELECT string_agg(waits_for, ',' ORDER BY waits_for) FROM dealix.waiting WHERE waits_for <> 'turn' AND workflow <> 'each'};
+my $parked = q{SELECT string_agg(waits_for, ',' ORDER BY waits_for) FROM dealix.waiting_details WHERE waits_for <> 'turn' AND workflow <> 'each'};
 dx_poll($node, $parked, 'runs wait for all kinds of things', 'activity,activity,approval,child,event,signal,signal,token');
 # 2.5 claims a second in two shards, one of them used
 dx_sql($node, 'ops', q{SELECT dealix.limit_activity('claimed', 2, 2.5), dealix.limit_activity('queued', 1)});
@@ -38,9 +38,9 @@ dx_sql($node, 'app', q{
 	SELECT dealix.publish('each', '{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "signal:on", "Next": "B"}, "B": {"Type": "Task", "Resource": "activity:each", "End": true}}}')});
 dx_sql($node, 'ops', q{SELECT dealix.limit_workflow('each', 3, per_owner => true), dealix.limit_activity('each', 1, 1000, per_owner => true)});
 dx_sql($node, 'app', q{SELECT count(dealix.start('each', '{}', 'each' || n)) FROM generate_series(1, 5) n});
-dx_poll($node, q{SELECT string_agg(waits_for, ',' ORDER BY waits_for) FROM dealix.waiting WHERE workflow = 'each'}, 'three of five are in progress', 'concurrency,concurrency,signal,signal,signal');
-dx_sql($node, 'app', q{SELECT dealix.signal(run_id, 'on') FROM (SELECT run_id FROM dealix.waiting WHERE waits_for = 'signal' AND workflow = 'each' LIMIT 2) x});
-dx_poll($node, q{SELECT string_agg(waits_for, ',' ORDER BY waits_for) FROM dealix.waiting WHERE workflow = 'each'}, 'two of them have tasks', 'activity,activity,concurrency,concurrency,signal');
+dx_poll($node, q{SELECT string_agg(waits_for, ',' ORDER BY waits_for) FROM dealix.waiting_details WHERE workflow = 'each'}, 'three of five are in progress', 'concurrency,concurrency,signal,signal,signal');
+dx_sql($node, 'app', q{SELECT dealix.signal(run_id, 'on') FROM (SELECT run_id FROM dealix.waiting_details WHERE waits_for = 'signal' AND workflow = 'each' LIMIT 2) x});
+dx_poll($node, q{SELECT string_agg(waits_for, ',' ORDER BY waits_for) FROM dealix.waiting_details WHERE workflow = 'each'}, 'two of them have tasks', 'activity,activity,concurrency,concurrency,signal');
 my $each = dx_sql($node, 'app', q{SELECT token FROM dealix.claim('each', 'w', 2, '1 day')});
 unlike($each, qr/\n/, 'one of which is claimed');
 
@@ -62,30 +62,30 @@ is($node->safe_psql('copy', q{SELECT string_agg(concat_ws(' ', kind, owner, used
 	'activity app 1 1, workflow app 3 3', 'and the runs that are in progress');
 dx_sql($node, 'app', qq{SELECT dealix.complete('$each')}, 'copy');
 is(dx_sql($node, 'app', q{SELECT count(dealix.complete(token)) FROM dealix.claim('each', 'w', 2)}, 'copy'), '1', 'it gives its slot back there');
-dx_poll($node, q{SELECT string_agg(waits_for, ',' ORDER BY waits_for) FROM dealix.waiting WHERE workflow = 'each'}, 'and the next two begin', 'signal,signal,signal', 'copy');
-dx_sql($node, 'app', q{SELECT dealix.signal(run_id, 'on') FROM dealix.waiting WHERE workflow = 'each'}, 'copy');
+dx_poll($node, q{SELECT string_agg(waits_for, ',' ORDER BY waits_for) FROM dealix.waiting_details WHERE workflow = 'each'}, 'and the next two begin', 'signal,signal,signal', 'copy');
+dx_sql($node, 'app', q{SELECT dealix.signal(run_id, 'on') FROM dealix.waiting_details WHERE workflow = 'each'}, 'copy');
 for (1 .. 3)
 {
-	dx_poll($node, q{SELECT (count(*) > 0)::text FROM dealix.activities WHERE activity = 'each' AND status = 'QUEUED'}, 'a task comes', 'true', 'copy');
+	dx_poll($node, q{SELECT (count(*) > 0)::text FROM dealix.activity_details WHERE activity = 'each' AND status = 'QUEUED'}, 'a task comes', 'true', 'copy');
 	is(dx_sql($node, 'app', q{SELECT count(dealix.complete(token)) FROM dealix.claim('each', 'w', 2)}, 'copy'), '1', 'one at a time');
 }
 
 # the lease of the worker that is the original's ends here, and the run has no Retry
-dx_poll($node, q{SELECT error FROM dealix.runs WHERE key = 'claimed'}, 'a lease from before ends', 'States.Timeout', 'copy');
+dx_poll($node, q{SELECT error FROM dealix.run_details WHERE key = 'claimed'}, 'a lease from before ends', 'States.Timeout', 'copy');
 (undef, undef, $err) = dx_try($node, 'app', "SELECT dealix.complete('$old')", 'copy');
 like($err, qr/is refused/, 'with its token');
 is($node->safe_psql('copy', $slots), 'claimed 1 f,claimed 2 f,queued 1 f', 'and its slot is free');
 is(dx_sql($node, 'app', q{SELECT dealix.complete(token, '1') FROM dealix.claim('queued', 'w')}, 'copy'), 'COMPLETED', 'a task is done');
 is($node->safe_psql('copy', $slots), 'claimed 1 f,claimed 2 f,queued 1 f', 'under its limit, and gives its slot back');
 is(dx_sql($node, 'app', q{SELECT dealix.publish_event('paid', 'c')}, 'copy'), '1', 'an event comes');
-is(dx_sql($node, 'boss', q{SELECT dealix.approve(id) FROM dealix.approvals WHERE status = 'PENDING'}, 'copy'), 'APPROVED', 'somebody decides');
-dx_sql($node, 'app', q{SELECT dealix.signal(run_id, 'go') FROM dealix.runs WHERE workflow = 'child'}, 'copy');
-dx_sql($node, 'app', q{SELECT dealix.complete(task_id || '.1') FROM dealix.activities WHERE status = 'TOKEN'}, 'copy');
-dx_sql($node, 'app', q{SELECT dealix.signal(run_id, s) FROM dealix.runs, unnest(ARRAY['a', 'b']) s WHERE key = 'a'}, 'copy');
+is(dx_sql($node, 'boss', q{SELECT dealix.approve(id) FROM dealix.approval_details WHERE status = 'PENDING'}, 'copy'), 'APPROVED', 'somebody decides');
+dx_sql($node, 'app', q{SELECT dealix.signal(run_id, 'go') FROM dealix.run_details WHERE workflow = 'child'}, 'copy');
+dx_sql($node, 'app', q{SELECT dealix.complete(task_id || '.1') FROM dealix.activity_details WHERE status = 'TOKEN'}, 'copy');
+dx_sql($node, 'app', q{SELECT dealix.signal(run_id, s) FROM dealix.run_details, unnest(ARRAY['a', 'b']) s WHERE key = 'a'}, 'copy');
 is(dx_sql($node, 'app', q{SELECT count(*) FROM dealix.read_outbox('c')}, 'copy'), '1', 'the outbox has what it had');
-dx_poll($node, q{SELECT string_agg(DISTINCT status, ',' ORDER BY status) FROM dealix.runs WHERE key <> 'claimed' OR key IS NULL}, 'all the others succeed', 'SUCCEEDED', 'copy');
+dx_poll($node, q{SELECT string_agg(DISTINCT status, ',' ORDER BY status) FROM dealix.run_details WHERE key <> 'claimed' OR key IS NULL}, 'all the others succeed', 'SUCCEEDED', 'copy');
 is($node->safe_psql('copy', 'SELECT count(*) FROM dealix.stuck()'), '0', 'nothing is stuck');
-dx_poll($node, q{SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL AND workflow <> 'each'}, 'in the original all but the one with the lease wait', '7');
+dx_poll($node, q{SELECT count(*) FROM dealix.run_details WHERE finished_at IS NULL AND workflow <> 'each'}, 'in the original all but the one with the lease wait', '7');
 
 $node->stop;
 done_testing();

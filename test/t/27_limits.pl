@@ -77,13 +77,13 @@ $node->safe_psql('postgres', q{
 		until timestamptz := clock_timestamp() + interval '10 minutes';
 	BEGIN
 		WHILE clock_timestamp() < until AND goal > CASE WHEN tasks THEN (SELECT count(*) FROM shop.claimed WHERE activity = 'work')
-				ELSE (SELECT count(*) FROM dealix.runs WHERE workflow = 'family' AND finished_at IS NOT NULL) END LOOP
+				ELSE (SELECT count(*) FROM dealix.run_details WHERE workflow = 'family' AND finished_at IS NOT NULL) END LOOP
 			IF tasks THEN
 				INSERT INTO shop.sample SELECT (SELECT count(*) FROM dealix.activity_task WHERE activity = 'work' AND claimed_at IS NOT NULL),
 					(SELECT count(*) FROM dealix.activity_slot WHERE activity = 'work' AND taken);
 			ELSE
 				-- who waits for its child, or for a slot to go on with, has given its slot back
-				INSERT INTO shop.sample SELECT (SELECT count(*) FROM dealix.runs r WHERE workflow = 'family' AND started_at IS NOT NULL AND finished_at IS NULL
+				INSERT INTO shop.sample SELECT (SELECT count(*) FROM dealix.run_details r WHERE workflow = 'family' AND started_at IS NOT NULL AND finished_at IS NULL
 						AND NOT EXISTS (SELECT FROM dealix.branch b WHERE b.run_id = r.run_id AND b.phase IN (9, 12))),
 					(SELECT count(*) FROM dealix.workflow_slot WHERE run_id IS NOT NULL);
 			END IF;
@@ -132,7 +132,7 @@ sub workers
 
 	return map { [ 'app', "CALL shop.work('work', $_, $goal, true)" ] } (1, 1, 1, 2, 2, 3, 5, 10);
 }
-my $queued = q{SELECT count(*) FROM dealix.activities WHERE activity = 'work' AND status = 'QUEUED'};
+my $queued = q{SELECT count(*) FROM dealix.activity_details WHERE activity = 'work' AND status = 'QUEUED'};
 
 dx_sql($node, 'app', q{SELECT count(*) FROM dealix.start_many('work', array_fill('1'::jsonb, ARRAY[1000]))});
 dx_poll($node, $queued, 'a thousand tasks wait', '1000');
@@ -161,7 +161,7 @@ together('a changing limit', workers($claims + 300), [ 'postgres', "CALL shop.wa
 	q{SELECT count(*), max(claimed), count(*) FILTER (WHERE claimed <> slots) FROM shop.sample});
 cmp_ok($most, '<=', 5, 'never more than the highest limit');
 is($differ, '0', 'and every task has its slot');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.activities WHERE status = 'CLAIMED'}), '0', 'all that was claimed is done');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.activity_details WHERE status = 'CLAIMED'}), '0', 'all that was claimed is done');
 dx_sql($node, 'ops', q{SELECT dealix.limit_activity('work', 3)});
 is($node->safe_psql('postgres', q{SELECT string_agg(slot || ' ' || taken, ',' ORDER BY slot) FROM dealix.activity_slot}), '1 false,2 false,3 false',
 	'and all slots are back');
@@ -184,27 +184,27 @@ cmp_ok($samples, '>', 0, 'runs go on');
 cmp_ok($most, '<=', 5, 'never more than the highest limit');
 # a slot is handed to a run that waits before that begins
 is($differ, '0', 'each with its slot');
-dx_poll($node, q{SELECT count(*) FROM dealix.runs WHERE workflow = 'family' AND status <> 'SUCCEEDED'}, 'all come to their end', '0');
+dx_poll($node, q{SELECT count(*) FROM dealix.run_details WHERE workflow = 'family' AND status <> 'SUCCEEDED'}, 'all come to their end', '0');
 is($node->safe_psql('postgres', q{SELECT string_agg(slot || coalesce(run_id::text, ''), ',' ORDER BY slot) FROM dealix.workflow_slot}), '1,2,3', 'and all slots are back');
 
 # the only slot is in an open transaction: who wants it does not go round and round
-my $passes = q{SELECT coalesce(sum(passes), 0) FROM dealix.workers WHERE kind = 'worker'};
+my $passes = q{SELECT coalesce(sum(passes), 0) FROM dealix.worker_details WHERE kind = 'worker'};
 dx_sql($node, 'app', q{SELECT dealix.limit_workflow('parked', 1)});
 my $holder = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') . ' user=app',
 	'-c', q{BEGIN; SELECT dealix.start('parked', '{"key": "p"}', 'first'); SELECT dealix.tick(); SELECT pg_sleep(4); ROLLBACK} ], '<', '/dev/null', '>', '/dev/null');
 dx_poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'}, 'a transaction has the slot', '1');
 dx_sql($node, 'app', q{SELECT dealix.start('parked', '{"key": "p"}', 'second')});
-dx_poll($node, q{SELECT waits_for FROM dealix.waiting JOIN dealix.runs USING (run_id) WHERE key = 'second'}, 'another run waits for it', 'concurrency');
+dx_poll($node, q{SELECT waits_for FROM dealix.waiting_details JOIN dealix.run_details USING (run_id) WHERE key = 'second'}, 'another run waits for it', 'concurrency');
 my $first = $node->safe_psql('postgres', $passes);
 sleep(1.5);
 cmp_ok($node->safe_psql('postgres', $passes) - $first, '<', 30, 'without a pass after the other');
 $holder->finish;
-dx_poll($node, q{SELECT waits_for FROM dealix.waiting JOIN dealix.runs USING (run_id) WHERE key = 'second'}, 'and begins when it is given back', 'signal', undef, 10);
+dx_poll($node, q{SELECT waits_for FROM dealix.waiting_details JOIN dealix.run_details USING (run_id) WHERE key = 'second'}, 'and begins when it is given back', 'signal', undef, 10);
 
 # ---------- alone ----------
 
 dx_sql($node, 'app', q{SELECT count(*) FROM dealix.start_many('alone', array_fill('1'::jsonb, ARRAY[400]))});
-dx_poll($node, q{SELECT count(*) FROM dealix.activities WHERE activity = 'alone' AND status = 'QUEUED'}, 'four hundred tasks wait', '400');
+dx_poll($node, q{SELECT count(*) FROM dealix.activity_details WHERE activity = 'alone' AND status = 'QUEUED'}, 'four hundred tasks wait', '400');
 dx_sql($node, 'ops', q{SELECT dealix.limit_activity('alone', rate => 50)});
 dx_sql($node, 'app', q{CALL shop.work('alone', 1, 250, false)});
 # From one refusal to the next the rate has to be used up.  What comes together in

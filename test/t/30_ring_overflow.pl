@@ -74,20 +74,20 @@ dx_sql($node, 'app', start_together(500, 2));
 dx_ledger_ok($node, 'timers');
 cmp_ok(time() - $began, '<', 1200, 'timers did not wait for the sweep');
 is($node->safe_psql('postgres', q{
-	SELECT count(*) FROM dealix.runs WHERE input ->> 'wait' = '2' AND finished_at < created_at + interval '2 s'}), '0', 'and none was early');
+	SELECT count(*) FROM dealix.run_details WHERE input ->> 'wait' = '2' AND finished_at < created_at + interval '2 s'}), '0', 'and none was early');
 
 # ---------- signals for more runs than the ring holds ----------
 
 dx_sql($node, 'app', "SELECT count(*) FROM dealix.start_many('parked', ARRAY(SELECT jsonb_build_object('key', 's' || i) FROM generate_series(1, 500) i))");
-dx_poll($node, q{SELECT count(*) FROM dealix.waiting WHERE waits_for = 'signal'}, 'all wait for their signal', '500');
-dx_sql($node, 'app', q{SELECT count(dealix.signal(run_id, 'go')) FROM dealix.waiting WHERE waits_for = 'signal'});
-dx_poll($node, q{SELECT count(*) FROM dealix.runs WHERE workflow = 'parked' AND status = 'SUCCEEDED'}, 'all have got it', '500');
+dx_poll($node, q{SELECT count(*) FROM dealix.waiting_details WHERE waits_for = 'signal'}, 'all wait for their signal', '500');
+dx_sql($node, 'app', q{SELECT count(dealix.signal(run_id, 'go')) FROM dealix.waiting_details WHERE waits_for = 'signal'});
+dx_poll($node, q{SELECT count(*) FROM dealix.run_details WHERE workflow = 'parked' AND status = 'SUCCEEDED'}, 'all have got it', '500');
 is($node->safe_psql('postgres', q{SELECT count(*), count(DISTINCT key) FROM shop.ledger WHERE step = 'after'}), '500|500', 'each once');
 
-is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.runs WHERE workflow = 'chain'}), $runs, 'all runs');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.run_details WHERE workflow = 'chain'}), $runs, 'all runs');
 # A machine on which all this takes longer has more of everything else, too.
 my ($looks, $seconds) = split /\|/, $node->safe_psql('postgres', q{
-	SELECT sum(passes), extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::int FROM dealix.workers WHERE kind = 'dispatcher'});
+	SELECT sum(passes), extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::int FROM dealix.worker_details WHERE kind = 'dispatcher'});
 note("$looks looks in $seconds s");
 cmp_ok($looks, '<', 100 + $seconds, 'the dispatcher has hardly looked at the tables');
 $node->stop;

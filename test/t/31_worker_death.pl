@@ -24,10 +24,10 @@ my %killed;
 my $in_hand = 0;
 for my $round (1 .. 12)
 {
-	last if $node->safe_psql('postgres', 'SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL') == 0;
+	last if $node->safe_psql('postgres', 'SELECT count(*) FROM dealix.run_details WHERE finished_at IS NULL') == 0;
 	# The last runs may end between the two looks.
 	last unless dx_poll($node, q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type LIKE 'dealix%worker%' AND wait_event = 'PgSleep')
-		OR NOT EXISTS (SELECT FROM dealix.runs WHERE finished_at IS NULL)},
+		OR NOT EXISTS (SELECT FROM dealix.run_details WHERE finished_at IS NULL)},
 		"round $round: a worker is in a step, or there is no more work");
 	for my $pid (dx_workers($node))
 	{
@@ -39,13 +39,13 @@ for my $round (1 .. 12)
 cmp_ok($in_hand, '>=', 5, 'workers were terminated in the middle of a pass');
 cmp_ok(scalar keys %killed, '>=', 5, 'and others came in their place');
 
-dx_poll($node, 'SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL', 'every run has ended', '0', undef, 120);
-is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.runs WHERE status = 'SUCCEEDED'}), '1500', 'and succeeded');
+dx_poll($node, 'SELECT count(*) FROM dealix.run_details WHERE finished_at IS NULL', 'every run has ended', '0', undef, 120);
+is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.run_details WHERE status = 'SUCCEEDED'}), '1500', 'and succeeded');
 is($node->safe_psql('postgres', q{SELECT count(*), count(DISTINCT key) FROM shop.ledger}), '1500|1500', 'each step had its effect once');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.stuck()'), '0', 'nothing is stuck');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.incidents'), '0', 'no incident');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.incident_details'), '0', 'no incident');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.branch'), '0', 'no branch is left');
-is($node->safe_psql('postgres', 'SELECT run_id FROM dealix.history GROUP BY run_id HAVING count(*) <> max(seq) OR count(*) <> 3 LIMIT 5'),
+is($node->safe_psql('postgres', 'SELECT run_id FROM dealix.history_details GROUP BY run_id HAVING count(*) <> max(seq) OR count(*) <> 3 LIMIT 5'),
 	'', 'each history is whole');
 $node->stop;
 done_testing();

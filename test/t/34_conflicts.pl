@@ -42,16 +42,16 @@ while ($deadlocks <= 10 && $runs < 50 * $batch)
 	dx_sql($node, 'app', "SELECT count(*) FROM dealix.start_many('move', ARRAY(
 		SELECT jsonb_build_object('key', i, 'a', 1 + i % 4, 'b', 1 + (i + 1 + i / 4 % 3) % 4) FROM generate_series($first, $last) i))");
 	$runs = $last;
-	dx_poll($node, 'SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL', 'every run has ended', '0', undef, 180);
+	dx_poll($node, 'SELECT count(*) FROM dealix.run_details WHERE finished_at IS NULL', 'every run has ended', '0', undef, 180);
 	$deadlocks = $node->safe_psql('postgres', q{SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'});
 }
 $ticker->kill_kill;
 
-is($node->safe_psql('postgres', "SELECT status, count(*) FROM dealix.runs GROUP BY 1"), "SUCCEEDED|$runs", 'and succeeded');
+is($node->safe_psql('postgres', "SELECT status, count(*) FROM dealix.run_details GROUP BY 1"), "SUCCEEDED|$runs", 'and succeeded');
 is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT key) FROM shop.ledger'), 2 * $runs . "|$runs", 'each step had its effect once');
 is($node->safe_psql('postgres', 'SELECT sum(changes), sum(balance), max(abs(balance)) FROM shop.account'), 4 * $runs . '|0|0', 'each change was made once');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.history WHERE event = 'step_failed'}), '0', 'no attempt was used up');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.history_details WHERE event = 'step_failed'}), '0', 'no attempt was used up');
 cmp_ok($deadlocks, '>', 10, 'there were deadlocks');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.incidents'), '0', 'no incident');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.incident_details'), '0', 'no incident');
 $node->stop;
 done_testing();

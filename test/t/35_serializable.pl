@@ -72,12 +72,12 @@ while ($goes_on)
 note("$ticks ticks, $refused refused");
 
 my $runs = $clients * $each;
-dx_poll($node, 'SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL', 'every run has ended', '0');
-is($node->safe_psql('postgres', 'SELECT status, count(*) FROM dealix.runs GROUP BY 1'), "SUCCEEDED|$runs", 'and succeeded');
+dx_poll($node, 'SELECT count(*) FROM dealix.run_details WHERE finished_at IS NULL', 'every run has ended', '0');
+is($node->safe_psql('postgres', 'SELECT status, count(*) FROM dealix.run_details GROUP BY 1'), "SUCCEEDED|$runs", 'and succeeded');
 is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT key) FROM shop.ledger'), "$runs|$runs", 'each step had its effect once');
 is($node->safe_psql('postgres', 'SELECT sum(n) FROM shop.counter'), $runs, 'no count was lost');
-is($node->safe_psql('postgres', q{SELECT count(*) > 0 FROM dealix.runs WHERE output ->> 'level' = 'read committed'}), 't', 'workers are read committed whatever the default is');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.incidents'), '0', 'no incident');
+is($node->safe_psql('postgres', q{SELECT count(*) > 0 FROM dealix.run_details WHERE output ->> 'level' = 'read committed'}), 't', 'workers are read committed whatever the default is');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.incident_details'), '0', 'no incident');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.stuck()'), '0', 'nothing is stuck');
 $node->stop;
 done_testing();

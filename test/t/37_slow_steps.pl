@@ -46,7 +46,7 @@ sub check
 {
 	my ($role) = @_;
 
-	is($node->safe_psql('postgres', "SELECT count(*), count(*) FILTER (WHERE (status = 'SUCCEEDED') = ((input ->> 'n')::int >= 0)) FROM dealix.runs
+	is($node->safe_psql('postgres', "SELECT count(*), count(*) FILTER (WHERE (status = 'SUCCEEDED') = ((input ->> 'n')::int >= 0)) FROM dealix.run_details
 		WHERE owner = '$role'::regrole AND finished_at IS NOT NULL"), '363|363', "$role: each run has ended as it should");
 	is($node->safe_psql('postgres', "SELECT count(*), count(DISTINCT (n, step)) FROM app.done WHERE owner = '$role' AND n > -1000"),
 		(2 * 361 + 120) . '|' . (2 * 361 + 120), "$role: each effect once");
@@ -58,22 +58,22 @@ sub check
 }
 
 dx_sql($node, 'app', "$publish; $lesson");
-dx_poll($node, "SELECT count(*) FROM dealix.runs WHERE finished_at IS NOT NULL", 'the worker has learned', '2');
+dx_poll($node, "SELECT count(*) FROM dealix.run_details WHERE finished_at IS NOT NULL", 'the worker has learned', '2');
 dx_sql($node, 'app', $load);
-dx_poll($node, "SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL", 'the worker has done it all', '0');
+dx_poll($node, "SELECT count(*) FROM dealix.run_details WHERE finished_at IS NULL", 'the worker has done it all', '0');
 check('app');
 
 # Half of the time is for the quick ones: while there were any, the slow ones had no
 # more than the other half, and the one that was going on.
 is($node->safe_psql('postgres', q{
-	WITH r AS (SELECT * FROM dealix.runs WHERE (input ->> 'n')::int > -1000),
+	WITH r AS (SELECT * FROM dealix.run_details WHERE (input ->> 'n')::int > -1000),
 	quick AS (SELECT min(created_at) AS first, max(finished_at) AS last FROM r WHERE workflow = 'quickly' AND (input ->> 'n')::int >= 0)
 	SELECT count(*) * 0.3 < 0.5 * extract(epoch FROM last - first) + 2 * 0.3
 	FROM quick LEFT JOIN app.done d ON step LIKE '%slow' AND n > -1000 AND d.at < last GROUP BY first, last}), 't', 'quick runs do not wait for the slow ones');
 
 $node->safe_psql('postgres', 'ALTER SYSTEM SET dealix_exec.workers = 0');
 $node->reload;
-dx_poll($node, q{SELECT count(*) FROM dealix.workers WHERE kind = 'worker'}, 'no workers any more', '0');
+dx_poll($node, q{SELECT count(*) FROM dealix.worker_details WHERE kind = 'worker'}, 'no workers any more', '0');
 dx_sql($node, 'cron', "$lesson; CALL dealix.drain(); $load; CALL dealix.drain()");
 check('cron');
 

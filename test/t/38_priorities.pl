@@ -63,7 +63,7 @@ is($node->safe_psql('postgres', q{
 # ---------- beside runs that fill the ring ----------
 
 my $parked = dx_sql($node, 'app', q{SELECT dealix.start('parked', '{"key": "signalled"}', priority => 5)});
-dx_poll($node, q{SELECT count(*) FROM dealix.waiting WHERE waits_for = 'signal'}, 'one waits for its signal', '1');
+dx_poll($node, q{SELECT count(*) FROM dealix.waiting_details WHERE waits_for = 'signal'}, 'one waits for its signal', '1');
 backlog(1500);
 dx_sql($node, 'app', q{SELECT dealix.start('timed', '{"key": "timed"}', priority => 5)});
 dx_poll($node, q{SELECT count(*) > 20 FROM shop.ledger WHERE key = 'backlog'}, 'the backlog is being worked off');

@@ -76,14 +76,14 @@ for my $round (1 .. 5)
 	$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type LIKE 'dealix%worker%'");
 	sleep(0.2);
 }
-dx_poll($node, 'SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL', 'those of killed workers end too', '0');
+dx_poll($node, 'SELECT count(*) FROM dealix.run_details WHERE finished_at IS NULL', 'those of killed workers end too', '0');
 is($node->safe_psql('postgres', $taken), '0', 'and no slot is lost');
 
 # ---------- who waits ----------
 
 start('parked', 500, '{"key": "p"}');
 dx_poll($node, q{SELECT count(*) FROM dealix.branch WHERE phase = 12 AND due_at IS NULL}, 'they wait without a timer', '498');
-my $passes = q{SELECT (SELECT coalesce(sum(passes), 0) FROM dealix.workers WHERE kind = 'worker')};
+my $passes = q{SELECT (SELECT coalesce(sum(passes), 0) FROM dealix.worker_details WHERE kind = 'worker')};
 my $quiet = stat_of($passes);
 sleep(2);
 is($node->safe_psql('postgres', $passes), $quiet, 'and nobody looks after them while nothing happens');
@@ -91,7 +91,7 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.stuck()'), '0', 'th
 
 dx_crash($node);
 is($node->safe_psql('postgres', $taken), '2', 'after a crash the slots are with who had them');
-dx_sql($node, 'app', q{SELECT count(dealix.signal(run_id, 'go')) FROM dealix.waiting WHERE waits_for = 'signal'});
+dx_sql($node, 'app', q{SELECT count(dealix.signal(run_id, 'go')) FROM dealix.waiting_details WHERE waits_for = 'signal'});
 dx_poll($node, q{SELECT count(*) FILTER (WHERE phase = 4), count(*) FILTER (WHERE phase = 12) FROM dealix.branch}, 'and go to the next', '2|496');
 
 # A slot that nobody was woken for.

@@ -117,7 +117,7 @@ sub ends
 {
 	my ($run, $what, $status) = @_;
 
-	return dx_poll($node, "SELECT status FROM dealix.runs WHERE run_id = '$run'", $what, $status // 'SUCCEEDED', undef, 180);
+	return dx_poll($node, "SELECT status FROM dealix.run_details WHERE run_id = '$run'", $what, $status // 'SUCCEEDED', undef, 180);
 }
 
 # What everybody does after the clock has been set.
@@ -138,8 +138,8 @@ sub all_goes_on
 
 	dx_poll($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'dealix_exec worker'}, "$what: an idle worker leaves", '0', undef, 180);
 
-	$node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM dealix.workers WHERE kind = 'dispatcher'});
-	dx_poll($node, q{SELECT state FROM dealix.workers WHERE kind = 'dispatcher'}, "$what: the dispatcher comes back", 'RUNNING', undef, 180);
+	$node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM dealix.worker_details WHERE kind = 'dispatcher'});
+	dx_poll($node, q{SELECT state FROM dealix.worker_details WHERE kind = 'dispatcher'}, "$what: the dispatcher comes back", 'RUNNING', undef, 180);
 	return;
 }
 
@@ -150,7 +150,7 @@ dx_poll($node, q{SELECT count(*) FROM dealix.activity_task WHERE activity = 'rat
 is(dx_sql($node, 'app', $claims), '1', 'one is claimed');
 all_goes_on('before');
 my $late = start('wait', '{"s": 1800}');
-dx_poll($node, "SELECT count(*) FROM dealix.waiting WHERE run_id = '$late'", 'a timer of half an hour', '1');
+dx_poll($node, "SELECT count(*) FROM dealix.waiting_details WHERE run_id = '$late'", 'a timer of half an hour', '1');
 
 set_clock(-3600);
 all_goes_on('set back');
@@ -177,7 +177,7 @@ all_goes_on('back again');
 # Sweeps, too: what nobody has announced.
 $node->safe_psql('postgres', q{ALTER SYSTEM SET dealix_exec.sweep_interval = 1});
 $node->safe_psql('postgres', 'SELECT pg_reload_conf()');
-my $passes = q{SELECT passes FROM dealix.workers WHERE kind = 'dispatcher'};
+my $passes = q{SELECT passes FROM dealix.worker_details WHERE kind = 'dispatcher'};
 my $before = $node->safe_psql('postgres', $passes);
 dx_poll($node, "SELECT ($passes) > $before + 2", 'sweeps', 't');
 set_clock(-3600);

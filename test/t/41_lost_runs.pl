@@ -17,7 +17,7 @@ dx_shop($node);
 $node->safe_psql('postgres', q{SELECT dealix.grant_access('app', 'operator')});
 
 sub sql { return dx_sql($node, 'app', $_[0]); }
-sub status { return "SELECT status FROM dealix.runs WHERE run_id = '$_[0]'"; }
+sub status { return "SELECT status FROM dealix.run_details WHERE run_id = '$_[0]'"; }
 
 # ---------- a large inbox ----------
 
@@ -114,22 +114,22 @@ sub condemn
 }
 
 my @run = map { sql("SELECT dealix.start('parked', '{\"key\": \"left$_\"}')") } 1 .. 3;
-dx_poll($node, q{SELECT count(*) FROM dealix.waiting WHERE waits_for = 'signal'}, 'three wait', '3');
+dx_poll($node, q{SELECT count(*) FROM dealix.waiting_details WHERE waits_for = 'signal'}, 'three wait', '3');
 condemn(@run);
 sql("SELECT dealix.signal('$_', 'go')") for @run;
-is(sql(q{SELECT count(*) FROM dealix.incidents}), '3', 'what is left alone is shown among the incidents');
+is(sql(q{SELECT count(*) FROM dealix.incident_details}), '3', 'what is left alone is shown among the incidents');
 is(sql(q{SELECT count(DISTINCT run_id) FROM dealix.stuck()}), '3', 'and as stuck');
 sleep(2);
-is(sql("SELECT string_agg(DISTINCT status, ',') FROM dealix.runs WHERE run_id IN ('" . join("','", @run) . "')"), 'RUNNING', 'no worker touches it');
+is(sql("SELECT string_agg(DISTINCT status, ',') FROM dealix.run_details WHERE run_id IN ('" . join("','", @run) . "')"), 'RUNNING', 'no worker touches it');
 $node->restart;
-is(sql(q{SELECT count(*) FROM dealix.incidents}), '3', 'a restart does not change that');
+is(sql(q{SELECT count(*) FROM dealix.incident_details}), '3', 'a restart does not change that');
 sql("SELECT dealix.redrive('$run[0]')");
 dx_poll($node, status($run[0]), 'redriven, it goes on', 'SUCCEEDED');
 sql("SELECT dealix.cancel('$run[1]')");
 dx_poll($node, status($run[1]), 'it can be cancelled', 'CANCELLED');
 sql("SELECT dealix.terminate('$run[2]')");
 dx_poll($node, status($run[2]), 'and terminated', 'TERMINATED');
-is(sql(q{SELECT count(*) FROM dealix.incidents}), '0', 'then nothing is left');
+is(sql(q{SELECT count(*) FROM dealix.incident_details}), '0', 'then nothing is left');
 is(sql(q{SELECT count(*) FROM dealix.stuck()}), '0', 'nobody is stuck');
 $node->stop;
 done_testing();

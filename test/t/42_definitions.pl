@@ -33,7 +33,7 @@ dx_sql($node, 'app', q{
 my ($bytes, $statuses) = split /\|/, dx_sql($node, 'app', qq{
 	SELECT dealix.start('wide', '{"key": "k"}') \\g /dev/null
 	CALL dealix.drain();
-	SELECT $kept / 4000, (SELECT string_agg(status, ',') FROM dealix.runs)});
+	SELECT $kept / 4000, (SELECT string_agg(status, ',') FROM dealix.run_details)});
 
 is($statuses, 'SUCCEEDED', 'a run goes through three of 4,000 states');
 cmp_ok($bytes, '<', 800, "and its session keeps $bytes bytes a state, the definition included");
@@ -55,7 +55,7 @@ $node->safe_psql('postgres', q{ALTER ROLE app SET dealix_exec.program_cache = '1
 			END LOOP;
 		END LOOP;
 	END \$\$;
-	SELECT $kept, (SELECT count(*) FROM dealix.runs WHERE workflow LIKE 'many %' AND status = 'SUCCEEDED'
+	SELECT $kept, (SELECT count(*) FROM dealix.run_details WHERE workflow LIKE 'many %' AND status = 'SUCCEEDED'
 		AND output = to_jsonb(replace(workflow, 'many ', 'v')))});
 is($statuses, '300', 'what was forgotten is loaded again, with the plans that belong to it');
 cmp_ok($bytes, '<=', 1_500_000, "150 workflows take no more than program_cache, roughly ($bytes bytes)");
@@ -82,7 +82,7 @@ sub life
 		SELECT dealix.limit_workflow('w', 1) \\g /dev/null
 		SELECT dealix.start('w', '{}', 'k') AS run \\gset
 		SELECT dealix.tick() \\g /dev/null
-		SELECT output ->> 'said', output ->> 'literal', output ->> 'state' FROM dealix.runs WHERE run_id = :'run';
+		SELECT output ->> 'said', output ->> 'literal', output ->> 'state' FROM dealix.run_details WHERE run_id = :'run';
 		RESET SESSION AUTHORIZATION;};
 }
 
@@ -97,7 +97,7 @@ is($node->safe_psql('postgres', $anew . life('old') . "BEGIN; $anew" . life('new
 	SET SESSION AUTHORIZATION app;
 	SELECT dealix.start('w', '{}', 'k2') AS run \gset
 	SELECT dealix.tick() \g /dev/null
-	SELECT output ->> 'said', output ->> 'literal', output ->> 'state' FROM dealix.runs WHERE run_id = :'run'}),
+	SELECT output ->> 'said', output ->> 'literal', output ->> 'state' FROM dealix.run_details WHERE run_id = :'run'}),
 	"$old\n$new\n$old", 'and a rollback brings back the old one');
 
 my $session = $node->background_psql('postgres');

@@ -55,7 +55,7 @@ sub ended
 {
 	my ($run) = @_;
 
-	return "SELECT status || ' ' || coalesce(error, '') FROM dealix.runs WHERE run_id = '$run'";
+	return "SELECT status || ' ' || coalesce(error, '') FROM dealix.run_details WHERE run_id = '$run'";
 }
 
 # How much later than it was due a run has ended, by the times that it recorded.
@@ -63,7 +63,7 @@ sub late
 {
 	my ($run, $due, $what) = @_;
 	my $ms = $node->safe_psql('postgres', qq{SELECT round(extract(epoch FROM finished_at - ($due)) * 1000)
-		FROM dealix.runs r WHERE run_id = '$run'});
+		FROM dealix.run_details r WHERE run_id = '$run'});
 
 	cmp_ok($ms, '>=', 0, "$what: not too early ($ms ms after its time)");
 	note("$what: $ms ms late");

@@ -42,9 +42,9 @@ sub outcomes
 	$n //= 20;
 	dx_sql($node, 'app', qq[SELECT count(*) FROM dealix.start_many('$name',
 		ARRAY(SELECT jsonb_build_object('n', i) FROM generate_series(1, $n) i))]);
-	dx_poll($node, qq[SELECT count(*) FROM dealix.runs WHERE workflow = '$name'
+	dx_poll($node, qq[SELECT count(*) FROM dealix.run_details WHERE workflow = '$name'
 		AND status IN ('SUCCEEDED', 'FAILED')], "$name: all runs have ended", $n);
-	return split /\n/, dx_sql($node, 'app', qq[SELECT COALESCE(output::text, error) FROM dealix.runs
+	return split /\n/, dx_sql($node, 'app', qq[SELECT COALESCE(output::text, error) FROM dealix.run_details
 		WHERE workflow = '$name' ORDER BY run_id]);
 }
 
@@ -146,7 +146,7 @@ $node->safe_psql('postgres', q[CREATE ROLE loader LOGIN SUPERUSER; SET SESSION A
 		$$ BEGIN IF n = 1 THEN LOAD 'auto_explain'; END IF; RETURN (current_setting('auto_explain.log_format', true) IS NOT NULL)::int; END $$;
 	SELECT dealix.publish('loads', '{"StartAt": "S", "States": {"S": {"Type": "Task", "Resource": "sql:public.load_it", "End": true}}}');
 	SELECT count(*) FROM dealix.start_many('loads', ARRAY(SELECT jsonb_build_object('n', i) FROM generate_series(1, 5) i))]);
-dx_poll($node, q[SELECT string_agg(output::text, ' ' ORDER BY run_id) FROM dealix.runs WHERE workflow = 'loads'],
+dx_poll($node, q[SELECT string_agg(output::text, ' ' ORDER BY run_id) FROM dealix.run_details WHERE workflow = 'loads'],
 	'a library that a step has loaded goes with the process', '1 0 0 0 0');
 
 SKIP:
@@ -183,7 +183,7 @@ sub start
 
 start($_, 4) for qw(temp_if temp_drop shadow cursor held constraints prepared prepared_fails locked sequences);
 dx_sql($node, 'app', 'CALL dealix.drain()');
-is(dx_sql($node, 'app', q[SELECT count(*) FROM dealix.runs WHERE workflow IN ('temp_if', 'temp_drop', 'shadow', 'cursor', 'held',
+is(dx_sql($node, 'app', q[SELECT count(*) FROM dealix.run_details WHERE workflow IN ('temp_if', 'temp_drop', 'shadow', 'cursor', 'held',
 		'constraints', 'prepared', 'locked', 'sequences') AND status <> 'SUCCEEDED']), '0', 'drain: the same');
 is(dx_sql($node, 'app', 'SELECT count(*) FROM shop.evil'), '0', 'no held cursor is read at commit');
 
@@ -198,7 +198,7 @@ is(dx_sql($node, 'app', q[
 		EXECUTE mine;
 		SELECT array_agg(objid) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid();
 		SELECT count(*) FROM pg_listening_channels();
-		SELECT string_agg(output::text, ' ') FROM dealix.runs WHERE workflow = 'pries']),
+		SELECT string_agg(output::text, ' ') FROM dealix.run_details WHERE workflow = 'pries']),
 	"\nt\n43\nt\nt\n42\n{999}\n1\n0 0 0", 'tick: what is the client\'s stays the client\'s, and is not to be seen');
 
 start('temp_keep', 4);
@@ -207,7 +207,7 @@ is(dx_sql($node, 'app', q[CREATE TEMP TABLE mine AS SELECT 44 AS n; CREATE TEMP 
 		SELECT n FROM yours;
 		SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = pg_my_temp_schema()]),
 	"t\nt\nt\nt\n44\nmine yours", 'what steps put into pg_temp is dropped, and what the client has there stays');
-is(dx_sql($node, 'app', q[SELECT count(*) FROM dealix.runs WHERE workflow = 'temp_keep' AND status <> 'SUCCEEDED']), '0', 'each has had its own table');
+is(dx_sql($node, 'app', q[SELECT count(*) FROM dealix.run_details WHERE workflow = 'temp_keep' AND status <> 'SUCCEEDED']), '0', 'each has had its own table');
 
 is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.stuck()'), '0', 'nothing is stuck');
 

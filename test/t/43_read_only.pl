@@ -19,7 +19,7 @@ dx_sql($node, 'app', q{
 	SELECT dealix.start('parked', '{"key": "k"}', 'p'), dealix.start('task', '{}', 't'), dealix.start('asks', '{}', 'a');
 	CALL dealix.drain();
 	SELECT dealix.start('chain', '{"key": "due", "n": 1, "wait": 0}', 'due')});
-my $run = $node->safe_psql('postgres', q{SELECT run_id FROM dealix.runs WHERE key = 'p'});
+my $run = $node->safe_psql('postgres', q{SELECT run_id FROM dealix.run_details WHERE key = 'p'});
 
 my @writes = (
 	q{SELECT dealix.start('chain', '{"key": "x", "n": 1, "wait": 0}')},
@@ -33,7 +33,7 @@ my @writes = (
 	q{SELECT * FROM dealix.claim('a', 'w')},
 	q{SELECT dealix.publish('other', '{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}')},
 	q{SELECT dealix.limit_workflow('chain', 3)});
-my $count = q{SELECT count(*) FROM dealix.runs};
+my $count = q{SELECT count(*) FROM dealix.run_details};
 my $before = $node->safe_psql('postgres', $count);
 
 for my $write (@writes)

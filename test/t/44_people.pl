@@ -105,10 +105,10 @@ sub ask
 {
 	my $run = dx_sql($node, 'app', q{SELECT dealix.start('ask')});
 
-	dx_poll($node, "SELECT count(*) FROM dealix.approvals WHERE run_id = '$run' AND status = 'PENDING'", 'an approval is open', '1');
-	return $node->safe_psql('postgres', "SELECT id FROM dealix.approvals WHERE run_id = '$run'");
+	dx_poll($node, "SELECT count(*) FROM dealix.approval_details WHERE run_id = '$run' AND status = 'PENDING'", 'an approval is open', '1');
+	return $node->safe_psql('postgres', "SELECT id FROM dealix.approval_details WHERE run_id = '$run'");
 }
-sub status { return $node->safe_psql('postgres', "SELECT status FROM dealix.approvals WHERE id = '$_[0]'") }
+sub status { return $node->safe_psql('postgres', "SELECT status FROM dealix.approval_details WHERE id = '$_[0]'") }
 my $id = ask();
 my (undef, $out, $err);
 
@@ -169,10 +169,10 @@ $node->safe_psql('postgres', q{ALTER TABLE dealix.intent ADD CONSTRAINT broken C
 my $run = dx_sql($node, 'app', q{SELECT dealix.publish('broken', '{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "approval:broken", "End": true}}}');
 	SELECT dealix.start('broken')});
 $run = (split /\n/, $run)[-1];
-dx_poll($node, "SELECT status FROM dealix.runs WHERE run_id = '$run'", 'an error of the engine is an incident', 'INCIDENT');
-like($node->safe_psql('postgres', "SELECT cause FROM dealix.incidents WHERE run_id = '$run'"), qr/broken/, 'whose cause is there, although the log takes no errors');
-unlike($node->safe_psql('postgres', q{SELECT string_agg(last_error, ' ') FROM dealix.workers}) // '', qr/^$/, 'operators see the error of the worker');
-is(dx_sql($node, 'eve', q{SELECT count(*) FROM dealix.workers WHERE last_error <> ''}), '0', 'other roles do not');
+dx_poll($node, "SELECT status FROM dealix.run_details WHERE run_id = '$run'", 'an error of the engine is an incident', 'INCIDENT');
+like($node->safe_psql('postgres', "SELECT cause FROM dealix.incident_details WHERE run_id = '$run'"), qr/broken/, 'whose cause is there, although the log takes no errors');
+unlike($node->safe_psql('postgres', q{SELECT string_agg(last_error, ' ') FROM dealix.worker_details}) // '', qr/^$/, 'operators see the error of the worker');
+is(dx_sql($node, 'eve', q{SELECT count(*) FROM dealix.worker_details WHERE last_error <> ''}), '0', 'other roles do not');
 
 $node->stop;
 done_testing();

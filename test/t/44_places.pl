@@ -36,7 +36,7 @@ my $ours = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'dealix_
 	for my $round (1, 2)
 	{
 		dx_sql($node, 'app', q{SELECT dealix.start('wait', '{"s": 0}'), dealix.start('wait', '{"s": 2}')}, "d$_") for 1 .. 12;
-		dx_poll($node, q{SELECT count(*) FILTER (WHERE status <> 'SUCCEEDED') FROM dealix.runs},
+		dx_poll($node, q{SELECT count(*) FILTER (WHERE status <> 'SUCCEEDED') FROM dealix.run_details},
 			"round $round: every run of d$_ ends", '0', "d$_", 120) for 1 .. 12;
 	}
 	cmp_ok($node->safe_psql('postgres', sprintf $ours, 'dispatcher'), '<=', 3, 'half of the places at most are for dispatchers');
@@ -44,11 +44,11 @@ my $ours = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'dealix_
 	is(() = slurp_file($node->logfile) =~ /take turns/g, 1, 'once');
 
 	# Who rests says so, and comes back for a signal, a timer, DROP DATABASE.
-	dx_poll($node, q{SELECT state IN ('RESTING', 'RUNNING') FROM dealix.workers WHERE kind = 'dispatcher'}, 'dealix.workers tells whether it rests', 't', 'd1');
+	dx_poll($node, q{SELECT state IN ('RESTING', 'RUNNING') FROM dealix.worker_details WHERE kind = 'dispatcher'}, 'dealix.workers tells whether it rests', 't', 'd1');
 	is((dx_try($node, 'postgres', 'DROP DATABASE d12'))[0], 0, 'a database whose dispatcher rests can be dropped');
 	is((dx_try($node, 'postgres', 'ALTER DATABASE d11 RENAME TO e11'))[0], 0, 'or renamed');
 	dx_sql($node, 'app', q{SELECT dealix.start('wait', '{"s": 1}')}, 'e11');
-	dx_poll($node, q{SELECT count(*) FILTER (WHERE status <> 'SUCCEEDED') FROM dealix.runs}, 'and goes on', '0', 'e11');
+	dx_poll($node, q{SELECT count(*) FILTER (WHERE status <> 'SUCCEEDED') FROM dealix.run_details}, 'and goes on', '0', 'e11');
 	$node->stop;
 }
 
@@ -68,18 +68,18 @@ my $ours = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'dealix_
 	dx_sql($node, $_, q{SELECT count(*) FROM (SELECT dealix.start('slow', '{"key": "backlog", "seconds": 0.02}') FROM generate_series(1, 20000)) s})
 		for 'greedy', 'gluttonous';
 	dx_poll($node, (sprintf $ours, 'worker') =~ s/count\(\*\)/count(*) >= 3/r, 'they have all places but the one that is kept');
-	dx_poll($node, q{SELECT count(*) < 5 FROM dealix.workers WHERE kind = 'worker'}, 'one place is kept');
+	dx_poll($node, q{SELECT count(*) < 5 FROM dealix.worker_details WHERE kind = 'worker'}, 'one place is kept');
 
 	for my $i (1 .. 5)
 	{
 		my $run = dx_sql($node, 'third', qq{SELECT dealix.start('slow', '{"key": "third $i", "seconds": 0}')});
 
-		dx_poll($node, "SELECT status FROM dealix.runs WHERE run_id = '$run'", "the third role is served ($i)", 'SUCCEEDED', undef, 180);
-		my $passes = $node->safe_psql('postgres', qq{SELECT count(DISTINCT l.xmin::text) FROM shop.ledger l, dealix.runs r
+		dx_poll($node, "SELECT status FROM dealix.run_details WHERE run_id = '$run'", "the third role is served ($i)", 'SUCCEEDED', undef, 180);
+		my $passes = $node->safe_psql('postgres', qq{SELECT count(DISTINCT l.xmin::text) FROM shop.ledger l, dealix.run_details r
 			WHERE r.run_id = '$run' AND l.at BETWEEN r.created_at AND r.finished_at AND l.key = 'backlog'});
 		cmp_ok($passes, '<', 200, "within a bounded number of passes of the others ($passes)");
 	}
-	is($node->safe_psql('postgres', q{SELECT count(*) > 0 FROM dealix.runs WHERE finished_at IS NULL}), 't', 'whose backlogs go on');
+	is($node->safe_psql('postgres', q{SELECT count(*) > 0 FROM dealix.run_details WHERE finished_at IS NULL}), 't', 'whose backlogs go on');
 
 	# ---------- a cap for all, and settings reach a busy worker ----------
 
@@ -89,7 +89,7 @@ my $ours = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'dealix_
 	$node->safe_psql('postgres', 'ALTER SYSTEM SET dealix_exec.workers = 0');
 	$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
 	dx_poll($node, sprintf($ours, 'worker'), 'workers = 0 ends busy workers', '0');
-	is($node->safe_psql('postgres', q{SELECT count(*) > 0 FROM dealix.runs WHERE finished_at IS NULL}), 't', 'in the middle of their backlogs');
+	is($node->safe_psql('postgres', q{SELECT count(*) > 0 FROM dealix.run_details WHERE finished_at IS NULL}), 't', 'in the middle of their backlogs');
 	my $done = $node->safe_psql('postgres', 'SELECT count(*) FROM shop.ledger');
 	sleep(1);
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM shop.ledger'), $done, 'and nothing goes on');

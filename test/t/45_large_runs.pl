@@ -19,7 +19,7 @@ dx_sql($node, 'app', q{
 		"B": {"Type": "Task", "Resource": "sql:shop.book", "Parameters": {"key.$": "$.key", "step": "b"}, "ResultPath": null, "End": true}}}');
 	SELECT count(dealix.start('large', jsonb_build_object('key', i, 'load', repeat('x', 4000000)))) FROM generate_series(1, 30) i;
 });
-dx_poll($node, q{SELECT count(*) FROM dealix.runs WHERE status = 'SUCCEEDED'}, 'large runs end', '30', undef, 300);
+dx_poll($node, q{SELECT count(*) FROM dealix.run_details WHERE status = 'SUCCEEDED'}, 'large runs end', '30', undef, 300);
 is($node->safe_psql('postgres', q{SELECT count(*), count(DISTINCT (key, step)) FROM shop.ledger}), '60|60', 'each step once');
 
 # 30 of them are 120 MB, a pass has room for 32 MB and one run.

@@ -37,7 +37,7 @@ dx_sql($node, 'app', q{
 	SELECT dealix_internal.put_schedule('t', '* * * * *', 'parked', '{"key": "t"}', 'allow', '0', '0');
 	SELECT dealix.fire_schedule('s', '2030-01-01 00:00+00');
 });
-dx_poll($node, q{SELECT count(*) FROM dealix.waiting}, 'all runs wait', '44');
+dx_poll($node, q{SELECT count(*) FROM dealix.waiting_details}, 'all runs wait', '44');
 
 $node->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
@@ -63,7 +63,7 @@ sub call
 	return $call;
 }
 
-sub run_of { my ($n) = @_; return "(SELECT run_id FROM dealix.runs WHERE workflow = 'parked' ORDER BY run_id OFFSET $n LIMIT 1)" }
+sub run_of { my ($n) = @_; return "(SELECT run_id FROM dealix.run_details WHERE workflow = 'parked' ORDER BY run_id OFFSET $n LIMIT 1)" }
 
 for my $level (qw(local off remote_write))
 {
@@ -74,7 +74,7 @@ for my $level (qw(local off remote_write))
 	$node->safe_psql('postgres', qq{SET synchronous_commit = local; ALTER ROLE app SET synchronous_commit = $level; ALTER ROLE boss SET synchronous_commit = $level});
 	my $token = dx_sql($node, 'app', q{SET synchronous_commit = on; SELECT token FROM dealix.claim('work', 'w', 1)});
 	my $other = dx_sql($node, 'app', q{SET synchronous_commit = on; SELECT token FROM dealix.claim('work', 'w', 1)});
-	my $intent = $node->safe_psql('postgres', q{SELECT id FROM dealix.approvals WHERE status = 'PENDING' LIMIT 1});
+	my $intent = $node->safe_psql('postgres', q{SELECT id FROM dealix.approval_details WHERE status = 'PENDING' LIMIT 1});
 	$standby->stop('immediate');
 	my @calls = (
 		call("start", 'app', q{SELECT dealix.start('parked', '{"key": "x"}')}),
@@ -123,7 +123,7 @@ dx_poll($node, q{SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'S
 	'and so does a worker that ends a run');
 $standby->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
 $start->{handle}->finish;
-dx_poll($node, "SELECT status FROM dealix.runs WHERE run_id = '$slow'", 'the run ends', 'SUCCEEDED');
+dx_poll($node, "SELECT status FROM dealix.run_details WHERE run_id = '$slow'", 'the run ends', 'SUCCEEDED');
 $node->safe_psql('postgres', q{ALTER SYSTEM RESET synchronous_standby_names; ALTER SYSTEM RESET synchronous_commit; ALTER ROLE app RESET synchronous_commit});
 $node->reload;
 $standby->stop;
@@ -165,9 +165,9 @@ is_deeply(\@behind, [],
 	'no sequence is behind its table');
 dx_sql($new, 'app', q{SELECT dealix.publish('another', '{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "sql:shop.book", "Parameters": {"key": "new", "step": "1"}, "End": true}}}')});
 my $run = dx_sql($new, 'app', q{SELECT dealix.start('another')});
-dx_sql($new, 'app', qq{SELECT dealix.signal(run_id, 'go') FROM dealix.runs WHERE workflow = 'parked' AND status = 'RUNNING'});
+dx_sql($new, 'app', qq{SELECT dealix.signal(run_id, 'go') FROM dealix.run_details WHERE workflow = 'parked' AND status = 'RUNNING'});
 is(dx_sql($new, 'app', "CALL dealix.wait('$run', '60 s')"), 'SUCCEEDED', 'a new workflow gets a number of its own');
-dx_poll($new, q{SELECT count(*) FROM dealix.runs WHERE workflow = 'parked' AND status = 'RUNNING' AND key IS DISTINCT FROM 'schedule:s:2030-01-01T00:10:00.000Z'}, 'parked runs go on', '0');
-is($new->safe_psql('postgres', 'SELECT count(*) FROM dealix.incidents'), '0', 'no incident');
+dx_poll($new, q{SELECT count(*) FROM dealix.run_details WHERE workflow = 'parked' AND status = 'RUNNING' AND key IS DISTINCT FROM 'schedule:s:2030-01-01T00:10:00.000Z'}, 'parked runs go on', '0');
+is($new->safe_psql('postgres', 'SELECT count(*) FROM dealix.incident_details'), '0', 'no incident');
 $new->stop;
 done_testing();

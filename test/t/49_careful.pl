@@ -34,14 +34,14 @@ dx_sql($node, 'app', q{
 	SELECT dealix.start('decode', '{"b": "xbzDs8WCdw=="}', 'd1'), dealix.start('decode', '{"b": "YWJj"}', 'd2'),
 		dealix.start('decode_task', '{"b": "xbzDs8WCdw=="}', 'd3'), dealix.start('unescape', '{"s": "\"\\\\u017c\""}', 'd4');
 }, 'latin');
-dx_poll($node, q{SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL AND status <> 'INCIDENT'}, 'all runs come to an end', '0', 'latin');
-is($node->safe_psql('latin', q{SELECT string_agg(key || ' ' || status, ',' ORDER BY key) FROM dealix.runs}),
+dx_poll($node, q{SELECT count(*) FROM dealix.run_details WHERE finished_at IS NULL AND status <> 'INCIDENT'}, 'all runs come to an end', '0', 'latin');
+is($node->safe_psql('latin', q{SELECT string_agg(key || ' ' || status, ',' ORDER BY key) FROM dealix.run_details}),
 	'd1 FAILED,d2 SUCCEEDED,d3 SUCCEEDED,d4 FAILED', 'a character that the encoding lacks is an error of the state');
-is($node->safe_psql('latin', q{SELECT error FROM dealix.runs WHERE key = 'd1'}), 'SQL.untranslatable_character', 'by the name that the server has for it');
-like($node->safe_psql('latin', q{SELECT output ->> 'Error' FROM dealix.runs WHERE key = 'd3'}), qr/^SQL\.untranslatable_character$/, 'Catch takes it');
-is($node->safe_psql('latin', q{SELECT count(*) FROM dealix.history WHERE run_id = (SELECT run_id FROM dealix.runs WHERE key = 'd3') AND payload ? 'retry_at'}),
+is($node->safe_psql('latin', q{SELECT error FROM dealix.run_details WHERE key = 'd1'}), 'SQL.untranslatable_character', 'by the name that the server has for it');
+like($node->safe_psql('latin', q{SELECT output ->> 'Error' FROM dealix.run_details WHERE key = 'd3'}), qr/^SQL\.untranslatable_character$/, 'Catch takes it');
+is($node->safe_psql('latin', q{SELECT count(*) FROM dealix.history_details WHERE run_id = (SELECT run_id FROM dealix.run_details WHERE key = 'd3') AND payload ? 'retry_at'}),
 	'2', 'after Retry');
-is($node->safe_psql('latin', 'SELECT count(*) FROM dealix.incidents'), '0', 'no incident');
+is($node->safe_psql('latin', 'SELECT count(*) FROM dealix.incident_details'), '0', 'no incident');
 
 # In a compensation: its Retry takes it, and it is on record as its failure.
 dx_sql($node, 'app', q{
@@ -53,9 +53,9 @@ dx_sql($node, 'app', q{
 		"F": {"Type": "Fail", "Error": "Enough"}}}');
 	SELECT dealix.start('undone', '{"b": "xbzDs8WCdw=="}', 'u1'), dealix.start('undone', '{"b": "YWJj"}', 'u2');
 }, 'latin');
-dx_poll($node, q{SELECT string_agg(key || ' ' || status, ',' ORDER BY key) FROM dealix.runs WHERE key IN ('u1', 'u2')}, 'a compensation that cannot be evaluated has failed', 'u1 INCIDENT,u2 FAILED', 'latin');
-is($node->safe_psql('latin', q{SELECT string_agg(payload ->> 'error', ',') FROM dealix.history
-	WHERE run_id = (SELECT run_id FROM dealix.runs WHERE key = 'u1') AND event = 'compensation_failed'}),
+dx_poll($node, q{SELECT string_agg(key || ' ' || status, ',' ORDER BY key) FROM dealix.run_details WHERE key IN ('u1', 'u2')}, 'a compensation that cannot be evaluated has failed', 'u1 INCIDENT,u2 FAILED', 'latin');
+is($node->safe_psql('latin', q{SELECT string_agg(payload ->> 'error', ',') FROM dealix.history_details
+	WHERE run_id = (SELECT run_id FROM dealix.run_details WHERE key = 'u1') AND event = 'compensation_failed'}),
 	join(',', ('SQL.untranslatable_character') x 3), 'by name, after its Retry');
 
 # ---------- beside others, at every place where a state is evaluated ----------
@@ -87,18 +87,18 @@ dx_sql($node, 'app', qq{
 	SELECT count(*) FROM dealix.start_many('chain', ARRAY(SELECT jsonb_build_object('key', 'k' || i, 'n', i, 'wait', 0) FROM generate_series(1, 100) i),
 		ARRAY(SELECT 'k' || i FROM generate_series(1, 100) i));
 });
-dx_poll($node, q{SELECT count(*) FROM dealix.waiting WHERE waits_for IN ('signal', 'activity')}, 'some wait', '3');
+dx_poll($node, q{SELECT count(*) FROM dealix.waiting_details WHERE waits_for IN ('signal', 'activity')}, 'some wait', '3');
 dx_sql($node, 'app', qq{
-	SELECT dealix.signal(run_id, 'go', $big) FROM dealix.runs WHERE key IN ('bad signalled', 'bad joined');
+	SELECT dealix.signal(run_id, 'go', $big) FROM dealix.run_details WHERE key IN ('bad signalled', 'bad joined');
 	SELECT dealix.complete((SELECT token FROM dealix.claim('act', 'w', 1)), $big);
 });
-dx_poll($node, q{SELECT count(*) FROM dealix.runs WHERE finished_at IS NULL AND status <> 'INCIDENT'}, 'all runs come to an end', '0', undef, 120);
-is($node->safe_psql('postgres', q{SELECT string_agg(key || ' ' || status || coalesce(' ' || error, ''), ', ' ORDER BY key) FROM dealix.runs WHERE key LIKE 'bad %'}),
+dx_poll($node, q{SELECT count(*) FROM dealix.run_details WHERE finished_at IS NULL AND status <> 'INCIDENT'}, 'all runs come to an end', '0', undef, 120);
+is($node->safe_psql('postgres', q{SELECT string_agg(key || ' ' || status || coalesce(' ' || error, ''), ', ' ORDER BY key) FROM dealix.run_details WHERE key LIKE 'bad %'}),
 	'bad acted SUCCEEDED, bad catch FAILED States.DataLimitExceeded, bad enter FAILED States.DataLimitExceeded, bad exit SUCCEEDED, '
 	  . 'bad item SUCCEEDED, bad joined SUCCEEDED, bad signalled SUCCEEDED', 'wherever it was, it is the state\'s error');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM shop.ledger WHERE key = 'bad item'}), '12', 'items beside a bad one are done once');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM shop.ledger WHERE key = 'bad exit'}), '0', 'an effect whose output cannot be made is not there');
-is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.incidents'), '0', 'no incident');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.incident_details'), '0', 'no incident');
 dx_ledger_ok($node, 'the others');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.inbox'), '0', 'no message is left');
 

@@ -66,7 +66,7 @@ kill 'CONT', @pids;
 dx_poll($node, $claimed, 'the others claim what those were woken for', $tasks + 120);
 kill 'KILL', @workers;
 waitpid($_, 0) for @workers;
-is($node->safe_psql('postgres', 'SELECT count(DISTINCT task_id) FROM dealix.activities'), $tasks + 120, 'each task is there once');
+is($node->safe_psql('postgres', 'SELECT count(DISTINCT task_id) FROM dealix.activity_details'), $tasks + 120, 'each task is there once');
 
 $node->stop;
 done_testing();

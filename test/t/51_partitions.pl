@@ -96,23 +96,23 @@ is($node->safe_psql('postgres', $parts . 'run'), 'dealix.run_p1 dealix.run_p2 de
 dx_sql($node, 'app', 'CALL dealix.drain()');
 is($node->safe_psql('postgres', $parts . q{history_event}), 'dealix.history_event_late dealix.history_event_p1 dealix.history_event_p2 dealix.history_event_p3',
 	'and so do their events, and runs that went on in the place of others');
-dx_sql($node, 'app', q{SELECT dealix.signal(run_id, 'go', to_jsonb(i), 'once') FROM dealix.runs, generate_series(1, 2) i WHERE workflow = 'fan'});
+dx_sql($node, 'app', q{SELECT dealix.signal(run_id, 'go', to_jsonb(i), 'once') FROM dealix.run_details, generate_series(1, 2) i WHERE workflow = 'fan'});
 is($node->safe_psql('postgres', 'SELECT count(*) FROM dealix.message_key'), 63, 'each message once');
 dx_sql($node, 'app', 'CALL dealix.drain()');
 
-is($node->safe_psql('postgres', q{SELECT workflow, status, error, count(*) FROM dealix.runs GROUP BY 1, 2, 3 ORDER BY 1, 2}),
+is($node->safe_psql('postgres', q{SELECT workflow, status, error, count(*) FROM dealix.run_details GROUP BY 1, 2, 3 ORDER BY 1, 2}),
 	"fan|SUCCEEDED||63\nline|SUCCEEDED||33\nundo|FAILED|SQL.raise_exception|15", 'every run has come to its end');
-is($node->safe_psql('postgres', q{SELECT DISTINCT output -> 'twice', output -> 'signal' FROM dealix.runs WHERE workflow = 'fan' ORDER BY 1}),
+is($node->safe_psql('postgres', q{SELECT DISTINCT output -> 'twice', output -> 'signal' FROM dealix.run_details WHERE workflow = 'fan' ORDER BY 1}),
 	"[]|1\n[2, 4, 6]|1", 'with the right output');
-is($node->safe_psql('postgres', q{SELECT count(*), count(*) FILTER (WHERE seq = n) FROM (SELECT seq, row_number() OVER (PARTITION BY run_id ORDER BY seq) AS n FROM dealix.history) h}) =~ s/(\d+)\|\1/same/r,
+is($node->safe_psql('postgres', q{SELECT count(*), count(*) FILTER (WHERE seq = n) FROM (SELECT seq, row_number() OVER (PARTITION BY run_id ORDER BY seq) AS n FROM dealix.history_details) h}) =~ s/(\d+)\|\1/same/r,
 	'same', 'no event is missing');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.history WHERE event = 'step_compensated'}), 15, 'what failed is undone');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.history_details WHERE event = 'step_compensated'}), 15, 'what failed is undone');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM ONLY dealix.branch_late') + $node->safe_psql('postgres', 'SELECT count(*) FROM dealix.branch'), 0, 'nothing is left of their branches');
 
 # Keys are of no partition.
 is(dx_sql($node, 'app', q{SELECT count(DISTINCT dealix.start('fan', '{"items": []}', key => p || ' fan')) FROM unnest(ARRAY['p1', 'p2', 'p3']) p}), 3, 'a key that is asked for again has its run');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.runs WHERE workflow = 'fan'}), 63, 'and no other');
-is(dx_sql($node, 'app', q{SELECT r.continued_as IS NULL, r.first_run IS NOT NULL FROM dealix.runs r WHERE run_id = dealix.find_run('line', 'p1 line')}), 't|t', 'that of a line is with its last run');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM dealix.run_details WHERE workflow = 'fan'}), 63, 'and no other');
+is(dx_sql($node, 'app', q{SELECT r.continued_as IS NULL, r.first_run IS NOT NULL FROM dealix.run_details r WHERE run_id = dealix.find_run('line', 'p1 line')}), 't|t', 'that of a line is with its last run');
 my ($code, $out, $err) = $node->psql('postgres', q{UPDATE dealix.history_event SET attempt = 7});
 like($err, qr/append-only/, 'the history stays append-only');
 
