@@ -17,6 +17,7 @@
 #include "engine/access.h"
 #include "engine/guard.h"
 #include "engine/held.h"
+#include "engine/event_kind.h"
 #include "engine/history.h"
 #include "engine/model.h"
 #include "engine/pass.h"

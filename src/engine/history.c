@@ -13,6 +13,7 @@
 #include "asl/change.h"
 #include "audit/audit.h"
 #include "base/clock.h"
+#include "engine/event_kind.h"
 #include "engine/history.h"
 #include "engine/model.h"
 #include "engine/pass.h"
@@ -21,51 +22,6 @@
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
-
-/* Names by number; the numbers are stored. */
-static const char *const event_names[] =
-{
-	[DX_EVENT_RUN_STARTED] = "run_started",
-	[DX_EVENT_STATE_SUCCEEDED] = "state_succeeded",
-	[DX_EVENT_STEP_SUCCEEDED] = "step_succeeded",
-	[DX_EVENT_STEP_FAILED] = "step_failed",
-	[DX_EVENT_WAIT_STARTED] = "wait_started",
-	[DX_EVENT_SIGNAL_RECEIVED] = "signal_received",
-	[DX_EVENT_STATE_FAILED] = "state_failed",
-	[DX_EVENT_STATE_CAUGHT] = "state_caught",
-	[DX_EVENT_COMPENSATION_STARTED] = "compensation_started",
-	[DX_EVENT_STEP_COMPENSATED] = "step_compensated",
-	[DX_EVENT_COMPENSATION_FAILED] = "compensation_failed",
-	[DX_EVENT_RUN_SUCCEEDED] = "run_succeeded",
-	[DX_EVENT_RUN_FAILED] = "run_failed",
-	[DX_EVENT_RUN_TIMED_OUT] = "run_timed_out",
-	[DX_EVENT_RUN_CANCELLED] = "run_cancelled",
-	[DX_EVENT_RUN_TERMINATED] = "run_terminated",
-	[DX_EVENT_CANCEL_REQUESTED] = "cancel_requested",
-	[DX_EVENT_INCIDENT_OPENED] = "incident_opened",
-	[DX_EVENT_RUN_REDRIVEN] = "run_redriven",
-	[DX_EVENT_MESSAGE_LATE] = "message_late",
-	[DX_EVENT_BRANCHES_STARTED] = "branches_started",
-	[DX_EVENT_ACTIVITY_SCHEDULED] = "activity_scheduled",
-	[DX_EVENT_EVENT_RECEIVED] = "event_received",
-	[DX_EVENT_CHILD_STARTED] = "child_started",
-	[DX_EVENT_INTENT_OPENED] = "intent_opened",
-	[DX_EVENT_INTENT_DECIDED] = "intent_decided",
-	[DX_EVENT_EMITTED] = "emitted",
-	[DX_EVENT_RUN_CONTINUED] = "run_continued",
-	[DX_EVENT_RUN_REASSIGNED] = "run_reassigned",
-	[DX_EVENT_COMPENSABLE_SUCCEEDED] = "step_succeeded",
-};
-
-/* The name of an event kind as people see it; "unknown" for a foreign number. */
-const char *
-dx_event_name(DxEventKind kind)
-{
-	if ((int) kind <= 0 || (int) kind >= lengthof(event_names) ||
-		event_names[kind] == NULL)
-		return "unknown";
-	return event_names[kind];
-}
 
 /* A name, and not an OID: it says who it was at that time. */
 char *
@@ -98,6 +54,7 @@ append(DxPass *pass, DxRun *run, DxEventKind kind, const DxBranch *branch,
 	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
 	DxEvent    *event = palloc0(sizeof(DxEvent));
 
+	Assert(dx_event_fits(kind, payload));
 	event->run = run;
 	event->seq = ++run->seq;
 	event->kind = kind;

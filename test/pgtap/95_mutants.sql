@@ -22,12 +22,12 @@ SELECT is((SELECT array_agg(o) FROM dealix.complete_many(ARRAY[f.token], ARRAY['
 	'who completes the first one is told what became of it') FROM first f;
 SELECT is((SELECT array_agg(o) FROM dealix.complete_many(ARRAY[split_part(f.token, '.', 1) || '.3'], ARRAY['"early"'::jsonb]) o), ARRAY['REFUSED'],
 	'an attempt that there was not is refused') FROM first f;
-SELECT is((SELECT status FROM dealix.activities), 'CLAIMED', 'and the second one is where it was');
+SELECT is((SELECT status FROM dealix.activity_details), 'CLAIMED', 'and the second one is where it was');
 
 -- ---------- the latest heartbeat ----------
 
 SELECT dealix.heartbeat(token, '"some"'), dealix.heartbeat(token, '"more"'), dealix.heartbeat(token) FROM second \g /dev/null
-SELECT is((SELECT details FROM dealix.activities), '"more"', 'what was told last counts, and one that tells nothing leaves it');
+SELECT is((SELECT details FROM dealix.activity_details), '"more"', 'what was told last counts, and one that tells nothing leaves it');
 SELECT is(dealix.complete(token, '"fresh"'), 'COMPLETED', 'who has it completes it') FROM second;
 SELECT is(t.settle(run), 'SUCCEEDED', 'the run goes on') FROM r;
 SELECT is(t.output(run), '"fresh"', 'with that result') FROM r;

@@ -88,5 +88,17 @@ is($names->('dealix_internal.intent_status_name', $numbers->('INTENT')), $frozen
 is(uc $names->('dealix_internal.event_name', $numbers->('EVENT') =~ s/\b22,//r), $frozen{EVENT} =~ s/ COMPENSABLE_SUCCEEDED 22//r, 'event_name has all events');
 is($node->safe_psql('postgres', 'SELECT dealix_internal.event_name(22::int2)'), 'step_succeeded', 'and that a step can be undone is nobody\'s concern');
 
+# One table of events, in C and in the docs.
+my ($table) = slurp_file("$FindBin::Bin/../../src/engine/event_kind.c") =~ /\}\s*events\[\] =\s*\{(.*?)\n\};/s;
+my %kind = map { my ($kind, $name, $members) = @$_; ($event{$kind} => [ $name, $members ]) } map { [ /DX_EVENT_(\w+)\] = \{"(\w+)", "([^"]*)"\}/ ] } split /\n/, $table =~ s/^\s*\n//r;
+my %said = map { /^\| `(\w+)` \| (\d+) \| (.*) \|$/ ? ($2 => [ $1, $3 ]) : () } split /\n/, slurp_file("$FindBin::Bin/../../docs/sql-reference.md");
+
+is_deeply([ sort { $a <=> $b } keys %kind ], [ sort { $a <=> $b } values %event ], 'each event has a row');
+is_deeply({ map { $_ => $said{$_}[0] } keys %kind }, { map { $_ => $kind{$_}[0] } keys %kind }, 'and one in docs/sql-reference.md');
+for my $n (grep { $kind{$_}[1] ne '*' && $_ != $event{COMPENSABLE_SUCCEEDED} } sort { $a <=> $b } keys %kind)
+{
+	is(join(' ', $said{$n}[1] =~ /`(\w+)`/g), $kind{$n}[1], "members of $kind{$n}[0]");
+}
+
 $node->stop;
 done_testing();
