@@ -41,7 +41,7 @@
 
 static DxStatement lock_statement = {
 	"LOCK TABLE dealix.run, dealix.workflow, dealix.schedule, dealix.trust,"
-	" dealix.known_role IN EXCLUSIVE MODE",
+	" dealix.known_role, dealix.workflow_slot, dealix.activity_slot IN EXCLUSIVE MODE",
 	0, {0}
 };
 

@@ -46,11 +46,14 @@ static DxStatement free_statement = {
 	"dealix." slots " x JOIN dealix." limits " w ON w." subject " = x." subject \
 	" AND (w." subject " = $1 OR ($1 IS NULL AND w.per_owner))"
 
-/* The lock is the right to make slots and to remove them. */
+/*
+ * The lock is the right to make slots and to remove them.  Who makes some for an
+ * owner holds the key of the row, and is not waited for.
+ */
 #define BEFORE(slots, limits, subject) \
 	"SELECT w.per_owner <> $2 OR EXISTS (SELECT FROM dealix." slots " s" \
 	" WHERE s." subject " = $1 AND (s.owner <> 0) <> $2)" \
-	" FROM dealix." limits " w WHERE w." subject " = $1 FOR UPDATE OF w"
+	" FROM dealix." limits " w WHERE w." subject " = $1 FOR NO KEY UPDATE OF w"
 
 #define SET_LIMIT(limits, subject, max) \
 	"UPDATE dealix." limits " SET " max " = $2, per_owner = $3 WHERE " subject " = $1"

@@ -173,5 +173,29 @@ SELECT dealix.limit_activity('mail', 3, 1000000, per_owner => true) \g /dev/null
 SET SESSION AUTHORIZATION tap_worker;
 SELECT is(t.take(10), '3 tap_app', 'with both, what both allow');
 RESET SESSION AUTHORIZATION;
+
+-- Runs that change hands take the slots of their tasks along.
+SELECT dealix.limit_activity('mail') \g /dev/null
+SET SESSION AUTHORIZATION tap_worker;
+SELECT t.take(100) \g /dev/null
+SELECT t.done('tap_app', 100), t.done('tap_other', 100) \g /dev/null
+RESET SESSION AUTHORIZATION;
+SELECT dealix.limit_activity('mail', 2, per_owner => true) \g /dev/null
+CALL t.start('tap_app', 'mail', 5);
+CALL t.both();
+SET SESSION AUTHORIZATION tap_worker;
+SELECT is(t.take(10), '2 tap_app', 'an owner is at the limit');
+RESET SESSION AUTHORIZATION;
+SET SESSION AUTHORIZATION tap_app;
+SELECT dealix.reassign('tap_app', 'tap_other') \g /dev/null
+RESET SESSION AUTHORIZATION;
+SELECT is((SELECT string_agg(concat_ws(' ', owner, used, max), ', ' ORDER BY owner::text) FROM dealix.limits WHERE kind = 'activity'), 'tap_other 2 2', 'and so is who has its runs now');
+SET SESSION AUTHORIZATION tap_worker;
+SELECT is(t.take(10), NULL, 'who gets no more');
+SELECT t.done('tap_app', 2) \g /dev/null
+SELECT is(t.take(10), '2 tap_other', 'before they are done');
+SELECT t.done('tap_other', 2) \g /dev/null
+RESET SESSION AUTHORIZATION;
+
 SELECT * FROM finish();
 ROLLBACK;
