@@ -62,11 +62,10 @@ static DxStatement free_statement = {
  * Slots beyond the limit go, unless they are taken.  skipped: how those are
  * looked at that somebody has locked.
  */
-#define TRIM(slots, subject, which, skipped) \
-	"WITH f AS MATERIALIZED (SELECT s.owner, s.slot FROM dealix." slots " s" \
-	" WHERE s." subject " = $1 AND (" which ") FOR UPDATE" skipped ")" \
-	" DELETE FROM dealix." slots " s USING f" \
-	" WHERE s." subject " = $1 AND s.owner = f.owner AND s.slot = f.slot"
+#define TRIM(slots, which, skipped) \
+	"WITH f AS MATERIALIZED (SELECT s.ctid FROM dealix." slots " s" \
+	" WHERE " which " FOR UPDATE" skipped ")" \
+	" DELETE FROM dealix." slots " s WHERE s.ctid = ANY (ARRAY(SELECT f.ctid FROM f))"
 
 /*
  * Of the sets that there are: those of owners are made when they are needed.  A
@@ -120,7 +119,7 @@ struct DxSlots
 { \
 	{BEFORE(slots, limits, subject), 2, {type, BOOLOID}}, \
 	{SET_LIMIT(limits, subject, max), 3, {type, INT4OID, BOOLOID}}, \
-	{TRIM(slots, subject, trimmed, skipped), 2, {type, INT4OID}}, \
+	{TRIM(slots, "s." subject " = $1 AND (" trimmed ")", skipped), 2, {type, INT4OID}}, \
 	{MAKE(slots, subject), 3, {type, INT4OID, BOOLOID}}, \
 	{LOCK(slots), 0, {0}}, \
 	{DROP_FREE(slots, limits, subject, free), 1, {type}}, \
