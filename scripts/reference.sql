@@ -13,17 +13,18 @@ CREATE TEMPORARY TABLE listed AS
 SELECT format('**`%s%s(%s)%s`**%s', CASE prokind WHEN 'p' THEN 'CALL ' END, proname,
 		replace(replace(pg_get_function_arguments(oid), '::text', ''), '::jsonb', ''),
 		CASE WHEN prokind <> 'p' THEN ' → ' || pg_get_function_result(oid) END,
-		CASE WHEN cardinality(access) NOT IN (0, 6) THEN format(' (%s)', array_to_string(access, ', ')) END)
+		CASE WHEN cardinality(access) NOT IN (0, 8) THEN format(' (%s)', array_to_string(access, ', ')) END)
 	|| E'\n' || obj_description(oid, 'pg_proc') || E'\n' AS line, proname, pronargs, oid, CASE
 		WHEN cardinality(access) = 0 THEN 'owner'
-		WHEN cardinality(access) = 6 THEN 'everybody'
-		WHEN access = '{approver}' THEN 'approver'
+		WHEN cardinality(access) = 8 THEN 'everybody'
+		WHEN access <@ '{approver,gateway}' THEN 'approver'
+		WHEN access && '{governor}' AND NOT access && '{application,author,worker}' THEN 'governor'
 		WHEN access @> '{application,author}' THEN 'application'
 		WHEN 'worker' = ANY (access) THEN 'worker'
 		WHEN 'application' = ANY (access) THEN 'application'
 		WHEN 'author' = ANY (access) THEN 'author'
 		WHEN 'operator' = ANY (access) THEN 'operator' END AS reader
-FROM (SELECT p.oid, p.proname, p.prokind, p.pronargs, ARRAY(SELECT a FROM unnest(ARRAY['application', 'approver', 'auditor', 'author', 'operator', 'worker']) a
+FROM (SELECT p.oid, p.proname, p.prokind, p.pronargs, ARRAY(SELECT a FROM unnest(ARRAY['application', 'approver', 'auditor', 'author', 'gateway', 'governor', 'operator', 'worker']) a
 		WHERE p.oid IN (SELECT f::oid FROM dealix.access_functions(a) f) ORDER BY a) AS access
 	FROM pg_proc p WHERE p.pronamespace = 'dealix'::regnamespace) p;
 -- Nobody is left out.
@@ -44,6 +45,11 @@ EXECUTE functions_of('worker');
 \qecho 'Approvals.'
 \qecho
 EXECUTE functions_of('approver');
+\qecho '## For governors'
+\qecho
+\qecho 'Who say what leaves, and who decides.'
+\qecho
+EXECUTE functions_of('governor');
 \qecho '## For authors'
 \qecho
 \qecho 'Of workflows.'

@@ -13,6 +13,7 @@
 #include "base/waiter.h"
 #include "base/wake.h"
 #include "fmgr.h"
+#include "governance/governance.h"
 #include "miscadmin.h"
 #include "outside/outside.h"
 #include "worker/hooks.h"
@@ -34,6 +35,8 @@ _PG_init(void)
 	dx_wake_init();
 	dx_session_init();
 	dx_kill_init();
+	/* What is decided is written before what goes out. */
+	dx_governance_init();
 	dx_outside_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;

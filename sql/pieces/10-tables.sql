@@ -165,6 +165,7 @@ CREATE TABLE dealix.branch (
 	variables jsonb,
 	suspended boolean,			-- its run is an incident, or waits for a slot
 	undone int,					-- in UNDO: the event of the step undone last
+	intent uuid,				-- of the effect that it is at
 	PRIMARY KEY (run_id, branch),
 	-- Every branch that is stored can be woken; see phase.c.  counts of a JOIN
 	-- are total, opened, done, failed, limit, tolerated.
@@ -256,12 +257,16 @@ CREATE TABLE dealix.activity_task (
 	traceparent text,
 	input jsonb,
 	details jsonb,
+	intent_id uuid,				-- of a governed effect
+	halted boolean,				-- nobody claims it: see dealix.halt
 	PRIMARY KEY (task_id, attempt)
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
 	autovacuum_vacuum_cost_delay = 0, fillfactor = 70);
 
 CREATE INDEX activity_task_queue ON dealix.activity_task (activity, owner, rank, task_id)
-	WHERE claimed_at IS NULL;
+	WHERE claimed_at IS NULL AND halted IS NULL;
+CREATE INDEX activity_task_intent ON dealix.activity_task (intent_id)
+	WHERE intent_id IS NOT NULL;
 CREATE INDEX activity_task_expires ON dealix.activity_task (expires_at)
 	WHERE expires_at IS NOT NULL;
 
@@ -318,58 +323,253 @@ CREATE TABLE dealix.event_wait (
 );
 CREATE INDEX event_wait_name ON dealix.event_wait (name, correlation_id);
 
--- What waits for a decision of people.  A decision closes it for good.
+-- Policies: immutable versions; the newest release says which is in force.
+CREATE TABLE dealix.policy (
+	policy_version int PRIMARY KEY,
+	document jsonb NOT NULL,
+	sha256 bytea NOT NULL,
+	comment text NOT NULL,
+	author text NOT NULL,
+	created_at timestamptz NOT NULL
+);
+
+CREATE TABLE dealix.policy_release (
+	release_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	policy_version int NOT NULL REFERENCES dealix.policy,
+	released_by text NOT NULL,
+	session_role text NOT NULL,
+	at timestamptz NOT NULL,
+	comment text NOT NULL,
+	overridden text[] NOT NULL DEFAULT '{}'	-- points of the checklist
+);
+
+-- States of versions whose effects go out through the gate.
+CREATE TABLE dealix.governed_state (
+	version_id int NOT NULL,
+	state text NOT NULL,
+	action text NOT NULL,
+	side_effect smallint NOT NULL CHECK (side_effect BETWEEN 0 AND 3),
+	PRIMARY KEY (version_id, state)
+);
+
+-- Versions of workflows with external effects take runs after their release.
+CREATE TABLE dealix.release (
+	version_id int PRIMARY KEY,
+	released_by text NOT NULL,
+	session_role text NOT NULL,
+	at timestamptz NOT NULL,
+	comment text NOT NULL,
+	checklist jsonb NOT NULL,
+	overridden text[] NOT NULL DEFAULT '{}'
+);
+
+-- Who stands behind a role.  A role that is not here is a human of its name.
+CREATE TABLE dealix.actor (
+	role dealix.role PRIMARY KEY,
+	actor_type smallint NOT NULL CHECK (actor_type BETWEEN 1 AND 5),
+	person text,
+	registered_by text NOT NULL,
+	registered_at timestamptz NOT NULL,
+	CHECK ((actor_type = 1) = (person IS NOT NULL))
+);
+
+-- Whatever was said about roles; actor_type is null where it was taken back.
+CREATE TABLE dealix.actor_change (
+	change_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	role dealix.role NOT NULL,
+	actor_type smallint,
+	person text,
+	changed_by text NOT NULL,
+	at timestamptz NOT NULL
+);
+
+-- Who decides for somebody else, for a time.
+CREATE TABLE dealix.delegation (
+	delegation_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	from_person text NOT NULL,
+	from_role dealix.role NOT NULL,
+	to_role dealix.role NOT NULL,
+	reason text NOT NULL,
+	created_at timestamptz NOT NULL,
+	until_at timestamptz NOT NULL,
+	revoked_at timestamptz
+);
+
+-- What is stopped: no effect that a row contains goes out.
+CREATE TABLE dealix.halt (
+	halt_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	scope jsonb NOT NULL,
+	reason text NOT NULL,
+	halted_by text NOT NULL,
+	session_role text NOT NULL,
+	at timestamptz NOT NULL,
+	ended_at timestamptz,
+	ended_by text,
+	ended_reason text
+);
+
+-- What asks for a decision: an approval: state, or a governed effect before it
+-- goes out.  intent_id is the ticket of the branch, so of an activity's task
+-- its task_id.  Null: says nothing, or does not apply to an approval.
 CREATE TABLE dealix.intent (
 	intent_id uuid PRIMARY KEY,
 	run_id uuid NOT NULL,
 	created_at timestamptz NOT NULL,
 	expires_at timestamptz,
+	due_at timestamptz,				-- by the SLA
 	decided_at timestamptz,
+	settled_at timestamptz,			-- the effect has come to an end
 	owner dealix.role NOT NULL,
 	requester dealix.role NOT NULL,
 	requesters dealix.role[],		-- who else has asked for it, and must not decide
 	branch int NOT NULL,
 	attempt int NOT NULL,
 	version int NOT NULL,
-	quorum int NOT NULL CHECK (quorum > 0),
-	status smallint NOT NULL CHECK (status BETWEEN 1 AND 5),
-	name text NOT NULL,
+	quorum int NOT NULL CHECK (quorum >= 0),
+	policy_version int,
+	rule int,
+	kind smallint NOT NULL CHECK (kind BETWEEN 1 AND 2),
+	status smallint NOT NULL CHECK (status BETWEEN 1 AND 11),
+	side_effect smallint CHECK (side_effect BETWEEN 0 AND 3),
+	approval smallint CHECK (approval BETWEEN 0 AND 3),
+	reversibility smallint CHECK (reversibility BETWEEN 0 AND 3),
+	sensitivity smallint CHECK (sensitivity BETWEEN 0 AND 3),
+	escalated smallint,				-- how many steps of the escalation are done
+	class "char" CHECK (class IN ('A', 'B', 'C')),
+	name text NOT NULL,				-- of the approval, or the action
 	state text NOT NULL,
 	workflow text NOT NULL,
 	correlation_id text,
+	tenant text,
+	key text,						-- idempotency key
+	summary text,
 	reason text,
+	floors text[],
 	hash bytea NOT NULL,
 	approvers text[],
-	payload jsonb NOT NULL,
+	all_of jsonb,
+	escalation jsonb,
+	payload jsonb,
 	amended jsonb,
-	shape jsonb
+	shape jsonb,
+	evidence jsonb,
+	outcome jsonb,					-- what others with its key get
+	reassigned jsonb,				-- who was put in place of whom
+	CONSTRAINT intent_payload CHECK (payload IS NOT NULL),
+	CONSTRAINT intent_effect CHECK (kind = 1 OR (class IS NOT NULL AND side_effect IS NOT NULL AND approval IS NOT NULL
+		AND reversibility IS NOT NULL AND sensitivity IS NOT NULL)),
+	CONSTRAINT intent_forbidden CHECK (class <> 'C' OR status = 6)
 ) WITH (fillfactor = 80);
+
+-- What people are asked about, by action: how many a canary has had.
+CREATE INDEX intent_asked ON dealix.intent (name, policy_version, rule)
+	WHERE class = 'B';
+CREATE INDEX intent_run ON dealix.intent (run_id);
+
+-- Who has an idempotency key of a tenant: an intent that was not refused and
+-- has not failed.
+CREATE TABLE dealix.intent_key (
+	tenant text NOT NULL,
+	key text NOT NULL,
+	intent_id uuid NOT NULL,
+	PRIMARY KEY (tenant, key)
+);
+
+-- Branches that wait for what becomes of an intent that has their key.
+CREATE TABLE dealix.intent_wait (
+	ticket uuid NOT NULL PRIMARY KEY,
+	intent_id uuid NOT NULL,
+	run_id uuid NOT NULL,
+	branch int NOT NULL,
+	attempt int NOT NULL,
+	owner dealix.role NOT NULL
+);
+
+CREATE INDEX intent_wait_intent ON dealix.intent_wait (intent_id);
 
 CREATE TABLE dealix.intent_decision (
 	intent_id uuid NOT NULL,
 	version int NOT NULL,
-	approver dealix.role NOT NULL,
+	person text NOT NULL,
+	approver dealix.role NOT NULL,	-- who had logged in
+	on_behalf boolean NOT NULL DEFAULT false,	-- a gateway, for the person
+	for_person text,				-- by delegation
 	at timestamptz NOT NULL,
 	decision text NOT NULL CHECK (decision IN ('approve', 'edit', 'reject')),
 	comment text,
 	hash bytea NOT NULL,
-	PRIMARY KEY (intent_id, version, approver)
+	PRIMARY KEY (intent_id, version, person)
 );
 
-CREATE FUNCTION dealix_internal.refuse_decided() RETURNS trigger
+-- A copy of another server has its rows table by table, and each as it is by
+-- now; that server has refused what was to be refused.
+CREATE FUNCTION dealix_internal.is_replication() RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+	SELECT backend_type LIKE 'logical replication%' FROM pg_stat_activity WHERE pid = pg_backend_pid()
+$$;
+COMMENT ON FUNCTION dealix_internal.is_replication() IS
+'Whether this process is a worker of a subscription, which copies what another server has accepted.';
+
+-- The life of an intent.  The same edges stand in intent.c.
+CREATE FUNCTION dealix_internal.intent_edge() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	successors smallint[] := CASE OLD.status
+		WHEN 1 THEN '{1,2,3,4,5}'			-- PENDING
+		WHEN 2 THEN CASE OLD.kind WHEN 1 THEN '{}' ELSE '{4,5,7,8,9,11}' END	-- APPROVED
+		WHEN 7 THEN '{7,8,9,10,11}'		-- RUNNING
+		WHEN 10 THEN '{8,9}'				-- UNKNOWN: a person knows
+		WHEN 11 THEN '{2,4,5,7,8,9,10,11}'	-- HALTED, which was approved
+		ELSE '{}' END;
 BEGIN
-	RAISE EXCEPTION 'approval % is decided', OLD.intent_id
-		USING ERRCODE = 'object_not_in_prerequisite_state',
-			HINT = 'What is decided stays decided; a run that asks again opens a new one.';
+	IF NEW.status <> ALL (successors) AND NOT dealix_internal.is_replication() THEN
+		RAISE EXCEPTION 'intent % is %, and cannot become %', OLD.intent_id,
+				dealix_internal.intent_status_name(OLD.status), dealix_internal.intent_status_name(NEW.status)
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = 'What is decided stays decided; a run that asks again opens a new one.';
+	END IF;
+	IF (OLD.status <> 1 OR NEW.status <> 1) AND (NEW.payload, NEW.amended, NEW.hash, NEW.version, NEW.tenant, NEW.key, NEW.run_id, NEW.class, NEW.kind, NEW.quorum)
+			IS DISTINCT FROM (OLD.payload, OLD.amended, OLD.hash, OLD.version, OLD.tenant, OLD.key, OLD.run_id, OLD.class, OLD.kind, OLD.quorum)
+		AND NOT dealix_internal.is_replication() THEN
+		RAISE EXCEPTION 'what intent % is about cannot change any more', OLD.intent_id
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = 'An approval is good for exactly what was approved.';
+	END IF;
+	IF NEW.status = 2 AND OLD.status = 1 AND (SELECT count(*) FROM dealix.intent_decision d
+			WHERE d.intent_id = NEW.intent_id AND d.version = NEW.version AND d.decision <> 'reject') < NEW.quorum
+		AND NOT dealix_internal.is_replication() THEN
+		RAISE EXCEPTION 'intent % has not been approved by % persons', OLD.intent_id, NEW.quorum
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = 'dealix.approve is how a person agrees.';
+	END IF;
+	RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION dealix_internal.refuse_decided() IS
-'Trigger function: refuses to change an approval that is not pending, whoever tries.';
+COMMENT ON FUNCTION dealix_internal.intent_edge() IS
+'Trigger function: refuses to change an intent in a way that its life does not know, whoever tries.';
 
-CREATE TRIGGER decided_once BEFORE UPDATE ON dealix.intent
-	FOR EACH ROW WHEN (OLD.status <> 1) EXECUTE FUNCTION dealix_internal.refuse_decided();
-ALTER TABLE dealix.intent ENABLE ALWAYS TRIGGER decided_once;
+CREATE TRIGGER intent_edge BEFORE UPDATE ON dealix.intent
+	FOR EACH ROW EXECUTE FUNCTION dealix_internal.intent_edge();
+ALTER TABLE dealix.intent ENABLE ALWAYS TRIGGER intent_edge;
+
+CREATE FUNCTION dealix_internal.intent_born() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF dealix_internal.is_replication() THEN
+		RETURN NEW;
+	END IF;
+	RAISE EXCEPTION 'an intent of class % begins as PENDING or FORBIDDEN, not as %', coalesce(NEW.class, 'B'),
+			dealix_internal.intent_status_name(NEW.status)
+		USING ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'Nobody has decided about it yet.';
+END
+$$;
+COMMENT ON FUNCTION dealix_internal.intent_born() IS
+'Trigger function: refuses an intent that would be approved without a decision.';
+
+CREATE TRIGGER intent_born BEFORE INSERT ON dealix.intent
+	FOR EACH ROW WHEN (NEW.class IS DISTINCT FROM 'A' AND NEW.status NOT IN (1, 6)) EXECUTE FUNCTION dealix_internal.intent_born();
+ALTER TABLE dealix.intent ENABLE ALWAYS TRIGGER intent_born;
 
 -- Schedules, and what came of each fire; pg_cron has the clock.
 CREATE TABLE dealix.schedule (
@@ -409,7 +609,10 @@ CREATE TABLE dealix.outbox (
 	owner dealix.role NOT NULL,
 	at timestamptz NOT NULL,
 	topic text NOT NULL,
-	event jsonb NOT NULL
+	event jsonb NOT NULL,
+	state text,					-- that emits it; null: the engine
+	intent_id uuid,				-- of a governed effect
+	halted boolean				-- nobody reads it: see dealix.halt
 );
 CREATE INDEX outbox_owner ON dealix.outbox (owner, outbox_id);
 
@@ -480,6 +683,57 @@ ALTER TABLE dealix.history_event ENABLE ALWAYS TRIGGER append_only;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE
 	ON dealix.version FOR EACH STATEMENT EXECUTE FUNCTION dealix_internal.refuse_change();
 ALTER TABLE dealix.version ENABLE ALWAYS TRIGGER append_only;
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE
+	ON dealix.policy FOR EACH STATEMENT EXECUTE FUNCTION dealix_internal.refuse_change();
+ALTER TABLE dealix.policy ENABLE ALWAYS TRIGGER append_only;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE
+	ON dealix.policy_release FOR EACH STATEMENT EXECUTE FUNCTION dealix_internal.refuse_change();
+ALTER TABLE dealix.policy_release ENABLE ALWAYS TRIGGER append_only;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE
+	ON dealix.release FOR EACH STATEMENT EXECUTE FUNCTION dealix_internal.refuse_change();
+ALTER TABLE dealix.release ENABLE ALWAYS TRIGGER append_only;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE
+	ON dealix.governed_state FOR EACH STATEMENT EXECUTE FUNCTION dealix_internal.refuse_change();
+ALTER TABLE dealix.governed_state ENABLE ALWAYS TRIGGER append_only;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE
+	ON dealix.actor_change FOR EACH STATEMENT EXECUTE FUNCTION dealix_internal.refuse_change();
+ALTER TABLE dealix.actor_change ENABLE ALWAYS TRIGGER append_only;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE
+	ON dealix.intent_decision FOR EACH STATEMENT EXECUTE FUNCTION dealix_internal.refuse_change();
+ALTER TABLE dealix.intent_decision ENABLE ALWAYS TRIGGER append_only;
+
+-- Nothing of a governed state goes out without an intent that is RUNNING, not
+-- by hand either.
+CREATE FUNCTION dealix_internal.need_intent() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	bad record;
+BEGIN
+	IF NOT EXISTS (SELECT FROM dealix.governed_state) THEN
+		RETURN NULL;
+	END IF;
+	SELECT n.run_id, n.state INTO bad FROM fresh n JOIN dealix.run r ON r.run_id = n.run_id
+	JOIN dealix.governed_state g ON g.version_id = r.version_id AND g.state = n.state
+	WHERE NOT EXISTS (SELECT FROM dealix.intent i WHERE i.intent_id = n.intent_id AND i.run_id = n.run_id
+		AND i.state = n.state AND i.status IN (7, 8)) LIMIT 1;
+	IF FOUND AND NOT dealix_internal.is_replication() THEN
+		RAISE EXCEPTION 'state "%" of run % is governed, and has no intent that lets this out', bad.state, bad.run_id
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				HINT = 'What such a state does goes out by the engine, when its intent is approved.';
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION dealix_internal.need_intent() IS
+'Trigger function: refuses tasks and events of governed states whose intent is not RUNNING, whoever writes them.';
+
+CREATE TRIGGER need_intent AFTER INSERT ON dealix.activity_task REFERENCING NEW TABLE AS fresh
+	FOR EACH STATEMENT EXECUTE FUNCTION dealix_internal.need_intent();
+ALTER TABLE dealix.activity_task ENABLE ALWAYS TRIGGER need_intent;
+CREATE TRIGGER need_intent AFTER INSERT ON dealix.outbox REFERENCING NEW TABLE AS fresh
+	FOR EACH STATEMENT EXECUTE FUNCTION dealix_internal.need_intent();
+ALTER TABLE dealix.outbox ENABLE ALWAYS TRIGGER need_intent;
 
 REVOKE ALL ON ALL TABLES IN SCHEMA dealix FROM PUBLIC;
 

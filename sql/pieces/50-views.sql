@@ -80,7 +80,8 @@ SELECT b.run_id, w.name AS workflow, r.owner::regrole AS owner, b.branch, b.stat
 		WHEN b.phase = 8 THEN EXISTS (SELECT FROM dealix.event_wait e
 			WHERE e.ticket = b.ticket)
 		WHEN b.phase = 10 THEN EXISTS (SELECT FROM dealix.intent n
-			WHERE n.intent_id = b.ticket AND n.status = 1)
+			WHERE n.intent_id = b.ticket AND n.status IN (1, 11))
+			OR EXISTS (SELECT FROM dealix.intent_wait f WHERE f.ticket = b.ticket)
 		ELSE EXISTS (SELECT FROM dealix.activity_task t WHERE t.task_id = b.ticket)
 			OR EXISTS (SELECT FROM dealix.run c WHERE c.parent_ticket = b.ticket
 				AND c.parent_run = b.run_id AND c.status < 10)
@@ -269,7 +270,9 @@ FROM b CROSS JOIN LATERAL (SELECT CASE
 			AND c.parent_ticket = b.ticket AND c.status < 10)
 		THEN 'waits for a child that is not there' END
 	WHEN b.phase = 10 THEN CASE WHEN NOT EXISTS (SELECT FROM dealix.intent n
-		WHERE n.intent_id = b.ticket AND n.status = 1) THEN 'waits for an approval that is not open' END
+		WHERE n.intent_id = b.ticket AND n.status IN (1, 11))
+		AND NOT EXISTS (SELECT FROM dealix.intent_wait f WHERE f.ticket = b.ticket)
+		THEN 'waits for a decision that nobody is asked for' END
 	WHEN b.phase = ANY (ARRAY[6, 7, 11]::smallint[]) THEN CASE WHEN NOT EXISTS (SELECT FROM dealix.activity_task t
 			WHERE t.task_id = b.ticket AND t.attempt = coalesce(b.attempt, 0))
 		AND NOT EXISTS (SELECT FROM dealix.run c WHERE c.run_id = b.ticket AND c.status < 10)

@@ -29,7 +29,9 @@ CREATE FUNCTION dealix.access_functions(access text) RETURNS SETOF regprocedure
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	readers text[] := ARRAY['run_visible', 'left_alone', 'status_name', 'event_name', 'result', 'find_run', 'timeline', 'describe',
-		'stuck', 'held', 'wait', 'worker_status', 'intent_status_name', 'may_decide', 'cron_zone', 'changed'];
+		'stuck', 'held', 'wait', 'worker_status', 'intent_status_name', 'may_decide', 'cron_zone', 'changed',
+		'class_word', 'actor_type_name', 'may_govern', 'halt_covers', 'policy_in_force', 'explain', 'evidence', 'states_of', 'release_check'];
+	approvers text[] := ARRAY['approve', 'edit', 'reject', 'decide'];
 	workers text[] := ARRAY['claim', 'heartbeat', 'complete', 'complete_many', 'fail', 'wait_for_work'];
 	names text[];
 BEGIN
@@ -40,15 +42,18 @@ BEGIN
 			'pause_schedule', 'resume_schedule', 'trust_author', 'distrust_author', 'reassign'] || workers
 		WHEN 'author' THEN readers || ARRAY['publish', 'publish_text', 'limit_workflow', 'bind', 'unbind', 'validate', 'validate_text',
 			'test_state', 'raise']
-		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'kill', 'redrive', 'compensate', 'resume_engine', 'publish_event', 'validate', 'validate_text', 'limit_activity', 'release_task', 'limit_workflow', 'reassign']
+		WHEN 'operator' THEN readers || ARRAY['all_runs', 'cancel', 'signal', 'terminate', 'kill', 'redrive', 'compensate', 'resume_engine', 'publish_event', 'validate', 'validate_text', 'limit_activity', 'release_task', 'limit_workflow', 'reassign', 'halt', 'resolve']
 		WHEN 'worker' THEN readers || workers || ARRAY['all_activities', 'raise']
-		WHEN 'approver' THEN readers || ARRAY['approve', 'edit', 'reject', 'decide']
+		WHEN 'approver' THEN readers || approvers || ARRAY['delegate', 'revoke_delegation']
+		WHEN 'gateway' THEN readers || approvers || ARRAY['gateway']
+		WHEN 'governor' THEN readers || ARRAY['all_runs', 'validate_policy', 'publish_policy', 'release_policy', 'try_policy', 'release',
+			'register_actor', 'unregister_actor', 'reassign_approval', 'halt', 'resume_effects', 'resolve']
 		WHEN 'auditor' THEN readers || ARRAY['all_runs', 'all_history']
 	END;
 	IF names IS NULL THEN
 		RAISE EXCEPTION 'access % is not known', quote_nullable(access)
 			USING ERRCODE = 'invalid_parameter_value',
-				HINT = 'It is application, author, worker, approver, operator or auditor.';
+				HINT = 'It is application, author, worker, approver, gateway, governor, operator or auditor.';
 	END IF;
 	RETURN QUERY SELECT p.oid::regprocedure FROM pg_proc p
 		WHERE p.pronamespace IN ('dealix'::regnamespace, 'dealix_internal'::regnamespace) AND p.proname = ANY (names)
@@ -56,7 +61,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dealix.access_functions(text) IS
-'The functions that an access (application, author, worker, approver, operator, auditor) is made of.';
+'The functions that an access (application, author, worker, approver, gateway, governor, operator, auditor) is made of.';
 
 CREATE FUNCTION dealix.grant_access(role regrole, access text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -78,7 +83,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dealix.grant_access(regrole, text) IS
-'Gives a role what its work needs. application: start runs, signal, cancel, drive and see its own. author: publish, bind and validate. worker: do the activity tasks of all owners. approver: decide about approvals. operator: see all runs, cancel, signal, terminate, redrive, resume. auditor: see all runs. The caller needs the right to grant, as the extension''s owner has. Nothing is granted to PUBLIC.';
+'Gives a role what its work needs. application: start runs, signal, cancel, drive and see its own. author: publish, bind and validate. worker: do the activity tasks of all owners. approver: decide about approvals. gateway: decide on behalf of persons, and only so. governor: policies, releases, who is who, stop and resume effects. operator: see all runs, cancel, signal, terminate, redrive, resume. auditor: see all runs. The caller needs the right to grant, as the extension''s owner has. Nothing is granted to PUBLIC.';
 
 CREATE FUNCTION dealix.revoke_access(role regrole, access text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -10,8 +10,8 @@
 #include "api/arguments.h"
 #include "asl/json.h"
 #include "executor/spi.h"
-#include "outside/approval.h"
-#include "outside/decision.h"
+#include "governance/approval.h"
+#include "governance/decision.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
@@ -28,13 +28,14 @@ PG_FUNCTION_INFO_V1(dealix_intent_status);
  */
 static Datum
 decide(FunctionCallInfo fcinfo, const char *decision, Jsonb *amended,
-	   const char *comment, const char *hash)
+	   const char *comment, const char *hash, const char *on_behalf_of)
 {
 	DxIntentStatus status;
 
 	dx_require(fcinfo, 0, "id");
 	dx_connect_spi();
-	status = dx_decide(PG_GETARG_UUID_P(0), decision, amended, comment, hash);
+	status = dx_decide(PG_GETARG_UUID_P(0), decision, amended, comment, hash,
+					   on_behalf_of);
 	SPI_finish();
 	PG_RETURN_TEXT_P(cstring_to_text(dx_intent_status_name(status)));
 }
@@ -43,7 +44,8 @@ decide(FunctionCallInfo fcinfo, const char *decision, Jsonb *amended,
 Datum
 dealix_approve(PG_FUNCTION_ARGS)
 {
-	return decide(fcinfo, "approve", NULL, dx_text_arg(fcinfo, 1), dx_text_arg(fcinfo, 2));
+	return decide(fcinfo, "approve", NULL, dx_text_arg(fcinfo, 1), dx_text_arg(fcinfo, 2),
+				  dx_text_arg(fcinfo, 3));
 }
 
 /* edit(id, amended, comment, hash) */
@@ -52,7 +54,7 @@ dealix_edit(PG_FUNCTION_ARGS)
 {
 	dx_require(fcinfo, 1, "amended");
 	return decide(fcinfo, "edit", PG_GETARG_JSONB_P(1), dx_text_arg(fcinfo, 2),
-				  dx_text_arg(fcinfo, 3));
+				  dx_text_arg(fcinfo, 3), dx_text_arg(fcinfo, 4));
 }
 
 /* reject(id, reason, hash) */
@@ -60,7 +62,8 @@ Datum
 dealix_reject(PG_FUNCTION_ARGS)
 {
 	dx_require(fcinfo, 1, "reason");
-	return decide(fcinfo, "reject", NULL, dx_text_arg(fcinfo, 1), dx_text_arg(fcinfo, 2));
+	return decide(fcinfo, "reject", NULL, dx_text_arg(fcinfo, 1), dx_text_arg(fcinfo, 2),
+				  dx_text_arg(fcinfo, 3));
 }
 
 /* The error of dealix.decide for what is no decision. */
@@ -128,6 +131,7 @@ dealix_decide(PG_FUNCTION_ARGS)
 	char	   *type;
 	char	   *message;
 	char	   *hash;
+	char	   *behalf = dx_text_arg(fcinfo, 2);
 
 	dx_require(fcinfo, 0, "id");
 	dx_require(fcinfo, 1, "decision");
@@ -141,12 +145,13 @@ dealix_decide(PG_FUNCTION_ARGS)
 	if (type == NULL)
 		not_a_decision("no \"type\"");
 	if (strcmp(type, "approve") == 0)
-		return decide(fcinfo, "approve", NULL, message, hash);
+		return decide(fcinfo, "approve", NULL, message, hash, behalf);
 	if (strcmp(type, "edit") == 0)
-		return decide(fcinfo, DX_DECIDE_ACTION, edited_payload(decision), message, hash);
+		return decide(fcinfo, DX_DECIDE_ACTION, edited_payload(decision), message, hash, behalf);
 	if (strcmp(type, "reject") != 0)
 		not_a_decision(psprintf("type \"%s\" is not known", type));
-	return decide(fcinfo, "reject", NULL, message ? message : "No reason was given.", hash);
+	return decide(fcinfo, "reject", NULL, message ? message : "No reason was given.", hash,
+				  behalf);
 }
 
 /* intent_status(status) */

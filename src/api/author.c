@@ -64,6 +64,14 @@ put_problems(ReturnSetInfo *rsinfo, const List *problems, const char *severity)
 	}
 }
 
+/* One row for each problem, then for each warning; see dealix.validate. */
+void
+dx_author_show(ReturnSetInfo *rsinfo, const DxProblems *problems)
+{
+	put_problems(rsinfo, problems->list, "error");
+	put_problems(rsinfo, problems->warnings, "warning");
+}
+
 /*
  * Checks a definition and returns one row for each problem and then for each
  * warning; problems may have some already, and without a definition these are
@@ -99,8 +107,7 @@ validate(FunctionCallInfo fcinfo, Jsonb *definition, DxProblems *problems)
 	if (program)
 		dx_program_free(program);
 
-	put_problems(rsinfo, problems->list, "error");
-	put_problems(rsinfo, problems->warnings, "warning");
+	dx_author_show(rsinfo, problems);
 	SPI_finish();
 }
 

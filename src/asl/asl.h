@@ -17,6 +17,7 @@
 #define DX_ASL_H
 
 #include "postgres.h"
+#include "asl/classes.h"
 #include "asl/fault.h"
 #include "asl/problem.h"
 #include "base/catalog.h"
@@ -178,6 +179,23 @@ typedef enum DxIntegration
 	DX_INTEGRATION_LAMBDA		/* lambda:invoke */
 } DxIntegration;
 
+/* What leaves only with a decision: Governance of a Task that does something. */
+typedef struct DxEffect
+{
+	const char *action;
+	DxClasses	classes;
+	DxTemplate *ask;			/* {"Tenant", "IdempotencyKey", "Evidence",
+								 * "Summary", "Approvers"}, or NULL */
+	DxTemplate *run_tenant;		/* {"Tenant"} over the run's input, or NULL */
+	bool		fails_duplicates;	/* OnDuplicate */
+	Jsonb	   *shape;			/* or NULL */
+	List	   *approvers;		/* char * */
+	int			quorum;			/* 0: says nothing */
+} DxEffect;
+
+/* workflow:continue_as_new, see child.c. */
+#define DX_CONTINUE_TARGET	"continue_as_new"
+
 typedef struct DxTask
 {
 	DxResourceKind kind;
@@ -194,7 +212,8 @@ typedef struct DxTask
 	DxAmount	schedule_to_close;	/* all attempts together */
 	bool		at_most_once;	/* Delivery */
 	DxClosePolicy close_policy;
-	Jsonb	   *governance;		/* Governance, or NULL */
+	Jsonb	   *governance;		/* Governance of an approval:, or NULL */
+	DxEffect   *effect;			/* Governance of what does something, or NULL */
 	Jsonb	   *options;		/* the whole state object, for rare members */
 
 	/* Compensate */
@@ -335,6 +354,7 @@ typedef struct DxCompileOptions
 {
 	bool		strict;			/* pure ASL only: no addition of ours */
 	bool		express;		/* by the rules of AWS's type EXPRESS */
+	bool		governed;		/* every Task says its side effect */
 	int			max_depth;		/* levels of JSON nesting; 0 = 256 */
 
 	/*

@@ -121,7 +121,9 @@ extern bool dx_state_type_parse(const char *text, DxStateType *type);
 
 /* ---------- task.c, fanout.c ---------- */
 
-extern void dx_compile_governance(DxCompiler *c, const DxNode *node, DxTask *task);
+extern void dx_compile_governance(DxCompiler *c, const DxStateSource *source,
+								  DxTask *task);
+extern void dx_check_governance(DxCompiler *c, const DxNode *machine);
 extern void dx_compile_task(DxCompiler *c, DxStateSource *source,
 							DxState *state);
 extern void dx_compile_parallel(DxCompiler *c, DxStateSource *source,

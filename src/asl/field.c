@@ -14,8 +14,10 @@
 #include "asl/field.h"
 #include "asl/node.h"
 #include "asl/problem.h"
+#include "miscadmin.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
@@ -240,4 +242,40 @@ dx_check_conflict(DxCompiler *c, const DxNode *object,
 			   "Leave one of them out.",
 			   "fields \"%s\" and \"%s\" exclude each other", first, second);
 	return false;
+}
+
+/* An array of strings, none of them twice.  what: what they are. */
+bool
+dx_check_names(DxCompiler *c, const DxNode *array, const char *what)
+{
+	List	   *names = NIL;
+	ListCell   *lc;
+	DxWalk		walk;
+	bool		good = true;
+
+	dx_walk_start(&walk, array);
+	while (dx_walk_next(&walk))
+	{
+		char	   *name;
+
+		CHECK_FOR_INTERRUPTS();
+		if (walk.node.value.type != jbvString)
+		{
+			dx_wrong_type(c, &walk.node, what);
+			good = false;
+			continue;
+		}
+		name = dx_node_text(&walk.node);
+		foreach(lc, names)
+		{
+			if (strcmp(lfirst(lc), name) != 0)
+				continue;
+			dx_problem(c->problems, walk.node.pointer, DX_P_WRONG_VALUE,
+					   "Leave it out.", "\"%s\" stands here twice", dx_clip(name));
+			good = false;
+			break;
+		}
+		names = lappend(names, name);
+	}
+	return good;
 }

@@ -28,6 +28,7 @@ extern bool dx_read_array(DxCompiler *c, const DxNode *object,
 extern void dx_check_members(DxCompiler *c, const DxNode *object,
 							 const char *what,
 							 const char *const *allowed, int nallowed);
+extern bool dx_check_names(DxCompiler *c, const DxNode *array, const char *what);
 extern bool dx_check_conflict(DxCompiler *c, const DxNode *object,
 							  const char *first, const char *second);
 

@@ -241,7 +241,7 @@ check_machine_fields(DxCompiler *c, const DxMachineSource *machine)
 {
 	static const char *const top[] = {
 		"StartAt", "States", "Comment", "QueryLanguage", "TimeoutSeconds",
-		"Version"
+		"Version", "Governance"
 	};
 	static const char *const branch[] = {"StartAt", "States", "Comment"};
 	static const char *const processor[] = {
@@ -254,6 +254,7 @@ check_machine_fields(DxCompiler *c, const DxMachineSource *machine)
 			dx_check_members(c, &machine->node, "a state machine",
 							 top, lengthof(top));
 			(void) dx_read_text(c, &machine->node, "Version", false);
+			dx_check_governance(c, &machine->node);
 			break;
 		case DX_MACHINE_BRANCH:
 			dx_check_members(c, &machine->node, "a branch",

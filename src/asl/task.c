@@ -287,5 +287,5 @@ dx_compile_task(DxCompiler *c, DxStateSource *source, DxState *state)
 		dx_check_integration(c, source, task);
 	}
 	if (!c->options->strict)
-		dx_compile_governance(c, node, task);
+		dx_compile_governance(c, source, task);
 }

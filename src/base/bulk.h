@@ -15,7 +15,7 @@
 typedef struct DxBulk DxBulk;
 
 /* Columns of a row at most. */
-#define DX_MAX_COLUMNS	40
+#define DX_MAX_COLUMNS	60
 
 /* A row that is added: Anum_... of catalog.h; what is not set is null. */
 typedef struct DxNewRow

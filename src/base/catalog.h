@@ -82,7 +82,8 @@ enum
 	Anum_branch_variables,
 	Anum_branch_suspended,
 	Anum_branch_undone,
-	Natts_branch = Anum_branch_undone
+	Anum_branch_intent,
+	Natts_branch = Anum_branch_intent
 };
 
 /* dealix.history_event */
@@ -101,6 +102,55 @@ enum
 	Anum_history_event_hash,
 	Anum_history_event_payload_of,
 	Natts_history_event = Anum_history_event_payload_of
+};
+
+/* dealix.intent */
+enum
+{
+	Anum_intent_intent_id = 1,
+	Anum_intent_run_id,
+	Anum_intent_created_at,
+	Anum_intent_expires_at,
+	Anum_intent_due_at,
+	Anum_intent_decided_at,
+	Anum_intent_settled_at,
+	Anum_intent_owner,
+	Anum_intent_requester,
+	Anum_intent_requesters,
+	Anum_intent_branch,
+	Anum_intent_attempt,
+	Anum_intent_version,
+	Anum_intent_quorum,
+	Anum_intent_policy_version,
+	Anum_intent_rule,
+	Anum_intent_kind,
+	Anum_intent_status,
+	Anum_intent_side_effect,
+	Anum_intent_approval,
+	Anum_intent_reversibility,
+	Anum_intent_sensitivity,
+	Anum_intent_escalated,
+	Anum_intent_class,
+	Anum_intent_name,
+	Anum_intent_state,
+	Anum_intent_workflow,
+	Anum_intent_correlation_id,
+	Anum_intent_tenant,
+	Anum_intent_key,
+	Anum_intent_summary,
+	Anum_intent_reason,
+	Anum_intent_floors,
+	Anum_intent_hash,
+	Anum_intent_approvers,
+	Anum_intent_all_of,
+	Anum_intent_escalation,
+	Anum_intent_payload,
+	Anum_intent_amended,
+	Anum_intent_shape,
+	Anum_intent_evidence,
+	Anum_intent_outcome,
+	Anum_intent_reassigned,
+	Natts_intent = Anum_intent_reassigned
 };
 
 /*
@@ -181,6 +231,9 @@ enum
 #define N_EVENT_INTENT_DECIDED	44
 #define N_EVENT_EMITTED	45
 #define N_EVENT_RUN_CONTINUED	46
+#define N_EVENT_EFFECT_ALLOWED	47
+#define N_EVENT_EFFECT_REFUSED	48
+#define N_EVENT_EFFECT_SETTLED	49
 #define N_EVENT_RUN_REASSIGNED	60
 #define N_EVENT_COMPENSABLE_SUCCEEDED	22
 
@@ -190,6 +243,16 @@ enum
 #define N_INTENT_REJECTED	3
 #define N_INTENT_EXPIRED	4
 #define N_INTENT_WITHDRAWN	5
+#define N_INTENT_FORBIDDEN	6
+#define N_INTENT_RUNNING	7
+#define N_INTENT_DONE	8
+#define N_INTENT_FAILED	9
+#define N_INTENT_UNKNOWN	10
+#define N_INTENT_HALTED	11
+
+/* Kinds of an intent: an approval: state asks, or an effect wants to go out. */
+#define N_INTENT_KIND_APPROVAL	1
+#define N_INTENT_KIND_EFFECT	2
 
 /* What a name of a definition meant. */
 #define N_PIN_FUNCTION	1

@@ -36,12 +36,20 @@ int			dx_max_inbox = 10000;
 int			dx_max_inbox_size = 256 * 1024;
 int			dx_evaluation_timeout = 10000;
 int			dx_pass_max_subtransactions = 60;
+int			dx_governance = DX_GOVERNANCE_DECLARED;
 bool		dx_superuser_runs = false;
 char	   *dx_outbox_channel = NULL;
 
 #ifdef USE_ASSERT_CHECKING
 bool		dx_scan_plans = false;
 #endif
+
+static const struct config_enum_entry governance_words[] = {
+	{"off", DX_GOVERNANCE_OFF, false},
+	{"declared", DX_GOVERNANCE_DECLARED, false},
+	{"required", DX_GOVERNANCE_REQUIRED, false},
+	{NULL, 0, false}
+};
 
 int			dx_max_databases = 32;
 int			dx_max_rings = 64;
@@ -172,6 +180,11 @@ define_exchange(void)
 			   "Maximum time that the paths, templates or the expression of one field of a state may take; 0 is no limit.",
 			   "What takes longer is States.Timeout, for Catch. Functions called by a Task have its TimeoutSeconds.",
 			   &dx_evaluation_timeout, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MS);
+	DefineCustomEnumVariable("dealix_exec.governance",
+							 "What is asked of workflows whose effects leave the database.",
+							 "declared: versions with external effects are released before they run, and what was overridden is recorded. required: every Task says its side effect, and nothing is overridden. off: neither. What a Task declares is enforced in each.",
+							 &dx_governance, DX_GOVERNANCE_DECLARED, governance_words,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("dealix_exec.superuser_runs",
 							 "Whether superusers may own runs.",
 							 "Whoever publishes a workflow, or owns a function that it calls, acts as the owner of its runs.",

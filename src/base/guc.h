@@ -8,6 +8,13 @@
 #ifndef DX_BASE_GUC_H
 #define DX_BASE_GUC_H
 
+typedef enum DxGovernanceMode
+{
+	DX_GOVERNANCE_OFF,
+	DX_GOVERNANCE_DECLARED,
+	DX_GOVERNANCE_REQUIRED
+}			DxGovernanceMode;
+
 extern int	dx_workers;			/* workers per (database, owner) at most */
 extern int	dx_worker_idle_timeout; /* ms */
 extern int	dx_pass_max_runs;
@@ -29,6 +36,7 @@ extern int	dx_max_inbox;
 extern int	dx_max_inbox_size;
 extern int	dx_evaluation_timeout;	/* ms, 0 = none */
 extern int	dx_pass_max_subtransactions;	/* 0 = no limit */
+extern int	dx_governance;		/* DxGovernanceMode */
 extern bool dx_superuser_runs;
 extern char *dx_outbox_channel; /* "": no NOTIFY */
 

@@ -23,6 +23,7 @@
 #define DX_SQLSTATE_WRONG_STATE		MAKE_SQLSTATE('D', 'X', '0', '0', '7')
 #define DX_SQLSTATE_HELD			MAKE_SQLSTATE('D', 'X', '0', '0', '8')
 #define DX_SQLSTATE_TOO_LARGE		MAKE_SQLSTATE('D', 'X', '0', '0', '9')
+#define DX_SQLSTATE_NOT_RELEASED	MAKE_SQLSTATE('D', 'X', '0', '1', '0')
 
 extern const char *dx_sqlstate_name(int sqlstate);
 

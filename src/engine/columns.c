@@ -241,3 +241,21 @@ dx_get_uuid(DxRow *row, pg_uuid_t *uuid)
 		*uuid = *DatumGetUUIDP(value);
 	return !row->isnull;
 }
+
+/* The next column, a text[], as a list of C strings; NIL for NULL. */
+List *
+dx_get_names(DxRow *row)
+{
+	Datum		value = dx_get(row);
+	Datum	   *names;
+	List	   *list = NIL;
+	int			n;
+
+	if (row->isnull)
+		return NIL;
+	deconstruct_array(DatumGetArrayTypePCopy(value), TEXTOID, -1, false, TYPALIGN_INT,
+					  &names, NULL, &n);
+	for (int i = 0; i < n; i++)
+		list = lappend(list, TextDatumGetCString(names[i]));
+	return list;
+}

@@ -68,6 +68,7 @@ extern char *dx_get_text(DxRow *row);
 extern Jsonb *dx_get_jsonb(DxRow *row);
 extern int32 *dx_get_ints(DxRow *row, int *n);
 extern List *dx_get_requesters(DxRow *row);
+extern List *dx_get_names(DxRow *row);
 extern bool dx_get_uuid(DxRow *row, pg_uuid_t *uuid);
 
 #endif							/* DX_COLUMNS_H */

@@ -46,10 +46,13 @@ static const struct
 	[DX_EVENT_ACTIVITY_SCHEDULED] = {"activity_scheduled", "activity task"},
 	[DX_EVENT_EVENT_RECEIVED] = {"event_received", "name sent_at"},
 	[DX_EVENT_CHILD_STARTED] = {"child_started", "workflow run"},
-	[DX_EVENT_INTENT_OPENED] = {"intent_opened", "approval id quorum until"},
-	[DX_EVENT_INTENT_DECIDED] = {"intent_decided", "id decision comment hash"},
+	[DX_EVENT_INTENT_OPENED] = {"intent_opened", "approval id quorum policy rule until"},
+	[DX_EVENT_INTENT_DECIDED] = {"intent_decided", "id decision comment person for hash"},
 	[DX_EVENT_EMITTED] = {"emitted", "topic id"},
 	[DX_EVENT_RUN_CONTINUED] = {"run_continued", "run"},
+	[DX_EVENT_EFFECT_ALLOWED] = {"effect_allowed", "id action class policy rule hash"},
+	[DX_EVENT_EFFECT_REFUSED] = {"effect_refused", "id action class status policy rule why hash key of"},
+	[DX_EVENT_EFFECT_SETTLED] = {"effect_settled", "id status why"},
 	[DX_EVENT_RUN_REASSIGNED] = {"run_reassigned", "from to"},
 };
 

@@ -17,10 +17,12 @@
 
 #include "asl/asl.h"
 #include "asl/json.h"
+#include "base/bounds.h"
 #include "base/identity.h"
 #include "base/uuid.h"
 #include "engine/budget.h"
 #include "engine/envelope.h"
+#include "engine/gate.h"
 #include "engine/handout.h"
 #include "engine/history.h"
 #include "engine/model.h"
@@ -31,8 +33,13 @@
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
+#define MAX_WRITERS	4
+
 static const DxResource *resources[DX_RESOURCE_OTHER + 1];
-static void (*write_handouts) (DxPass *pass) = NULL;
+
+/* What writes the handouts of a pass, a function of each room above. */
+static void (*writers[MAX_WRITERS]) (DxPass *pass);
+static int	nwriters;
 
 /* From _PG_init. */
 void
@@ -54,8 +61,8 @@ dx_resource_of(DxResourceKind kind)
 void
 dx_handout_register(void (*write) (DxPass *pass))
 {
-	Assert(write_handouts == NULL);
-	write_handouts = write;
+	dx_check_room(nwriters, MAX_WRITERS, "writers of handouts");
+	writers[nwriters++] = write;
 }
 
 /*
@@ -66,8 +73,8 @@ void
 dx_handouts_write(DxPass *pass)
 {
 	Assert(dx_engine_entered());
-	if (write_handouts != NULL)
-		write_handouts(pass);
+	for (int i = 0; i < nwriters; i++)
+		writers[i] (pass);
 }
 
 /*
@@ -212,6 +219,9 @@ dx_branch_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 	Assert(DX_PHASE_IS_OUTSIDE(branch->phase));
 	if (anew)
 		branch->conflicts = 0;
+	if (branch->phase == DX_PHASE_APPROVAL && dx_effect_of(branch) != NULL)
+		return anew && branch->answers == NIL ?
+			dx_gate()->resume(pass, run, branch) : dx_gate()->wake(pass, run, branch);
 	if (anew && branch->answers == NIL)
 		return resource->resume(pass, run, branch);
 	return resource->wake(pass, run, branch);

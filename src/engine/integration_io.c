@@ -16,6 +16,7 @@
 #include "asl/json.h"
 #include "engine/context.h"
 #include "engine/evaluate.h"
+#include "engine/gate.h"
 #include "engine/integration_io.h"
 #include "engine/model.h"
 #include "engine/pass.h"
@@ -140,6 +141,8 @@ dx_called_with(DxPass *pass, DxRun *run, DxBranch *branch)
 	DxFault		fault;
 
 	Assert(branch->state->type == DX_STATE_TASK);
+	if (branch->effective == NULL && branch->governed && dx_effect_of(branch) != NULL)
+		branch->effective = dx_gate()->recall(pass, run, branch);
 	if (branch->effective == NULL)
 	{
 		DxEnv		env;

@@ -24,6 +24,7 @@
 #include "engine/context.h"
 #include "engine/due.h"
 #include "engine/evaluate.h"
+#include "engine/gate.h"
 #include "engine/handout.h"
 #include "engine/history.h"
 #include "engine/integration_io.h"
@@ -115,6 +116,7 @@ try_catch(DxPass *pass, DxRun *run, DxBranch *branch, DxOutcome *outcome)
 static DxBranch *
 gave_up(DxPass *pass, DxRun *run, DxBranch *branch, DxOutcome *outcome)
 {
+	dx_settle(pass, run, branch, DX_SETTLED_FAILED, NULL);
 	if (branch->state->type == DX_STATE_TASK)
 		dx_event(pass, run, DX_EVENT_STEP_FAILED, branch,
 				 dx_payload("error", dx_json_text(outcome->fault.error),
@@ -133,6 +135,7 @@ broken(DxPass *pass, DxRun *run, DxBranch *branch, DxOutcome *outcome)
 	const DxFault *fault = &outcome->fault;
 	DxBranch   *parent;
 
+	dx_settle(pass, run, branch, DX_SETTLED_FAILED, NULL);
 	dx_event(pass, run, DX_EVENT_STATE_FAILED, branch,
 			 dx_payload("error", dx_json_text(fault->error),
 						"cause", dx_json_text(fault->cause),
@@ -183,6 +186,7 @@ done(DxPass *pass, DxRun *run, DxBranch *branch, DxOutcome *outcome)
 			result = dx_integration_result(pass, branch,
 										   dx_called_with(pass, run, branch), result);
 		note_step(pass, run, branch, result);
+		dx_settle(pass, run, branch, DX_SETTLED_DONE, result);
 	}
 	branch->conflicts = 0;
 
@@ -229,9 +233,12 @@ apply(DxPass *pass, DxRun *run, DxBranch *branch, DxOutcome outcome)
 				branch = broken(pass, run, branch, &outcome);
 				break;
 			case DX_OUTCOME_INCIDENT:
+				if (outcome.unknown)
+					dx_settle(pass, run, branch, DX_SETTLED_UNKNOWN, NULL);
 				dx_run_incident(pass, run, &outcome.fault);
 				return;
 			case DX_OUTCOME_TIMED_OUT:
+				dx_settle(pass, run, branch, DX_SETTLED_FAILED, NULL);
 				dx_run_time_out(pass, run);
 				return;
 			case DX_OUTCOME_UNDONE:
@@ -239,6 +246,9 @@ apply(DxPass *pass, DxRun *run, DxBranch *branch, DxOutcome outcome)
 				return;
 			case DX_OUTCOME_CONTINUED:
 				dx_run_succeed(pass, run, outcome.result);
+				return;
+			case DX_OUTCOME_ALLOWED:
+				Assert(false);	/* do_task has made something of it */
 				return;
 			case DX_OUTCOME_PARKED:
 			case DX_OUTCOME_OPENED:
@@ -308,21 +318,14 @@ enter_fail(DxBranch *branch, DxEnv *env)
 	return dx_broken(&error);
 }
 
-/* Task: begins an attempt. */
+/* What the Task asks for is done, or handed out. */
 static DxOutcome
-enter_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
+do_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 {
 	const DxTask *task = &branch->state->u.task;
 	const DxResource *resource = dx_resource_of(task->kind);
 	DxFault		fault;
 
-	branch->attempt++;
-	if (resource != NULL || task->wait_for_token || task->shows_token)
-		dx_branch_ticket(branch);
-	if (!dx_eval_enter(branch->state, env, &branch->effective, &fault) ||
-		!dx_within_limits(branch->effective, branch->state->name, &fault))
-		return dx_failed(&fault);
-	branch->effective = dx_integration_input(task, branch->effective);
 	if (task->kind == DX_RESOURCE_SQL)
 		return dx_step_run(pass, run, branch, env);
 	if (task->kind == DX_RESOURCE_SIGNAL)
@@ -340,6 +343,36 @@ enter_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
 	fault.cause = psprintf("Resource \"%s\" cannot be executed by this version.",
 						   task->uri);
 	return dx_failed(&fault);
+}
+
+/*
+ * Task: begins an attempt.  What an effect goes out with was agreed with when
+ * it was asked about first, and is not evaluated again.
+ */
+static DxOutcome
+enter_task(DxPass *pass, DxRun *run, DxBranch *branch, DxEnv *env)
+{
+	const DxTask *task = &branch->state->u.task;
+	DxFault		fault;
+
+	branch->attempt++;
+	if (dx_resource_of(task->kind) != NULL || task->wait_for_token || task->shows_token)
+		dx_branch_ticket(branch);
+	if (!branch->governed)
+	{
+		if (!dx_eval_enter(branch->state, env, &branch->effective, &fault) ||
+			!dx_within_limits(branch->effective, branch->state->name, &fault))
+			return dx_failed(&fault);
+		branch->effective = dx_integration_input(task, branch->effective);
+	}
+	if (task->effect != NULL)
+	{
+		DxOutcome	outcome = dx_gate()->enter(pass, run, branch, env);
+
+		if (outcome.kind != DX_OUTCOME_ALLOWED)
+			return outcome;
+	}
+	return do_task(pass, run, branch, env);
 }
 
 /* Where a run begins: of an item of a Map, in what the Map does for it. */

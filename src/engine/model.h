@@ -149,6 +149,9 @@ typedef struct DxBranch
 								 * heartbeat */
 	int32		stored_results; /* results that wait in the table */
 	Jsonb	   *variables;		/* NULL: none */
+	bool		governed;		/* has an intent for the effect that it is at */
+	pg_uuid_t	intent;
+	struct DxIntent *asks;		/* the same, if this pass has had it in hand */
 	bool		ticketed;
 	pg_uuid_t	ticket;			/* what answers from outside refer to */
 	List	   *answers;		/* of DxMessage *, to ticket and attempt */
@@ -157,6 +160,8 @@ typedef struct DxBranch
 	Jsonb	   *stored_kept;	/* items, received or details */
 	DxPhase		stored_phase;	/* as loaded: to see what is given up */
 	int32		stored_attempt;
+	bool		stored_governed;
+	pg_uuid_t	stored_intent;
 	bool		stored_ticketed;
 	pg_uuid_t	stored_ticket;
 	bool		stored;			/* has a row */

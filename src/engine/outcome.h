@@ -25,6 +25,7 @@ typedef enum DxOutcomeKind
 	DX_OUTCOME_FAILED,			/* the attempt has; Retry, then Catch */
 	DX_OUTCOME_GAVE_UP,			/* another attempt cannot help: Catch */
 	DX_OUTCOME_BROKEN,			/* neither helps: the branch has failed */
+	DX_OUTCOME_ALLOWED,			/* of the gate: the effect may go out */
 	DX_OUTCOME_INCIDENT,		/* a person has to look: the run stops */
 	DX_OUTCOME_TIMED_OUT,		/* the time of the whole run is over */
 	DX_OUTCOME_UNDONE,			/* the run has compensated, and ends */
@@ -37,6 +38,8 @@ typedef struct DxOutcome
 	Jsonb	   *result;			/* DONE, CONTINUED */
 	DxBranch   *child;			/* OPENED */
 	DxFault		fault;			/* FAILED, GAVE_UP, BROKEN, INCIDENT */
+	bool		unknown;		/* INCIDENT: whether the effect was had is not
+								 * known */
 	bool		heartbeat;		/* FAILED: it is recorded as States.Timeout,
 								 * and is a heartbeat that did not come */
 } DxOutcome;
@@ -55,6 +58,13 @@ static inline DxOutcome
 dx_parked(void)
 {
 	return dx_outcome(DX_OUTCOME_PARKED);
+}
+
+/* The effect may go out. */
+static inline DxOutcome
+dx_allowed(void)
+{
+	return dx_outcome(DX_OUTCOME_ALLOWED);
 }
 
 /* The state has this result. */

@@ -68,6 +68,8 @@ typedef struct DxPass
 	bool		slots_freed;	/* some were given back in the table already */
 	List	   *events;			/* of DxEvent *, not written yet */
 	List	   *handouts;		/* of DxHandout *, written with the pass */
+	List	   *intents;		/* of struct DxIntent *, likewise */
+	struct DxHalts *halts;		/* what is stopped, if the pass has asked */
 	DxPassResult *result;
 } DxPass;
 

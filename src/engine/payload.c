@@ -18,7 +18,7 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#define PAYLOAD_MAX_PAIRS	12
+#define PAYLOAD_MAX_PAIRS	16
 
 /*
  * An object for a payload: pairs of key and Jsonb *, up to a NULL key; pairs
@@ -57,6 +57,17 @@ dx_json_int(int32 value)
 	v.type = jbvNumeric;
 	v.val.numeric = DatumGetNumeric(DirectFunctionCall1(int4_numeric,
 														Int32GetDatum(value)));
+	return dx_json_from_value(&v);
+}
+
+/* A boolean as JSON. */
+Jsonb *
+dx_json_bool(bool value)
+{
+	JsonbValue	v;
+
+	v.type = jbvBool;
+	v.val.boolean = value;
 	return dx_json_from_value(&v);
 }
 

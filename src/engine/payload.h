@@ -15,6 +15,7 @@
 
 extern Jsonb *dx_payload(const char *first_key,...);
 extern Jsonb *dx_json_int(int32 value);
+extern Jsonb *dx_json_bool(bool value);
 extern Jsonb *dx_json_text(const char *text);
 
 extern Jsonb *dx_json_uuid(const pg_uuid_t *uuid);

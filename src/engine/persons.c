@@ -3,9 +3,9 @@
  * persons.c
  *	  How many persons could decide about an approval.
  *
- * A person is a role that may log in.  Groups stand for their members, and
- * members of members; a superuser counts as a member only of what it has been
- * made a member of.
+ * A person is who stands behind a role that may log in, or behind several; an
+ * agent is none.  Groups stand for their members, and members of members; a
+ * superuser counts as a member only of what it has been made a member of.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,10 +13,12 @@
 
 #include "access/htup_details.h"
 #include "asl/problem.h"
+#include "base/guc.h"
 #include "base/plan.h"
 #include "catalog/pg_auth_members.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
+#include "engine/columns.h"
 #include "engine/persons.h"
 #include "engine/requester.h"
 #include "executor/spi.h"
@@ -26,12 +28,31 @@
 #include "utils/catcache.h"
 #include "utils/syscache.h"
 
+/*
+ * Of these roles: how many humans are behind them, without those behind $1, and is
+ * one of them a gateway?  $2: who is not registered is no human.
+ */
+#define HUMANS(roles) \
+	"SELECT pg_catalog.count(DISTINCT p.person) FILTER (WHERE NOT p.gateway)," \
+	" COALESCE(pg_catalog.bool_or(p.gateway), false)" \
+	" FROM (SELECT COALESCE(a.person, r.rolname::text) AS person, COALESCE(a.actor_type, CASE WHEN $2 THEN 0 ELSE 1 END) AS type," \
+	" NOT r.rolsuper AND pg_catalog.has_function_privilege(r.oid, 'dealix_internal.gateway()', 'EXECUTE') AS gateway" \
+	" FROM (" roles ") r LEFT JOIN dealix.actor a ON a.role = r.oid) p" \
+	" WHERE p.gateway OR (p.type = 1 AND p.person <> ALL (ARRAY(" \
+	"SELECT COALESCE(x.person, pg_catalog.pg_get_userbyid(e)::text)" \
+	" FROM unnest($1) e LEFT JOIN dealix.actor x ON x.role = e)))"
+
+static DxStatement humans_statement = {
+	HUMANS("SELECT o.oid, o.rolname, o.rolsuper FROM pg_catalog.pg_roles o WHERE o.oid::pg_catalog.regrole = ANY ($3)"),
+	3, {REGROLEARRAYOID, BOOLOID, REGROLEARRAYOID}
+};
+
 /* Everybody who has the access, as far as it matters. */
-static DxStatement count_statement = {
-	"SELECT pg_catalog.count(*) FROM (SELECT FROM pg_catalog.pg_roles r WHERE r.rolcanlogin"
-	" AND pg_catalog.has_function_privilege(r.oid, 'dealix.approve(uuid, text, text)', 'EXECUTE')"
-	" AND ($1 IS NULL OR NOT r.oid::pg_catalog.regrole = ANY ($1)) LIMIT $2) p",
-	2, {REGROLEARRAYOID, INT8OID}
+static DxStatement everybody_statement = {
+	HUMANS("SELECT o.oid, o.rolname, o.rolsuper FROM pg_catalog.pg_roles o WHERE o.rolcanlogin"
+		   " AND pg_catalog.has_function_privilege(o.oid, 'dealix.approve(uuid, text, text, text)', 'EXECUTE')"
+		   " AND NOT o.oid::pg_catalog.regrole = ANY ($1) LIMIT $3"),
+	3, {REGROLEARRAYOID, BOOLOID, INT8OID}
 };
 
 /* Members of a group and of its members; group itself comes first. */
@@ -68,39 +89,67 @@ is_person(Oid role, Oid group)
 	return can_login && has_privs_of_role(role, group);
 }
 
-/* How many persons there are but the excluded ones, up to enough. */
-static int
-count_all(const List *excluded, int enough)
+/* A line of roles as an array, which may be empty. */
+static Datum
+roles_datum(const List *roles)
 {
-	ArrayType  *array = dx_requesters_array(excluded);
-	Datum		values[2];
-	char		nulls[] = "  ";
-	bool		isnull;
-	int64		count;
-
-	values[0] = PointerGetDatum(array);
-	nulls[0] = array ? ' ' : 'n';
-	values[1] = Int64GetDatum(enough);
-	dx_query(&count_statement, values, nulls, false, 1);
-	count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	SPI_freetuptable(SPI_tuptable);
-	return (int) count;
+	return PointerGetDatum(roles != NIL ? dx_requesters_array(roles) :
+						   construct_empty_array(REGROLEOID));
 }
 
 /*
- * How many persons could decide, but for the excluded ones (Oids); it stops
- * counting at enough.  names: char *, roles and groups that do not exist count
- * for nobody; NIL: everybody with the access.  Needs SPI_connect.
+ * How many persons one of the statements finds.  A gateway speaks for as many as
+ * there have to be: nobody here knows its users.
+ */
+static int
+count_persons(DxStatement *statement, const List *excluded, Datum third, int enough)
+{
+	Datum		values[3];
+	DxRow		row;
+	int64		count;
+	bool		gateway;
+
+	values[0] = roles_datum(excluded);
+	values[1] = BoolGetDatum(dx_governance == DX_GOVERNANCE_REQUIRED);
+	values[2] = third;
+	dx_query(statement, values, NULL, false, 1);
+	row = (DxRow) dx_row(0);
+	count = DatumGetInt64(dx_get(&row));
+	gateway = DatumGetBool(dx_get(&row));
+	SPI_freetuptable(SPI_tuptable);
+	return gateway ? Max(enough, (int) count) : (int) Min(count, PG_INT32_MAX);
+}
+
+/*
+ * Everybody who has the access.  Most often so many roles are so many persons, and
+ * a few of them say so; else all of them are looked at.
+ */
+static int
+count_everybody(const List *excluded, int enough)
+{
+	int			some = count_persons(&everybody_statement, excluded,
+									 Int64GetDatum((int64) enough * 2 + 8), enough);
+
+	if (some >= enough)
+		return some;
+	return count_persons(&everybody_statement, excluded, Int64GetDatum(PG_INT64_MAX), enough);
+}
+
+/*
+ * How many persons could decide, but for the excluded ones (Oids): a person is one,
+ * whatever roles she has.  names: char *, roles and groups that do not exist count
+ * for nobody; NIL: everybody with the access.  It may stop counting at enough.
+ * Needs SPI_connect.
  */
 int
 dx_persons(const List *names, const List *excluded, int enough)
 {
-	List	   *persons = NIL;
+	List	   *roles = NIL;
 	ListCell   *lc;
 	ListCell   *lm;
 
 	if (names == NIL)
-		return count_all(excluded, enough);
+		return count_everybody(excluded, enough);
 	foreach(lc, names)
 	{
 		Oid			group = get_role_oid(lfirst(lc), true);
@@ -111,13 +160,11 @@ dx_persons(const List *names, const List *excluded, int enough)
 		{
 			Oid			role = lfirst_oid(lm);
 
-			if (list_length(persons) >= enough)
-				return enough;
 			if (!list_member_oid(excluded, role) && is_person(role, group))
-				persons = list_append_unique_oid(persons, role);
+				roles = list_append_unique_oid(roles, role);
 		}
 	}
-	return list_length(persons);
+	return count_persons(&humans_statement, excluded, roles_datum(roles), enough);
 }
 
 /*

@@ -120,6 +120,8 @@ dx_branch_goto(DxBranch *branch, const DxState *state, Jsonb *data)
 	branch->wait_for = NULL;
 	branch->items = branch->received = branch->details = NULL;
 	branch->ticketed = false;
+	branch->governed = false;
+	branch->asks = NULL;
 	branch->effective = NULL;
 	dx_branch_set_phase(branch, DX_PHASE_READY, dx_now());
 }

@@ -29,9 +29,6 @@ typedef struct DxPin
 	Oid			owner;
 } DxPin;
 
-/* workflow:continue_as_new: the run's own */
-#define DX_CONTINUE_TARGET	"continue_as_new"
-
 /* A workflow that a state starts is not there. */
 #define DX_ERROR_NO_WORKFLOW	"Workflow.DoesNotExist"
 

@@ -21,6 +21,7 @@
 #include "engine/access.h"
 #include "engine/binding.h"
 #include "engine/expression_check.h"
+#include "engine/governed.h"
 #include "engine/held.h"
 #include "engine/history.h"
 #include "engine/payload_limit.h"
@@ -360,6 +361,7 @@ dx_publish_options(DxCompileOptions *options, DxPublishing *publishing,
 				   const Jsonb *definition)
 {
 	memset(options, 0, sizeof(DxCompileOptions));
+	options->governed = dx_governance == DX_GOVERNANCE_REQUIRED;
 	options->check_resource = check_resource;
 	options->is_bound = is_bound;
 	options->check_approvers = dx_check_approvers;
@@ -466,7 +468,8 @@ latest_version(int32 workflow_id, const bytea *sha256, const DxPublishing *publi
 
 /* Stores a version, or finds the one that is the same. Returns its number. */
 static int32
-store_version(int32 workflow_id, Jsonb *definition, const DxPublishing *publishing)
+store_version(int32 workflow_id, Jsonb *definition, const DxPublishing *publishing,
+			  const List *governed)
 {
 	Jsonb	   *bindings = publishing->bindings;
 	Oid			caller = GetUserId();
@@ -475,6 +478,7 @@ store_version(int32 workflow_id, Jsonb *definition, const DxPublishing *publishi
 	char		nulls[6];
 	DxIdentity	saved;
 	int32		version;
+	int32		version_id;
 	bool		same;
 	bool		isnull;
 
@@ -493,9 +497,10 @@ store_version(int32 workflow_id, Jsonb *definition, const DxPublishing *publishi
 		else
 			nulls[5] = 'n';
 		(void) dx_execute(&insert_version_statement, values, nulls, false, 0);
-		dx_pins_store(DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0],
-												  SPI_tuptable->tupdesc, 1, &isnull)),
-					  publishing->pins);
+		version_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0],
+												 SPI_tuptable->tupdesc, 1, &isnull));
+		dx_pins_store(version_id, publishing->pins);
+		dx_governed_store(version_id, governed);
 		dx_identity_record();
 		dx_version_stored();
 	}
@@ -515,6 +520,7 @@ dx_publish(const char *name, Jsonb *definition, DxProblems *problems)
 	DxCompileOptions options;
 	DxPublishing publishing;
 	DxProgram  *program;
+	List	   *governed;
 
 	dx_check_definition(definition);
 	dx_publish_options(&options, &publishing, definition);
@@ -523,8 +529,9 @@ dx_publish(const char *name, Jsonb *definition, DxProblems *problems)
 	if (problems->list != NIL)
 		return 0;
 	dx_check_states(program->nstates);
+	governed = dx_governed_states(program);
 	dx_program_free(program);
-	return store_version(lock_workflow(name), definition, &publishing);
+	return store_version(lock_workflow(name), definition, &publishing, governed);
 }
 
 /*

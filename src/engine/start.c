@@ -14,9 +14,11 @@
 #include "base/bulk.h"
 #include "base/catalog.h"
 #include "base/clock.h"
+#include "base/guc.h"
 #include "base/identity.h"
 #include "base/plan.h"
 #include "base/server.h"
+#include "base/sqlstate.h"
 #include "base/uuid.h"
 #include "base/wake.h"
 #include "catalog/pg_type.h"
@@ -353,6 +355,23 @@ start_runs(const DxStart *start, const DxVersion *version, Oid owner, int n,
 }
 
 /*
+ * Refuses a version whose effects leave the company before somebody has released
+ * it. Errors: DX010.
+ */
+static void
+check_release(const DxStart *start, const DxVersion *version)
+{
+	if (!version->unreleased || dx_governance == DX_GOVERNANCE_OFF)
+		return;
+	ereport(ERROR,
+			(errcode(DX_SQLSTATE_NOT_RELEASED),
+			 errmsg("version %d of workflow \"%s\" has external effects and is not released",
+					version->version, start->workflow),
+			 errhint("Somebody who is not its author releases it: SELECT dealix.release('%s', %d, 'comment'); dealix.release_check() says what is missing.",
+					 start->workflow, version->version)));
+}
+
+/*
  * Would the start be refused because of roles?  false: problem says why.  For
  * passes, which must not fail because of it.  Needs SPI_connect and
  * dx_engine_enter.  Errors: 42704 no such workflow or version.
@@ -365,6 +384,14 @@ dx_start_allowed(const DxStart *start, DxOwnerProblem *problem)
 	if (!dx_owner_allowed(start->owner, problem))
 		return false;
 	dx_version_find(start->workflow, start->version, &version);
+	if (version.unreleased && dx_governance != DX_GOVERNANCE_OFF)
+	{
+		problem->sqlstate = DX_SQLSTATE_NOT_RELEASED;
+		problem->message = psprintf("version %d of workflow \"%s\" has external effects and is not released",
+									version.version, start->workflow);
+		problem->detail = problem->hint = "";
+		return false;
+	}
 	if (dx_trusts(start->owner, version.author))
 		return true;
 	problem->sqlstate = ERRCODE_INSUFFICIENT_PRIVILEGE;
@@ -407,6 +434,8 @@ dx_start(const DxStart *start, int n, Jsonb **inputs, char **keys,
 	dx_version_find(start->workflow, start->version, &version);
 
 	/* Items of a Map belong to a run that has been allowed. */
+	if (start->items == NULL)
+		check_release(start, &version);
 	if (start->items == NULL)
 		dx_trust_check(owner, version.author, start->workflow);
 	dx_role_note(owner);

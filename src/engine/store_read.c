@@ -68,7 +68,7 @@ static DxStatement header_statement = {
 static DxStatement branch_statement = {
 	"SELECT run_id, branch, parent, item, phase, state, attempt, conflicts,"
 	" due_at, entered_at, wait_for, retries, counts, data, kept, variables, ticket,"
-	" suspended, undone FROM dealix.branch WHERE run_id = ANY ($1) ORDER BY run_id, branch",
+	" suspended, undone, intent FROM dealix.branch WHERE run_id = ANY ($1) ORDER BY run_id, branch",
 	1, {UUIDARRAYOID}
 };
 
@@ -281,6 +281,8 @@ read_branch(DxRun *run, DxRow *row)
 	branch->ticketed = dx_get_uuid(row, &branch->ticket);
 	branch->suspended = DatumGetBool(dx_get(row));
 	branch->undone = dx_get_int4(row);
+	branch->governed = branch->stored_governed = dx_get_uuid(row, &branch->intent);
+	branch->stored_intent = branch->intent;
 	branch->stored_data = branch->data;
 	branch->stored_kept = kept;
 	branch->stored_phase = branch->phase;

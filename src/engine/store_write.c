@@ -45,20 +45,21 @@
 	INT2ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, \
 	TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, \
 	TEXTARRAYOID, BOOLARRAYOID, JSONBARRAYOID, JSONBARRAYOID, JSONBARRAYOID, \
-	UUIDARRAYOID, INT2ARRAYOID, BOOLARRAYOID, INT4ARRAYOID
-#define BRANCH_NARRAYS 22
+	UUIDARRAYOID, INT2ARRAYOID, BOOLARRAYOID, INT4ARRAYOID, \
+	UUIDARRAYOID
+#define BRANCH_NARRAYS 23
 #define BRANCH_UNNEST \
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11," \
-	" $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) AS u(run_id, owner, branch, parent," \
+	" $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) AS u(run_id, owner, branch, parent," \
 	" item, phase, state, attempt, conflicts, due_at, entered_at, wait_for," \
-	" retries, counts, data_changed, data, kept, variables, ticket, rank, suspended, undone)"
+	" retries, counts, data_changed, data, kept, variables, ticket, rank, suspended, undone, intent)"
 
 static DxStatement branch_insert_statement = {
 	"INSERT INTO dealix.branch (run_id, owner, branch, parent, item, phase,"
 	" state, attempt, conflicts, due_at, entered_at, wait_for, retries, counts,"
-	" data, kept, variables, ticket, rank, suspended, undone) SELECT run_id, owner, branch, parent, item, phase,"
+	" data, kept, variables, ticket, rank, suspended, undone, intent) SELECT run_id, owner, branch, parent, item, phase,"
 	" state, attempt, conflicts, due_at, entered_at, wait_for, retries::int[],"
-	" counts::int[], data, kept, variables, ticket, rank, suspended, undone" BRANCH_UNNEST,
+	" counts::int[], data, kept, variables, ticket, rank, suspended, undone, intent" BRANCH_UNNEST,
 	BRANCH_NARRAYS, {BRANCH_ARRAYS}
 };
 
@@ -71,7 +72,7 @@ static DxStatement branch_update_statement = {
 	" counts = u.counts::int[],"
 	" data = CASE WHEN u.data_changed THEN u.data ELSE b.data END,"
 	" kept = CASE WHEN u.data_changed THEN u.kept ELSE b.kept END,"
-	" variables = u.variables, ticket = u.ticket, suspended = u.suspended, undone = u.undone" BRANCH_UNNEST
+	" variables = u.variables, ticket = u.ticket, suspended = u.suspended, undone = u.undone, intent = u.intent" BRANCH_UNNEST
 	" WHERE b.run_id = u.run_id AND b.branch = u.branch",
 	BRANCH_NARRAYS, {BRANCH_ARRAYS}
 };
@@ -337,6 +338,7 @@ put_branch(DxColumns *columns, const DxRun *run, DxBranch *branch)
 	dx_put(columns, Int16GetDatum(-run->priority), false);
 	dx_put(columns, BoolGetDatum(true), !branch->suspended);
 	dx_put(columns, Int32GetDatum(branch->undone), branch->undone == 0);
+	dx_put_uuid(columns, branch->governed ? &branch->intent : NULL);
 }
 
 /*

@@ -41,7 +41,10 @@ static uint64 changes = 0;		/* times that they were forgotten */
 static bool registered = false;
 
 static DxStatement version_statement = {
-	"SELECT w.workflow_id, v.version_id, w.author::pg_catalog.oid FROM dealix.workflow w"
+	"SELECT w.workflow_id, v.version_id, w.author::pg_catalog.oid, v.version,"
+	" EXISTS (SELECT FROM dealix.governed_state g WHERE g.version_id = v.version_id"
+	" AND g.side_effect >= 2) AND NOT EXISTS (SELECT FROM dealix.release r"
+	" WHERE r.version_id = v.version_id) FROM dealix.workflow w"
 	" JOIN dealix.version v ON v.workflow_id = w.workflow_id"
 	" WHERE w.name = $1 AND ($2 = 0 OR v.version = $2)"
 	" ORDER BY v.version DESC LIMIT 1",
@@ -135,6 +138,10 @@ look_up(const char *workflow, int32 version, DxVersion *found)
 													SPI_tuptable->tupdesc, 2, &isnull));
 	found->author = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0],
 												   SPI_tuptable->tupdesc, 3, &isnull));
+	found->version = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0],
+												 SPI_tuptable->tupdesc, 4, &isnull));
+	found->unreleased = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0],
+												   SPI_tuptable->tupdesc, 5, &isnull));
 	SPI_freetuptable(SPI_tuptable);
 }
 

@@ -12,7 +12,10 @@ typedef struct DxVersion
 {
 	int32		workflow_id;
 	int32		version_id;
+	int32		version;
 	Oid			author;			/* whose the workflow is */
+	bool		unreleased;		/* has external effects, and nobody has
+								 * released it */
 } DxVersion;
 
 extern void dx_version_find(const char *workflow, int32 version,

@@ -136,6 +136,7 @@ expired(DxPass *pass, DxRun *run, DxBranch *branch, const Jsonb *payload)
 	char	   *released_by = dx_json_get_text(payload, "released_by");
 	char	   *reason = dx_json_get_text(payload, "reason");
 	JsonbValue	claimed;
+	DxOutcome	outcome;
 	DxFault		fault;
 
 	keep_details(branch, payload);
@@ -158,7 +159,9 @@ expired(DxPass *pass, DxRun *run, DxBranch *branch, const Jsonb *payload)
 	{
 		fault.cause = psprintf("%s Whether it had its effect is not known, and the state's Delivery is at_most_once.",
 							   fault.cause);
-		return dx_incident(&fault);
+		outcome = dx_incident(&fault);
+		outcome.unknown = true;
+		return outcome;
 	}
 	if (strcmp(timeout, "schedule_to_close") == 0)
 		return dx_gave_up(&fault);

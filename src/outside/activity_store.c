@@ -31,22 +31,22 @@ static DxStatement insert_statement = {
 	"INSERT INTO dealix.activity_task (task_id, run_id, created_at, claimed_at,"
 	" expires_at, until_at, close_at, heartbeat, start_to_close, lease, owner,"
 	" branch, attempt, rank, token_only, activity, state, correlation_id,"
-	" traceparent, input, details)"
+	" traceparent, input, details, intent_id)"
 	" SELECT u.task_id, u.run_id, u.at, CASE WHEN u.activity IS NULL THEN u.at END,"
 	" CASE WHEN u.activity IS NULL THEN LEAST(u.until_at, u.at + u.heartbeat * '1 s'::interval)"
 	" ELSE u.until_at END, u.until_at, u.close_at, u.heartbeat * '1 s'::interval,"
 	" u.start_to_close * '1 s'::interval,"
 	" CASE WHEN u.activity IS NULL THEN u.heartbeat * '1 s'::interval END, u.owner,"
 	" u.branch, u.attempt, u.rank, u.token_only, u.activity, u.state,"
-	" u.correlation_id, u.traceparent, u.input, u.details"
+	" u.correlation_id, u.traceparent, u.input, u.details, u.intent_id"
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
-	" $15, $16, $17, $18) AS u(task_id, run_id, at, until_at, close_at, heartbeat,"
+	" $15, $16, $17, $18, $19) AS u(task_id, run_id, at, until_at, close_at, heartbeat,"
 	" start_to_close, owner, branch, attempt, rank, token_only, activity, state,"
-	" correlation_id, traceparent, input, details)",
-	18, {UUIDARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
+	" correlation_id, traceparent, input, details, intent_id)",
+	19, {UUIDARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
 		TIMESTAMPTZARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, OIDARRAYOID,
 		INT4ARRAYOID, INT4ARRAYOID, INT2ARRAYOID, BOOLARRAYOID, TEXTARRAYOID,
-	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID}
+	TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID, JSONBARRAYOID, UUIDARRAYOID}
 };
 
 /*
@@ -111,6 +111,8 @@ put_activity(DxColumns *columns, const DxHandout *handout, TimestampTz now)
 	dx_put_text(columns, run->traceparent);
 	dx_put_jsonb(columns, what->input);
 	dx_put_jsonb(columns, what->details);
+	dx_put_uuid(columns, handout->branch->governed && handout->phase != DX_PHASE_UNDO ?
+				&handout->branch->intent : NULL);
 	if (!TIMESTAMP_NOT_FINITE(Min(until, what->close_at)))
 		dx_wake_at(Min(until, what->close_at));
 	if (what->activity == NULL && what->heartbeat >= 0)

@@ -31,13 +31,13 @@
 static DxStatement owners_statement = {
 	"WITH RECURSIVE o(owner) AS ("
 	" (SELECT t.owner FROM dealix.activity_task t WHERE t.activity = $1"
-	" AND t.claimed_at IS NULL ORDER BY t.owner LIMIT 1)"
+	" AND t.claimed_at IS NULL AND t.halted IS NULL ORDER BY t.owner LIMIT 1)"
 	" UNION ALL SELECT (SELECT t.owner FROM dealix.activity_task t"
-	" WHERE t.activity = $1 AND t.claimed_at IS NULL AND t.owner > o.owner"
+	" WHERE t.activity = $1 AND t.claimed_at IS NULL AND t.halted IS NULL AND t.owner > o.owner"
 	" ORDER BY t.owner LIMIT 1) FROM o WHERE o.owner IS NOT NULL)"
 	" SELECT t.owner::pg_catalog.oid, h.rank, h.task_id FROM o t,"
 	" LATERAL (SELECT a.rank, a.task_id FROM dealix.activity_task a"
-	" WHERE a.activity = $1 AND a.owner = t.owner AND a.claimed_at IS NULL"
+	" WHERE a.activity = $1 AND a.owner = t.owner AND a.claimed_at IS NULL AND a.halted IS NULL"
 	" ORDER BY a.activity, a.owner, a.rank, a.task_id LIMIT 1) h"
 	" WHERE t.owner IS NOT NULL AND " DX_MAY_SERVE("$2", "$3")
 	" ORDER BY h.rank, h.task_id",
@@ -47,11 +47,11 @@ static DxStatement owners_statement = {
 /* Is there anything but tasks of this owner that are as urgent as this rank? */
 static DxStatement others_statement = {
 	"SELECT WHERE EXISTS (SELECT FROM dealix.activity_task WHERE activity = $1"
-	" AND owner < $2 AND claimed_at IS NULL)"
+	" AND owner < $2 AND claimed_at IS NULL AND halted IS NULL)"
 	" OR EXISTS (SELECT FROM dealix.activity_task WHERE activity = $1"
-	" AND owner > $2 AND claimed_at IS NULL)"
+	" AND owner > $2 AND claimed_at IS NULL AND halted IS NULL)"
 	" OR EXISTS (SELECT FROM dealix.activity_task WHERE activity = $1"
-	" AND owner = $2 AND rank < $3 AND claimed_at IS NULL)",
+	" AND owner = $2 AND rank < $3 AND claimed_at IS NULL AND halted IS NULL)",
 	3, {TEXTOID, OIDOID, INT2OID}
 };
 
@@ -61,7 +61,7 @@ static DxStatement others_statement = {
  */
 #define WAITING_TASKS(columns) \
 	"SELECT " columns " FROM dealix.activity_task" \
-	" WHERE activity = $1 AND owner = $2 AND claimed_at IS NULL" \
+	" WHERE activity = $1 AND owner = $2 AND claimed_at IS NULL AND halted IS NULL" \
 	" AND (rank, task_id) > ($4, $5) AND (rank, task_id) <= ($6, $7)" \
 	" ORDER BY activity, owner, rank, task_id LIMIT $3 FOR UPDATE SKIP LOCKED"
 

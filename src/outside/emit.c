@@ -14,6 +14,7 @@
 #include "base/guc.h"
 #include "base/identity.h"
 #include "base/plan.h"
+#include "base/uuid.h"
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "engine/columns.h"
@@ -30,9 +31,13 @@
 #include "utils/timestamp.h"
 
 static DxStatement insert_statement = {
-	"INSERT INTO dealix.outbox (run_id, owner, at, topic, event)"
-	" SELECT * FROM unnest($1, $2, $3, $4, $5)",
-	5, {UUIDARRAYOID, OIDARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, JSONBARRAYOID}
+	"INSERT INTO dealix.outbox (run_id, owner, at, topic, event, state, intent_id)"
+	" SELECT run_id, owner, at, topic, event, state, intent_id"
+	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)"
+	" AS u(run_id, owner, at, topic, event, state, intent_id, always)"
+	" WHERE u.always OR EXISTS (SELECT FROM dealix.outbox_consumer)",
+	8, {UUIDARRAYOID, OIDARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, JSONBARRAYOID,
+	TEXTARRAYOID, UUIDARRAYOID, BOOLARRAYOID}
 };
 
 typedef struct Emitted
@@ -40,15 +45,18 @@ typedef struct Emitted
 	char	   *topic;
 	TimestampTz at;
 	Jsonb	   *event;
+	const char *state;			/* NULL: the engine emits it */
+	bool		governed;
+	pg_uuid_t	intent;
 } Emitted;
 
 /* CloudEvents 1.0 section 3; correlationid and traceparent are extensions. */
 static Jsonb *
-envelope(const DxRun *run, const DxBranch *branch, const char *topic,
+envelope(const DxRun *run, const pg_uuid_t *id, const char *topic,
 		 TimestampTz at, Jsonb *data)
 {
 	return dx_payload("specversion", dx_json_string("1.0"),
-					  "id", dx_json_uuid(&branch->ticket),
+					  "id", dx_json_uuid(id),
 					  "source", dx_json_string(psprintf("/dealix/%s", run->workflow)),
 					  "type", dx_json_string(topic),
 					  "subject", dx_json_uuid(&run->id),
@@ -64,12 +72,15 @@ static void
 emit_hand_out(DxPass *pass, DxRun *run, DxBranch *branch, const char *topic,
 			  Jsonb *data)
 {
-	Emitted    *emitted = palloc(sizeof(Emitted));
+	Emitted    *emitted = palloc0(sizeof(Emitted));
 
 	Assert(branch->ticketed);
 	emitted->topic = pstrdup(topic);
 	emitted->at = dx_now();
-	emitted->event = envelope(run, branch, topic, emitted->at, data);
+	emitted->event = envelope(run, &branch->ticket, topic, emitted->at, data);
+	emitted->state = branch->state ? branch->state->name : "";
+	emitted->governed = branch->governed;
+	emitted->intent = branch->intent;
 	(void) dx_handout(pass, run, branch, DX_RESOURCE_EMIT, 0, emitted);
 	dx_event(pass, run, DX_EVENT_EMITTED, branch,
 			 dx_payload("topic", dx_json_string(topic),
@@ -107,6 +118,29 @@ emit_undo(DxPass *pass, DxRun *run, DxBranch *branch, const char *target,
 	return false;
 }
 
+/*
+ * The engine says something about a run.  Nobody hears of it who has not asked
+ * the outbox for events before.
+ */
+void
+dx_emit_about(DxPass *pass, DxRun *run, const char *topic, Jsonb *data)
+{
+	MemoryContext oldcxt = MemoryContextSwitchTo(pass->cxt);
+	Emitted    *emitted = palloc0(sizeof(Emitted));
+	DxHandout  *handout = palloc0(sizeof(DxHandout));
+	pg_uuid_t	id;
+
+	dx_uuid_v7(&id);
+	emitted->topic = pstrdup(topic);
+	emitted->at = dx_now();
+	emitted->event = envelope(run, &id, topic, emitted->at, data);
+	handout->kind = DX_RESOURCE_EMIT;
+	handout->run = run;
+	handout->what = emitted;
+	pass->handouts = lappend(pass->handouts, handout);
+	MemoryContextSwitchTo(oldcxt);
+}
+
 /* It never waits as itself: see DX_PHASE_TOKEN. */
 const DxResource dx_emit_resource = {
 	emit_enter, NULL, NULL, emit_undo, NULL, NULL
@@ -137,6 +171,9 @@ dx_emit_write(DxPass *pass)
 		dx_put_time(columns, emitted->at, 0);
 		dx_put_text(columns, emitted->topic);
 		dx_put_jsonb(columns, emitted->event);
+		dx_put_text(columns, emitted->state);
+		dx_put_uuid(columns, emitted->governed ? &emitted->intent : NULL);
+		dx_put(columns, BoolGetDatum(emitted->state != NULL), false);
 	}
 	if (columns == NULL)
 		return;

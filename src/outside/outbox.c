@@ -62,7 +62,7 @@ static DxStatement read_statement = {
 	" SELECT e.outbox_id, e.topic, e.event"
 	" FROM (SELECT o.owner FROM w o WHERE o.owner IS NOT NULL AND " ENTITLED("$3") ") m,"
 	" LATERAL (SELECT o.outbox_id, o.topic, o.event FROM dealix.outbox o"
-	" WHERE o.owner = m.owner AND NOT " ACKNOWLEDGED("$1")
+	" WHERE o.owner = m.owner AND o.halted IS NULL AND NOT " ACKNOWLEDGED("$1")
 	" ORDER BY o.owner, o.outbox_id LIMIT $2) e ORDER BY e.outbox_id LIMIT $2",
 	3, {INT4OID, INT8OID, OIDOID}
 };

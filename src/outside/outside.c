@@ -12,7 +12,6 @@
 #include "engine/pass.h"
 #include "outside/activity.h"
 #include "outside/activity_store.h"
-#include "outside/approval.h"
 #include "outside/child.h"
 #include "outside/emit.h"
 #include "outside/event.h"
@@ -25,7 +24,6 @@ write_all(DxPass *pass)
 {
 	dx_activity_write(pass);
 	dx_event_write(pass);
-	dx_approval_write(pass);
 	dx_child_write(pass);
 	dx_emit_write(pass);
 	dx_schedule_write(pass);
@@ -39,6 +37,5 @@ dx_outside_init(void)
 	dx_resource_register(DX_RESOURCE_EVENT, &dx_event_resource);
 	dx_resource_register(DX_RESOURCE_WORKFLOW, &dx_child_resource);
 	dx_resource_register(DX_RESOURCE_EMIT, &dx_emit_resource);
-	dx_resource_register(DX_RESOURCE_APPROVAL, &dx_approval_resource);
 	dx_handout_register(write_all);
 }

@@ -427,7 +427,8 @@ SELECT is(t.problems('{"Shape": {"type": [], "minimum": "1", "maxLength": -1, "e
 	'/Shape/additionalProperties WRONG_TYPE, /Shape/enum WRONG_VALUE, /Shape/items WRONG_TYPE, /Shape/maxLength OUT_OF_RANGE, /Shape/minimum WRONG_TYPE, /Shape/properties WRONG_TYPE, /Shape/required WRONG_TYPE, /Shape/type WRONG_VALUE', 'what a word is followed by');
 SELECT is(t.problems('{"Shape": {"minimum": 2, "maximum": 1}}'), '/Shape OUT_OF_RANGE', 'bounds that nothing is between');
 SELECT is(t.problems('{"Shape": {"type": "object", "required": ["a"], "additionalProperties": false, "properties": {"a": {"type": ["integer", "null"], "minimum": 0, "title": "x"}, "b": {"type": "array", "items": {"enum": [1, "2"]}}}}}'), '', 'a good one');
-SELECT is(t.problems('{"Approvers": ["tap_boss"]}', 'sql:t.do'), ' NO_EFFECT', 'where nobody is asked');
+SELECT is(t.problems('{"Approvers": ["tap_boss"]}', 'signal:x'), ' NO_EFFECT', 'where nobody is asked');
+SELECT matches(t.problems('{"Approvers": ["tap_boss"]}', 'sql:t.do'), 'MISSING_FIELD', 'what does something says what it is');
 SELECT is(t.problems('{"Approvers": ["tap_boss", "tap_nobody"]}'), '/Approvers/1 UNKNOWN_ROLE', 'a role that does not exist');
 SELECT is((SELECT severity FROM dealix.validate(t.task('approval:pay', '{"Governance": {"Approvers": ["tap_nobody"]}}')) WHERE code = 'UNKNOWN_ROLE'), 'warning', 'is a warning: it may be there by then');
 SELECT is(t.problems('{"Approvers": ["tap_boss", "tap_chief"], "Quorum": 3}'), '/Quorum QUORUM_UNREACHABLE', 'more than there are');

@@ -41,6 +41,28 @@ dx_poll($node, q{SELECT count(*) FROM dealix.activities WHERE status = 'QUEUED'}
 dx_sql($node, 'app', q{SELECT FROM dealix.claim('send_message', 'worker-1@host17', 1)});
 dx_poll($node, q{SELECT count(*) FROM dealix.incidents}, 'one of them is an incident', '1');
 
+# What is governed, and who governs.
+$node->safe_psql('postgres', q{
+	CREATE ROLE governor LOGIN; CREATE ROLE deputy LOGIN;
+	SELECT dealix.grant_access('governor', 'governor');
+});
+dx_sql($node, 'governor', q{
+	SELECT dealix.publish_policy('{"Rules": [{"Variable": "$.action", "StringEquals": "outreach_send", "Class": "B"}]}', 'what we have agreed upon');
+	SELECT dealix.release_policy(1, 'for now');
+	SELECT dealix.register_actor('manager', 'human', 'ann@example.com');
+	SELECT dealix.halt('{"action": "outreach_send", "tenant": "acme"}', 'a complaint');
+});
+dx_sql($node, 'app', q{
+	SELECT dealix.publish('outreach', '{"StartAt": "Send", "States": {"Send": {"Type": "Task", "Resource": "sql:shop.book", "Parameters": {"key": "k", "step": "sent"}, "ResultPath": null,
+		"Governance": {"Action": "outreach_send", "SideEffect": "internal_write", "Approval": "A1", "Reversibility": "R1", "Sensitivity": "S1", "Tenant": "acme"}, "End": true}}}');
+	SELECT dealix.start('outreach');
+});
+dx_poll($node, q{SELECT count(*) FROM dealix.intents WHERE status = 'PENDING'}, 'an effect waits', '1');
+dx_sql($node, 'manager', q{
+	SELECT dealix.approve(id) FROM dealix.approvals WHERE name = 'outreach_send';
+	SELECT dealix.delegate('deputy', now() + interval '7 days', 'holidays until the end of the week');
+});
+
 # Whose runs are held.
 dx_sql($node, 'gone', q{SELECT dealix.publish('orphan', '{"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 86400, "End": true}}}'); SELECT dealix.start('orphan')});
 $node->safe_psql('postgres', 'ALTER ROLE gone NOLOGIN');
@@ -61,7 +83,8 @@ for my $view (@lists)
 }
 for my $view (@details)
 {
-	my @of = grep { $view =~ /^(.+)_details$/ && ($_ eq $1 || $_ eq "$1s" || $_ eq "$1_events" || "$1_" eq $_ =~ s/ies$/y_/r) } @lists;
+	my ($stem) = $view =~ /^(.+)_details$/;
+	my @of = grep { $_ eq $stem || $_ eq "${stem}s" || $_ eq "${stem}_events" || s/ies$/y/r eq $stem } @lists;
 
 	is(scalar @of, 1, "dealix.$view is beside one of them");
 	is($node->safe_psql('postgres', qq{SELECT count(*) FROM pg_attribute l WHERE l.attrelid = 'dealix.$of[0]'::regclass AND l.attnum > 0

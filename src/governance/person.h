@@ -5,9 +5,9 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DX_OUTSIDE_PERSON_H
-#define DX_OUTSIDE_PERSON_H
+#ifndef DX_GOVERNANCE_PERSON_H
+#define DX_GOVERNANCE_PERSON_H
 
-extern void dx_require_person(void);
+extern void dx_require_person(const char *does);
 
-#endif							/* DX_OUTSIDE_PERSON_H */
+#endif							/* DX_GOVERNANCE_PERSON_H */

@@ -8,11 +8,11 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DX_OUTSIDE_SHAPE_H
-#define DX_OUTSIDE_SHAPE_H
+#ifndef DX_GOVERNANCE_SHAPE_H
+#define DX_GOVERNANCE_SHAPE_H
 
 #include "utils/jsonb.h"
 
 extern char *dx_shape_problem(const Jsonb *shape, Jsonb *json);
 
-#endif							/* DX_OUTSIDE_SHAPE_H */
+#endif							/* DX_GOVERNANCE_SHAPE_H */

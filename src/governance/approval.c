@@ -25,14 +25,13 @@
 #include "engine/outcome.h"
 #include "engine/pass.h"
 #include "engine/payload.h"
-#include "engine/persons.h"
 #include "engine/phase.h"
 #include "engine/requester.h"
 #include "executor/spi.h"
-#include "outside/approval.h"
-#include "outside/shape.h"
+#include "governance/approval.h"
+#include "governance/deciders.h"
+#include "governance/shape.h"
 #include "outside/timer.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
@@ -43,10 +42,10 @@
 
 static DxStatement insert_statement = {
 	"INSERT INTO dealix.intent (intent_id, run_id, branch, attempt, owner, requester, name, state,"
-	" workflow, correlation_id, created_at, expires_at, status, version, payload,"
+	" workflow, correlation_id, created_at, expires_at, kind, status, version, payload,"
 	" hash, shape, quorum, approvers, requesters)"
 	" SELECT u.intent_id, u.run_id, u.branch, u.attempt, u.owner, u.requester, u.name, u.state,"
-	" u.workflow, u.correlation_id, u.created_at, u.expires_at, 1, 1, u.payload,"
+	" u.workflow, u.correlation_id, u.created_at, u.expires_at, " DX_SQL(INTENT_KIND_APPROVAL) ", " DX_SQL(INTENT_PENDING) ", 1, u.payload,"
 	" u.hash, u.shape, u.quorum, u.approvers::text[], u.requesters::regrole[]"
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
 	" $15, $16, $17, $18) AS u(intent_id, run_id, branch, attempt, owner, requester, name,"
@@ -131,45 +130,20 @@ names_text(const List *names)
 	return buf.data;
 }
 
-/* The roles that are to decide; false: one does not exist (any more). */
-static bool
-read_approvers(const Jsonb *governance, List **names, DxFault *fault)
+/* The roles that are to decide. */
+static List *
+read_approvers(const Jsonb *governance)
 {
 	Jsonb	   *approvers = dx_json_get_json(governance, "Approvers");
+	List	   *names = NIL;
 
-	*names = NIL;
 	for (int i = 0; approvers != NULL && i < JB_ROOT_COUNT(approvers); i++)
 	{
 		JsonbValue *value = getIthJsonbValueFromContainer(&approvers->root, i);
-		char	   *name = pnstrdup(value->val.string.val, value->val.string.len);
 
-		if (!OidIsValid(get_role_oid(name, true)))
-		{
-			fault->error = pstrdup("Governance.UnknownRole");
-			fault->cause = psprintf("There is no role \"%s\" to approve.", name);
-			return false;
-		}
-		*names = lappend(*names, name);
+		names = lappend(names, pnstrdup(value->val.string.val, value->val.string.len));
 	}
-	return true;
-}
-
-/* Could so many persons agree who have not asked themselves? */
-static bool
-check_quorum(const DxRun *run, const List *names, int quorum, DxFault *fault)
-{
-	int			persons;
-
-	/* There is a superuser, who has every access. */
-	if (names == NIL && quorum == 1)
-		return true;
-	persons = dx_persons(names, dx_requesters_of(run), quorum);
-	if (persons >= quorum)
-		return true;
-	fault->error = pstrdup("Governance.QuorumUnreachable");
-	fault->cause = psprintf("%d %s to agree, and %d may: who owns the run or has asked for it does not decide.",
-							quorum, quorum == 1 ? "person has" : "persons have", persons);
-	return false;
+	return names;
 }
 
 /*
@@ -199,8 +173,8 @@ read_governance(const DxRun *run, const DxBranch *branch, Intent *intent,
 		fault->cause = psprintf("The payload does not have the Shape of the state. %s.", problem);
 		return false;
 	}
-	if (!read_approvers(governance, &names, fault) ||
-		!check_quorum(run, names, intent->quorum, fault))
+	names = read_approvers(governance);
+	if (!dx_deciders_reachable(run, names, NULL, intent->quorum, fault))
 		return false;
 	intent->approvers = names_text(names);
 	return true;
@@ -296,6 +270,8 @@ approval_wake(DxPass *pass, DxRun *run, DxBranch *branch)
 				dx_payload("id", dx_json_uuid(&branch->ticket),
 						   "decision", dx_json_text(decision),
 						   "comment", dx_json_text(reason),
+						   "person", dx_json_get_json(message->payload, "person"),
+						   "for", dx_json_get_json(message->payload, "for"),
 						   "hash", dx_json_get_json(message->payload, "hash"), NULL));
 	if (decision == NULL || strcmp(decision, "reject") != 0)
 		return dx_done(message->payload);

@@ -13,7 +13,7 @@
 #include "asl/json.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "outside/shape.h"
+#include "governance/shape.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"

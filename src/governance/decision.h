@@ -5,10 +5,10 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef DX_OUTSIDE_DECISION_H
-#define DX_OUTSIDE_DECISION_H
+#ifndef DX_GOVERNANCE_DECISION_H
+#define DX_GOVERNANCE_DECISION_H
 
-#include "outside/approval.h"
+#include "governance/approval.h"
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 
@@ -20,6 +20,6 @@
 
 extern DxIntentStatus dx_decide(const pg_uuid_t *id, const char *decision,
 								Jsonb *amended, const char *comment,
-								const char *hash);
+								const char *hash, const char *on_behalf_of);
 
-#endif							/* DX_OUTSIDE_DECISION_H */
+#endif							/* DX_GOVERNANCE_DECISION_H */

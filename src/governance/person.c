@@ -14,7 +14,7 @@
 
 #include "engine/guard.h"
 #include "miscadmin.h"
-#include "outside/person.h"
+#include "governance/person.h"
 #include "tcop/pquery.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
@@ -74,17 +74,18 @@ why_not(void)
 }
 
 /*
- * Errors: 42501 when it is not a person who calls this for himself.
+ * does: what only persons do, "decides about approvals".  Errors: 42501 when it is
+ * not a person who calls this for himself.
  */
 void
-dx_require_person(void)
+dx_require_person(const char *does)
 {
 	const char *why = why_not();
 
 	if (why != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("only a person who has logged in decides about approvals"),
+				 errmsg("only a person who has logged in %s", does),
 				 errdetail("%s", why),
 				 errhint("Log in as the role that is to decide, and call the function in a statement of your own, without SET ROLE, SECURITY DEFINER functions and triggers.")));
 }

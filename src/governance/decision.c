@@ -29,12 +29,15 @@
 #include "engine/payload_limit.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "outside/approval.h"
-#include "outside/decision.h"
-#include "outside/person.h"
-#include "outside/shape.h"
+#include "governance/approval.h"
+#include "governance/decider.h"
+#include "governance/decision.h"
+#include "governance/intent.h"
+#include "governance/intent_key.h"
+#include "governance/person.h"
+#include "governance/shape.h"
+#include "governance/voice.h"
 #include "outside/timer.h"
-#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -44,15 +47,26 @@
 static DxStatement intent_statement = {
 	"SELECT run_id, branch, attempt, owner::pg_catalog.oid, requester::pg_catalog.oid,"
 	" expires_at, status, version, quorum, COALESCE(amended, payload), shape, approvers,"
-	" hash, amended IS NOT NULL, requesters::pg_catalog.regrole[]"
+	" hash, amended IS NOT NULL, requesters::pg_catalog.regrole[], all_of, kind"
 	" FROM dealix.intent WHERE intent_id = $1 FOR UPDATE",
 	1, {UUIDOID}
 };
 
+/*
+ * One voice for each person: neither with another role, nor through somebody to
+ * whom she has delegated it, nor as somebody who was registered meanwhile as who
+ * she is.
+ */
 static DxStatement decision_statement = {
 	"INSERT INTO dealix.intent_decision (intent_id, version, approver, decision,"
-	" comment, at, hash) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-	7, {UUIDOID, INT4OID, OIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, BYTEAOID}
+	" comment, at, hash, person, on_behalf, for_person)"
+	" SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 WHERE NOT EXISTS"
+	" (SELECT FROM dealix.intent_decision d LEFT JOIN dealix.actor a ON a.role = d.approver"
+	" AND NOT d.on_behalf WHERE d.intent_id = $1 AND d.version = $2"
+	" AND (d.for_person IN ($8, $10) OR d.person = $10 OR a.person IN ($8, $10)"
+	" OR (d.approver = $3 AND NOT d.on_behalf AND NOT $9))) ON CONFLICT DO NOTHING",
+	10, {UUIDOID, INT4OID, OIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, BYTEAOID, TEXTOID,
+	BOOLOID, TEXTOID}
 };
 
 static DxStatement amend_statement = {
@@ -61,10 +75,20 @@ static DxStatement amend_statement = {
 	4, {UUIDOID, INT4OID, JSONBOID, BYTEAOID}
 };
 
-static DxStatement count_statement = {
-	"SELECT pg_catalog.count(*), pg_catalog.jsonb_agg(pg_catalog.pg_get_userbyid(approver) ORDER BY at)"
+static DxStatement names_statement = {
+	"SELECT pg_catalog.jsonb_agg(person ORDER BY at)"
 	" FROM dealix.intent_decision WHERE intent_id = $1 AND version = $2",
 	2, {UUIDOID, INT4OID}
+};
+
+/*
+ * Whoever began before this decision and does not see it decides nothing: without
+ * it, under REPEATABLE READ, it would count for a person who has delegated it and
+ * now speaks herself, and two that do not see each other would not be a quorum.
+ */
+static DxStatement touch_statement = {
+	"UPDATE dealix.intent SET version = version WHERE intent_id = $1",
+	1, {UUIDOID}
 };
 
 static DxStatement close_statement = {
@@ -85,54 +109,15 @@ typedef struct Intent
 {
 	const pg_uuid_t *id;
 	pg_uuid_t	run_id;
-	Oid			owner;
-	Oid			requester;
-	List	   *requesters;		/* who else has asked for it */
+	DxAsked		asked;			/* who is to decide, and who must not */
 	TimestampTz expires_at;
 	int16		status;
-	int32		version;
-	int32		quorum;
 	Jsonb	   *payload;		/* the one that is decided */
 	Jsonb	   *shape;
-	List	   *approvers;		/* names of roles; NIL: everybody with access */
 	bytea	   *hash;
 	bool		amended;
+	bool		is_effect;
 } Intent;
-
-static const char *const status_names[] = {
-	[DX_INTENT_PENDING] = "PENDING",
-	[DX_INTENT_APPROVED] = "APPROVED",
-	[DX_INTENT_REJECTED] = "REJECTED",
-	[DX_INTENT_EXPIRED] = "EXPIRED",
-	[DX_INTENT_WITHDRAWN] = "WITHDRAWN"
-};
-
-/* The name of an intent's status; "UNKNOWN" for a foreign number. */
-const char *
-dx_intent_status_name(int status)
-{
-	if (status < DX_INTENT_PENDING || status > DX_INTENT_WITHDRAWN)
-		return "UNKNOWN";
-	return status_names[status];
-}
-
-/* The next column, an array of text, as a list of C strings. */
-static List *
-read_names(DxRow *row)
-{
-	Datum		value = dx_get(row);
-	Datum	   *names;
-	int			n;
-	List	   *list = NIL;
-
-	if (row->isnull)
-		return NIL;
-	deconstruct_array(DatumGetArrayTypePCopy(value), TEXTOID, -1, false,
-					  TYPALIGN_INT, &names, NULL, &n);
-	for (int i = 0; i < n; i++)
-		list = lappend(list, TextDatumGetCString(names[i]));
-	return list;
-}
 
 /*
  * The error for an approval that does not exist, or is not the caller's to
@@ -160,44 +145,27 @@ read_intent(const pg_uuid_t *id, Intent *intent)
 	{
 		DxRow		row = dx_row(0);
 
-		intent->id = id;
+		intent->id = intent->asked.intent_id = id;
 		(void) dx_get_uuid(&row, &intent->run_id);
 		(void) dx_get(&row);
 		(void) dx_get(&row);
-		intent->owner = DatumGetObjectId(dx_get(&row));
-		intent->requester = DatumGetObjectId(dx_get(&row));
+		intent->asked.askers = list_make1_oid(DatumGetObjectId(dx_get(&row)));
+		intent->asked.askers = lappend_oid(intent->asked.askers,
+										   DatumGetObjectId(dx_get(&row)));
 		intent->expires_at = dx_get_time(&row, DT_NOEND);
 		intent->status = dx_get_int2(&row);
-		intent->version = dx_get_int4(&row);
-		intent->quorum = dx_get_int4(&row);
+		intent->asked.version = dx_get_int4(&row);
+		intent->asked.quorum = dx_get_int4(&row);
 		intent->payload = dx_get_jsonb(&row);
 		intent->shape = dx_get_jsonb(&row);
-		intent->approvers = read_names(&row);
+		intent->asked.approvers = dx_get_names(&row);
 		intent->hash = DatumGetByteaPCopy(dx_get(&row));
 		intent->amended = DatumGetBool(dx_get(&row));
-		intent->requesters = dx_get_requesters(&row);
+		intent->asked.askers = list_concat_unique_oid(intent->asked.askers,
+													  dx_get_requesters(&row));
+		intent->asked.all_of = dx_get_jsonb(&row);
+		intent->is_effect = dx_get_int2(&row) == N_INTENT_KIND_EFFECT;
 	}
-}
-
-/*
- * Has the user the rights of one of the approvers? Of none that are named,
- * everybody with the access is one.
- */
-static bool
-is_approver(const Intent *intent, Oid user)
-{
-	ListCell   *lc;
-
-	if (intent->approvers == NIL)
-		return true;
-	foreach(lc, intent->approvers)
-	{
-		Oid			role = get_role_oid(lfirst(lc), true);
-
-		if (OidIsValid(role) && has_privs_of_role(user, role))
-			return true;
-	}
-	return false;
 }
 
 /*
@@ -205,16 +173,17 @@ is_approver(const Intent *intent, Oid user)
  * asked for it. Errors: P0002, 42501.
  */
 static void
-check_decider(const Intent *intent, Oid user)
+check_decider(const Intent *intent, DxDecider *decider)
 {
-	if (!is_approver(intent, user))
+	if (!dx_decider_may(decider, &intent->asked))
 		no_intent(intent->id);
-	if (user == intent->requester || user == intent->owner ||
-		list_member_oid(intent->requesters, user))
+	if (dx_decider_asked(decider, &intent->asked))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 decider->on_behalf ?
+				 errmsg("\"%s\" must not decide about her own request", decider->person) :
 				 errmsg("role \"%s\" must not decide about its own request",
-						GetUserNameFromId(user, false)),
+						GetUserNameFromId(decider->session, false)),
 				 errdetail("Neither who owns the run decides, nor whoever has asked for it or for the run that has started it."),
 				 errhint("Somebody else has to decide.")));
 }
@@ -232,12 +201,12 @@ check_hash(const Intent *intent, const char *hash, bool rejects)
 				 errmsg("approval %s is about another payload by now", dx_uuid_text(intent->id)),
 				 errdetail("Its hash is %s.", digits),
 				 errhint("Look at it again before you decide.")));
-	if (hash == NULL && intent->version > 1 && !rejects)
+	if (hash == NULL && intent->asked.version > 1 && !rejects)
 		ereport(ERROR,
 				(errcode(DX_SQLSTATE_CLOSED),
 				 errmsg("approval %s was amended: agreeing takes the hash of what you have seen",
 						dx_uuid_text(intent->id)),
-				 errdetail("Its payload is version %d.", intent->version),
+				 errdetail("Its payload is version %d.", intent->asked.version),
 				 errhint("Look at it in dealix.approvals, and give the hash that stands there.")));
 }
 
@@ -279,27 +248,32 @@ too_late(const pg_uuid_t *id, bool prepared)
 
 /* Writes down who has said what, and about which version of the payload. */
 static void
-record(const Intent *intent, Oid user, const char *decision, const char *comment,
-	   TimestampTz now)
+record(const Intent *intent, const DxDecider *decider, const char *decision,
+	   const char *comment, TimestampTz now)
 {
-	Datum		values[7];
-	char		nulls[] = "       ";
+	Datum		values[10];
+	char		nulls[] = "          ";
 
 	values[0] = UUIDPGetDatum(intent->id);
-	values[1] = Int32GetDatum(intent->version);
-	values[2] = ObjectIdGetDatum(user);
+	values[1] = Int32GetDatum(intent->asked.version);
+	values[2] = ObjectIdGetDatum(decider->session);
 	values[3] = CStringGetTextDatum(decision);
 	values[4] = comment ? CStringGetTextDatum(comment) : (Datum) 0;
 	nulls[4] = comment ? ' ' : 'n';
 	values[5] = TimestampTzGetDatum(now);
 	values[6] = PointerGetDatum(intent->hash);
+	values[7] = CStringGetTextDatum(decider->person);
+	values[8] = BoolGetDatum(decider->on_behalf);
+	values[9] = decider->for_person ? CStringGetTextDatum(decider->for_person) : (Datum) 0;
+	nulls[9] = decider->for_person ? ' ' : 'n';
 	(void) dx_execute(&decision_statement, values, nulls, false, 0);
 	if (SPI_processed == 0)
 		ereport(ERROR,
 				(errcode(DX_SQLSTATE_CLOSED),
-				 errmsg("role \"%s\" has decided about approval %s already",
-						GetUserNameFromId(user, false), dx_uuid_text(intent->id)),
-				 errdetail("%d different roles have to agree.", intent->quorum)));
+				 errmsg("\"%s\" has decided about approval %s already",
+						decider->for_person ? decider->for_person : decider->person,
+						dx_uuid_text(intent->id)),
+				 errdetail("%d different persons have to agree.", intent->asked.quorum)));
 }
 
 /* The amended payload is the next version; the original stays beside it. */
@@ -314,12 +288,12 @@ amend(Intent *intent, Jsonb *amended)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the amended payload does not have the shape that the approval asks for"),
 				 errdetail("%s.", problem)));
-	intent->version++;
+	intent->asked.version++;
 	intent->payload = amended;
-	intent->hash = dx_intent_hash(intent->version, amended);
+	intent->hash = dx_intent_hash(intent->asked.version, amended);
 	intent->amended = true;
 	values[0] = UUIDPGetDatum(intent->id);
-	values[1] = Int32GetDatum(intent->version);
+	values[1] = Int32GetDatum(intent->asked.version);
 	values[2] = JsonbPGetDatum(amended);
 	values[3] = PointerGetDatum(intent->hash);
 	(void) dx_execute(&amend_statement, values, NULL, false, 0);
@@ -343,20 +317,24 @@ close_intent(const Intent *intent, DxIntentStatus status, const char *comment,
 
 /* Sends the decision to the branch that waits for it. */
 static void
-tell_run(const Intent *intent, Oid user, const char *decision, const char *comment,
+tell_run(const Intent *intent, const DxDecider *decider, const char *decision, const char *comment,
 		 Jsonb *approvers, TimestampTz now)
 {
 	Datum		values[4];
+	const char *session = GetUserNameFromId(decider->session, false);
 	char		digits[2 * DX_HASH_LENGTH + 1];
 	bool		rejected = strcmp(decision, "reject") == 0;
 
 	digits[hex_encode(VARDATA_ANY(intent->hash), VARSIZE_ANY_EXHDR(intent->hash), digits)] = '\0';
 	values[0] = UUIDPGetDatum(intent->id);
 	values[1] = TimestampTzGetDatum(now);
-	values[2] = ObjectIdGetDatum(user);
+	values[2] = ObjectIdGetDatum(decider->session);
 	values[3] = JsonbPGetDatum(dx_payload("id", dx_json_uuid(intent->id),
 										  "decision", dx_json_string(decision),
 										  "comment", dx_json_text(comment),
+										  "person", intent->is_effect || decider->for_person || strcmp(decider->person, session) != 0 ?
+										  dx_json_string(decider->person) : NULL,
+										  "for", dx_json_text(decider->for_person),
 										  "approvers", approvers,
 										  "hash", dx_json_string(digits),
 										  "payload", rejected ? NULL : intent->payload,
@@ -379,25 +357,51 @@ action_payload(const Intent *intent, Jsonb *action)
 	return args;
 }
 
-/* How many agree with this version, and who. */
-static int64
-count_agreed(const Intent *intent, Jsonb **approvers)
+/* Who agrees with this version: an array of names. */
+static Jsonb *
+names_of(const Intent *intent)
 {
 	Datum		values[2];
 	DxRow		row;
-	int64		agreed;
 
 	values[0] = UUIDPGetDatum(intent->id);
-	values[1] = Int32GetDatum(intent->version);
-	(void) dx_execute(&count_statement, values, NULL, false, 1);
+	values[1] = Int32GetDatum(intent->asked.version);
+	(void) dx_execute(&names_statement, values, NULL, false, 1);
 	row = (DxRow) dx_row(0);
-	agreed = DatumGetInt64(dx_get(&row));
-	*approvers = dx_get_jsonb(&row);
-	return agreed;
+	return dx_get_jsonb(&row);
+}
+
+/* Puts the decision on record. Returns what the intent is then. */
+static DxIntentStatus
+conclude(const Intent *intent, const DxDecider *decider, const char *decision,
+		 const char *comment, TimestampTz now)
+{
+	bool		rejects = strcmp(decision, "reject") == 0;
+	DxIntentStatus status = DX_INTENT_PENDING;
+	Datum		values[1];
+
+	record(intent, decider, decision, comment, now);
+	if (rejects)
+		status = DX_INTENT_REJECTED;
+	else if (dx_voices_suffice(&intent->asked))
+		status = DX_INTENT_APPROVED;
+	if (status == DX_INTENT_PENDING)
+	{
+		values[0] = UUIDPGetDatum(intent->id);
+		(void) dx_execute(&touch_statement, values, NULL, false, 0);
+		return status;
+	}
+	close_intent(intent, status, comment, now);
+	if (rejects && intent->is_effect)
+		dx_intent_key_release(intent->id);
+	tell_run(intent, decider, rejects ? "reject" : intent->amended ? "edit" : "approve",
+			 comment, rejects ? NULL : names_of(intent), now);
+	return status;
 }
 
 /*
- * Decides about an intent, as the session user.  decision: "approve", "edit"
+ * Decides about an intent, as the session user, or for whom a gateway speaks.
+ * decision: "approve", "edit"
  * (with amended) or "reject".  hash: NULL, or what the decider has seen.
  * Returns the status then.  Needs SPI_connect.  Errors: P0002 no such intent
  * for the caller, 42501 it is his own request, DX004 it is decided, expired,
@@ -405,27 +409,26 @@ count_agreed(const Intent *intent, Jsonb **approvers)
  */
 DxIntentStatus
 dx_decide(const pg_uuid_t *id, const char *decision, Jsonb *amended,
-		  const char *comment, const char *hash)
+		  const char *comment, const char *hash, const char *on_behalf_of)
 {
 	DxIdentity	saved;
 	Intent		intent = {0};
-	Oid			user = GetSessionUserId();
+	DxDecider	decider;
 	TimestampTz now;
-	bool		rejects = strcmp(decision, "reject") == 0;
-	DxIntentStatus status = DX_INTENT_PENDING;
-	Jsonb	   *approvers = NULL;
+	DxIntentStatus status;
 
-	dx_require_person();
+	dx_require_person("decides about approvals");
 	dx_check_comment(comment, "the comment");
 	if (amended != NULL)
 		dx_check_payload(amended, "the amended payload");
 	dx_engine_enter(&saved);
+	dx_decider_find(on_behalf_of, &decider);
 	read_intent(id, &intent);
-	check_decider(&intent, user);
+	check_decider(&intent, &decider);
 	/* After the lock, which may have taken its time. */
 	now = dx_now();
 	check_open(&intent, now);
-	check_hash(&intent, hash, rejects);
+	check_hash(&intent, hash, strcmp(decision, "reject") == 0);
 	if (strcmp(decision, DX_DECIDE_ACTION) == 0)
 	{
 		amended = action_payload(&intent, amended);
@@ -433,17 +436,7 @@ dx_decide(const pg_uuid_t *id, const char *decision, Jsonb *amended,
 	}
 	if (amended != NULL)
 		amend(&intent, amended);
-	record(&intent, user, decision, comment, now);
-	if (rejects)
-		status = DX_INTENT_REJECTED;
-	else if (count_agreed(&intent, &approvers) >= intent.quorum)
-		status = DX_INTENT_APPROVED;
-	if (status != DX_INTENT_PENDING)
-	{
-		close_intent(&intent, status, comment, now);
-		tell_run(&intent, user, status == DX_INTENT_REJECTED ? "reject" :
-				 intent.amended ? "edit" : "approve", comment, approvers, now);
-	}
+	status = conclude(&intent, &decider, decision, comment, now);
 	dx_engine_leave(&saved);
 	dx_commit_by(id, intent.expires_at, too_late);
 	dx_force_durable();
